@@ -1,0 +1,44 @@
+# netkin: `make run` makes the report, `make test` runs all tests. Nothing but Python
+# 3.11 or 3.12 and make is needed; the rest is installed into .venv.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
+	&& echo $$p && break; done)
+CORES ?= all
+# more arguments for snakemake, e.g. make run ARGS="--configfile config/mnist.yaml"
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test lint env format clean
+
+run: env
+	$(BIN)/snakemake --cores $(CORES) --report results/report.html --report-after-run $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: env
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+env: $(READY)
+
+$(READY): envs/requirements.txt envs/constraints.txt
+	@test -n "$(PYTHON)" || { echo "netkin needs Python 3.11 or 3.12; none was found." \
+		"Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--requirement envs/requirements.txt --constraint envs/constraints.txt
+	touch $(READY)
+
+clean:
+	rm -rf results/* logs .snakemake

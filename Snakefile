@@ -1,0 +1,34 @@
+"""netkin: which trained networks are kin?
+
+dataset -> network -> graph -> diagram -> vector -> distance -> figure, table
+
+One rule file a stage, in workflow/rules/; the library is src/netkin/.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/network.smk"
+include: "workflow/rules/graph.smk"
+include: "workflow/rules/diagram.smk"
+include: "workflow/rules/vector.smk"
+include: "workflow/rules/distance.smk"
+include: "workflow/rules/figure.smk"
+include: "workflow/rules/table.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.figures.input,
+        rules.tables.input,

@@ -1,0 +1,424 @@
+"""The study a config file describes: checked as a whole, then asked by the workflow.
+
+The options of a data set, vector or figure are the keyword parameters of its function,
+so the schema follows the registries and nothing is declared twice.
+"""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import matplotlib
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from netkin.dataset import DATASETS
+from netkin.diagram import ENGINES
+from netkin.distance import MEASURES
+from netkin.errors import NetkinError, did_you_mean
+from netkin.figure import FIGURES
+from netkin.grid import GROUPS, Variant, generate_variants
+from netkin.vector import VECTORISERS
+
+PATH_PART = re.compile(r"[a-z][a-z0-9_]*")
+
+PositiveInt = Annotated[int, Field(ge=1)]
+IncreasingInts = Annotated[list[PositiveInt], Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class StudySection(_Section):
+    """What to run."""
+
+    datasets: Annotated[list[str], Field(min_length=1)]
+    variants: Literal["all"] | Annotated[list[str], Field(min_length=1)]
+    seeds: PositiveInt | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+class DatasetSection(_Section):
+    """What every data set has, whatever its loader."""
+
+    kind: str
+    labels: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    batch_size: PositiveInt
+    epochs: PositiveInt
+
+
+class VariantsSection(_Section):
+    """The values of the experiment groups."""
+
+    width: list[PositiveInt]
+    layers: list[PositiveInt]
+    input_order: Annotated[int, Field(ge=0)]
+
+
+class NetworkSection(_Section):
+    """Training."""
+
+    width: PositiveInt
+    hidden_layers: PositiveInt
+    variants: VariantsSection
+    input_order: Literal["samples", "features"]
+    dropout: Share
+    learning_rate: Positive
+    rho: Share
+    epsilon: Positive
+    validation_share: Share
+    device: Literal["auto", "cpu", "cuda"]
+
+
+class GraphSection(_Section):
+    """Weights to graph."""
+
+    bias_vertices: Literal["per_neuron", "per_layer", "none"]
+    zeta: Annotated[float, Field(gt=0, lt=1)]
+
+
+class DiagramSection(_Section):
+    """Persistent homology and how its intervals are read."""
+
+    engine: Literal[tuple(ENGINES)]  # type: ignore[valid-type]
+    max_dimension: Annotated[int, Field(ge=0, le=10)]
+    reduced: bool
+    eta: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    infinity_value: Positive
+    order: Literal["filter_then_cap", "cap_then_filter"]
+
+
+class DistanceSection(_Section):
+    """Measures."""
+
+    p: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    measures: Annotated[list[Literal[tuple(MEASURES)]], Field(min_length=1)]  # type: ignore[valid-type]
+
+
+def options_model(
+    name: str, function: Callable[..., Any], base: type[BaseModel] = _Section, **fields: Any
+) -> type[BaseModel]:
+    """Build the model of a function's options from its keyword-only parameters."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    for parameter in parameters:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+            fields[parameter.name] = (parameter.annotation, default)
+    model: type[BaseModel] = create_model(name, __base__=base, **fields)
+    return model
+
+
+_n_bins = (Annotated[int, Field(ge=2, le=10_000)], 200)
+VectorSection = create_model(
+    "VectorSection",
+    __base__=_Section,
+    range=(Annotated[list[float], Field(min_length=2, max_length=2)], [0.0, 1.0]),
+    **{
+        name: (options_model(name, vectoriser.function, n_bins=_n_bins), ...)
+        for name, vectoriser in VECTORISERS.items()
+    },  # type: ignore[call-overload]
+)
+FigureSection = create_model(
+    "FigureSection",
+    __base__=_Section,
+    dpi=(Annotated[int, Field(ge=20, le=1200)], 150),
+    **{name: (options_model(name, function), ...) for name, function in FIGURES.items()},  # type: ignore[call-overload]
+)
+
+
+class Config(_Section):
+    """The whole file; data sets are checked one by one, each by its own loader's options."""
+
+    study: StudySection
+    data_folder: Annotated[str, Field(min_length=1)]
+    dataset: Annotated[dict[str, Any], Field(min_length=1)]
+    network: NetworkSection
+    graph: GraphSection
+    diagram: DiagramSection
+    vector: VectorSection  # type: ignore[valid-type]
+    distance: DistanceSection
+    figure: FigureSection  # type: ignore[valid-type]
+
+
+class Study:
+    """A checked study: which networks there are and what each job is given.
+
+    Parameters
+    ----------
+    config : mapping
+        The content of the config file or files.
+    source : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    NetkinError
+        All errors of the config at once, each with its key, what was found and what
+        is allowed.
+    """
+
+    def __init__(self, config: Mapping[str, Any], source: str = "config/config.yaml") -> None:
+        errors = _check(config)
+        if errors:
+            count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
+            lines = "\n".join(f"  {line}" for line in errors)
+            raise NetkinError(f"{source} has {count}:\n{lines}")
+        self.config = Config.model_validate(dict(config))
+        section = self.config.study
+        self.datasets: list[str] = section.datasets
+        seeds = section.seeds
+        self.seeds: list[int] = list(range(seeds)) if isinstance(seeds, int) else seeds
+        self.measures: list[str] = self.config.distance.measures
+        self.vectors: list[str] = list(VECTORISERS)
+
+    def dataset(self, dataset: str) -> DatasetSection:
+        """Return the checked section of one data set."""
+        entry = self.config.dataset[dataset]
+        kind = entry.get("kind", dataset)
+        model = options_model(kind, DATASETS[kind], DatasetSection)
+        return model.model_validate({"kind": kind, **entry})  # type: ignore[return-value]
+
+    def dataset_options(self, dataset: str) -> dict[str, Any]:
+        """Return the options of a data set's loader."""
+        return self.dataset(dataset).model_dump(exclude=set(DatasetSection.model_fields))
+
+    def variants(self, dataset: str) -> list[Variant]:
+        """Return the variants to run on a data set, in the order of the grid."""
+        chosen = self.config.study.variants
+        everything = _all_variants(self.config.network, self.dataset(dataset).labels)
+        return [v for v in everything if chosen == "all" or v.name in chosen]
+
+    def variant(self, dataset: str, name: str) -> Variant:
+        """Return a variant by its name."""
+        return next(v for v in self.variants(dataset) if v.name == name)
+
+    def training(self, dataset: str, variant: str, seed: int) -> dict[str, Any]:
+        """Return all that determines one trained network, besides its data."""
+        network = self.config.network
+        cell = self.variant(dataset, variant)
+        return {
+            "dataset": dataset,
+            "variant": variant,
+            "seed": seed,
+            "width": cell.width,
+            "hidden_layers": cell.hidden_layers,
+            "n_labels": cell.n_labels,
+            "input_order": network.input_order if cell.randomisation else None,
+            "order_seed": cell.randomisation or 0,
+            "dropout": network.dropout,
+            "learning_rate": network.learning_rate,
+            "rho": network.rho,
+            "epsilon": network.epsilon,
+            "batch_size": self.dataset(dataset).batch_size,
+            "epochs": self.dataset(dataset).epochs,
+            "validation_share": network.validation_share,
+        }
+
+    def policy(self) -> dict[str, Any]:
+        """Return how raw intervals are read when they are vectorised."""
+        return self.config.diagram.model_dump(include={"reduced", "eta", "infinity_value", "order"})
+
+    def vector(self, vector: str) -> dict[str, Any]:
+        """Return the parameters of one vector: range, bins and its own options."""
+        options = getattr(self.config.vector, vector).model_dump()
+        return {
+            "range": self.config.vector.range,  # type: ignore[attr-defined]
+            "n_bins": options.pop("n_bins"),
+            "options": options,
+        }
+
+    def measure_options(self, measure: str) -> dict[str, Any]:
+        """Return the parameters of one measure."""
+        entry = MEASURES[measure]
+        match entry.needs:
+            case "vector":
+                return {"p": self.config.distance.p}
+            case "diagram" if entry.vector is not None:
+                vector = self.vector(entry.vector)  # its range is fitted on each pair
+                return {
+                    "p": self.config.distance.p,
+                    "n_bins": vector["n_bins"],
+                    **vector["options"],
+                }
+            case _:
+                return {}
+
+    def needed_vectors(self) -> list[str]:
+        """Return the vectors that the chosen measures read."""
+        chosen = [MEASURES[measure] for measure in self.measures]
+        return [
+            v for v in VECTORISERS if any(m.needs == "vector" and m.vector == v for m in chosen)
+        ]
+
+    def needed_stages(self) -> set[str]:
+        """Return the stages that the chosen measures need, from dataset to distance."""
+        stages = {"dataset", "network", "distance"}
+        upstream = {"vector": "diagram", "diagram": "graph"}
+        for measure in self.measures:
+            stage: str | None = MEASURES[measure].needs
+            while stage is not None:
+                stages.add(stage)
+                stage = upstream.get(stage)
+        return stages
+
+    def figure(self, figure: str) -> dict[str, Any]:
+        """Return the options of one kind of figure."""
+        options: dict[str, Any] = getattr(self.config.figure, figure).model_dump()
+        return options
+
+
+def _all_variants(network: NetworkSection, labels: Sequence[int]) -> tuple[Variant, ...]:
+    return generate_variants(
+        base_width=network.width,
+        base_hidden_layers=network.hidden_layers,
+        labels=labels,
+        **network.variants.model_dump(),
+    )
+
+
+def _check(config: Mapping[str, Any]) -> list[str]:
+    """Return every error of a config, one line each."""
+    errors = _check_model(Config, dict(config), "")
+    datasets = config.get("dataset")
+    if isinstance(datasets, Mapping):
+        for name, entry in datasets.items():
+            errors += _check_dataset(name, entry)
+    if errors:
+        return errors
+    return _check_relations(Config.model_validate(dict(config)))
+
+
+def _check_dataset(name: Any, entry: Any) -> list[str]:
+    path = f"dataset.{name}"
+    if not isinstance(name, str) or not PATH_PART.fullmatch(name):
+        return [
+            f"{path}: an id becomes part of paths; allowed are lower-case letters, digits "
+            "and underscores, beginning with a letter."
+        ]
+    if not isinstance(entry, Mapping):
+        return [f"{path}: found {entry!r}; expected a section with keys."]
+    kind = entry.get("kind", name)
+    if kind not in DATASETS:
+        where = f"{path}.kind: found {kind!r}" if "kind" in entry else f"{path}: no such data set"
+        return [f"{where}. Allowed: {_listed(DATASETS)}.{did_you_mean(kind, DATASETS)}"]
+    model = options_model(kind, DATASETS[kind], DatasetSection)
+    return _check_model(model, {"kind": kind, **entry}, f"{path}.")
+
+
+def _check_relations(config: Config) -> list[str]:
+    """Check what one key alone cannot show."""
+    errors = []
+    for name in config.study.datasets:
+        if name not in config.dataset:
+            errors.append(
+                f"study.datasets: found {name!r}, which is not in the section dataset. "
+                f"Allowed: {_listed(config.dataset)}.{did_you_mean(name, config.dataset)}"
+            )
+    if not errors and config.study.variants != "all":
+        known = {
+            variant.name: None
+            for dataset in config.study.datasets
+            for variant in _all_variants(config.network, config.dataset[dataset]["labels"])
+        }
+        errors += [
+            f"study.variants: found {name!r}. Allowed: all, or a list of {_listed(known)}."
+            f"{did_you_mean(name, known)}"
+            for name in config.study.variants
+            if name not in known
+        ]
+    for figure in FIGURES:
+        name = getattr(config.figure, figure).colour_map
+        if name not in matplotlib.colormaps:
+            errors.append(
+                f"figure.{figure}.colour_map: found {name!r}; matplotlib knows no such colour map."
+                f"{did_you_mean(name, list(matplotlib.colormaps))}"
+            )
+    low, high = config.vector.range  # type: ignore[attr-defined]
+    if not low < high:
+        errors.append(f"vector.range: found [{low}, {high}]; the first must be below the second.")
+    elif high < config.diagram.infinity_value:
+        errors.append(
+            f"vector.range: found [{low}, {high}], which ends before diagram.infinity_value "
+            f"({config.diagram.infinity_value}); every infinite interval would leave the sampling."
+        )
+    lists: dict[str, list[Any]] = {
+        "study.datasets": config.study.datasets,
+        "distance.measures": config.distance.measures,
+    }
+    if isinstance(config.study.seeds, list):
+        lists["study.seeds"] = config.study.seeds
+    if isinstance(config.study.variants, list):
+        lists["study.variants"] = config.study.variants
+    for group in GROUPS[:2]:
+        lists[f"network.variants.{group}"] = getattr(config.network.variants, group)
+    for name, entry in config.dataset.items():
+        lists[f"dataset.{name}.labels"] = entry["labels"]
+    for path, values in lists.items():
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            errors.append(f"{path}: found {twice[0]!r} more than once; list each value once.")
+    return errors
+
+
+def _check_model(model: type[BaseModel], data: Mapping[str, Any], prefix: str) -> list[str]:
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        lines: dict[str, str] = {}
+        for detail in error.errors():
+            path, line = _sentence(model, detail, prefix, data)
+            lines.setdefault(path, line)
+        return list(lines.values())
+    return []
+
+
+CHOICES = {
+    "study.variants": "all, or a list of variant names",
+    "study.seeds": "a number of 1 or more, or a list of seeds of 0 or more",
+}
+"""Keys that take values of several kinds, and which."""
+
+
+def _sentence(model: type[BaseModel], detail: Any, prefix: str, data: Any) -> tuple[str, str]:
+    """Turn one of pydantic's error records into a path and a sentence."""
+    parts = list(detail["loc"])
+    path = prefix + ".".join(str(part) for part in parts)
+    found = detail["input"]
+    for key, allowed in CHOICES.items():
+        # pydantic reports each branch of a union on its own; one sentence says it all
+        if path == key or path.startswith(f"{key}."):
+            found = functools.reduce(lambda section, part: section[part], key.split("."), data)
+            return key, f"{key}: found {found!r}. Allowed: {allowed}."
+    match detail["type"]:
+        case "extra_forbidden":
+            keys = _keys_at(model, parts[:-1])
+            hint = did_you_mean(str(parts[-1]), keys)
+            return path, f"{path}: unknown key. Allowed: {_listed(keys)}.{hint}"
+        case "missing":
+            return path, f"{path}: this key is missing. It is described in config/config.yaml."
+        case "literal_error":
+            expected = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+            hint = did_you_mean(str(found), expected)
+            return path, f"{path}: found {found!r}. Allowed: {_listed(expected)}.{hint}"
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    hint = ""
+    if detail["type"] == "float_type" and isinstance(found, str):
+        hint = " YAML reads 1e-6 as text; write 1.0e-6."
+    return path, f"{path}: found {found!r}; {message}.{hint}"
+
+
+def _keys_at(model: type[BaseModel], parts: Sequence[Any]) -> list[str]:
+    """Return the keys allowed at a path of a model."""
+    for part in parts:
+        annotation = model.model_fields[part].annotation
+        if not (inspect.isclass(annotation) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    return list(model.model_fields)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(str(name) for name in names)

@@ -1,0 +1,66 @@
+"""Stage dataset: load a data set by its kind and store it."""
+
+import inspect
+import logging
+from pathlib import Path
+from typing import Any
+
+from netkin.dataset import DATASETS
+from netkin.dataset.arrays import write_arrays
+from netkin.errors import NetkinError, did_you_mean
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_dataset(
+    *,
+    kind: str,
+    data_folder: str,
+    options: dict[str, Any],
+    dataset_path: str,
+    code: str = "",
+) -> None:
+    """Load, check and write one data set.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `netkin.dataset.DATASETS`.
+    data_folder : str
+        Folder of downloaded files. It does not determine the content (loaders check the
+        files they find there) and is not stored.
+    options : dict
+        Keyword arguments of the loader; the defaults of absent ones are stored as well.
+    dataset_path : str
+        HDF5 file to write, layout ``dataset``.
+    code : str
+        Digest of the code, stored in the file.
+
+    Raises
+    ------
+    NetkinError
+        For an unknown kind, for files that are missing or damaged, and for arrays that
+        are not what `netkin.dataset.arrays.Arrays` promises.
+    """
+    if kind not in DATASETS:
+        raise NetkinError(
+            f"kind: '{kind}' is no data set; allowed are {', '.join(DATASETS)}."
+            f"{did_you_mean(kind, DATASETS)}"
+        )
+    loader = DATASETS[kind]
+    arrays = loader(Path(data_folder).expanduser(), **options)
+    arrays.validate(kind)
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(loader).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    parameters = {"kind": kind, "options": defaults | options}
+    write_arrays(dataset_path, arrays, parameters=parameters, code=code)
+    logger.info(
+        "%s: %d training and %d test rows of %d features in %d classes",
+        kind,
+        *arrays.train_inputs.shape[:1],
+        *arrays.test_inputs.shape,
+        len(arrays.label_names),
+    )

@@ -1,0 +1,9 @@
+"""Diagrams: persistent homology of a graph, by one of the registered engines."""
+
+from collections.abc import Callable
+
+from netkin.diagram.diagram import Diagram
+from netkin.diagram.flagser import flagser_diagram
+
+ENGINES: dict[str, Callable[..., Diagram]] = {"flagser": flagser_diagram}
+"""Name -> function ``(graph, *, max_dimension) -> Diagram``."""

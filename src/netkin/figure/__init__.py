@@ -1,0 +1,15 @@
+"""Figures: each entry draws one kind; its keyword parameters are its options in the config."""
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from netkin.figure.matrix import draw_deviation_matrix, draw_distance_matrix, draw_overview
+from netkin.figure.training import draw_training
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "distance_matrix": draw_distance_matrix,
+    "deviation_matrix": draw_deviation_matrix,
+    "overview": draw_overview,
+    "training": draw_training,
+}

@@ -1,0 +1,129 @@
+"""Matrices of distances as heat maps, in the style of the figures of arXiv 2101.07752."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from netkin.figure.style import GROUP_TITLES, STYLE, UNDEFINED_COLOUR, colours
+from netkin.grid import group_bounds
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One square matrix to draw.
+
+    Attributes
+    ----------
+    title : str
+    matrix : (n, n) float64
+        NaN where the measure is not defined.
+    indices : sequence of int
+        Number of each network in the grid (Table 1 of the paper), for the ticks.
+    groups : sequence of str
+        Experiment group of each network; networks of a group are adjacent.
+    """
+
+    title: str
+    matrix: NDArray[np.float64]
+    indices: Sequence[int]
+    groups: Sequence[str]
+
+
+def draw_distance_matrix(panel: Panel, *, colour_map: str = "viridis") -> Figure:
+    """Draw the normalised mean distances of one measure; colours run from 0 to 1."""
+    return _single(panel, colour_map, 1.0, "distance / largest mean distance")
+
+
+def draw_deviation_matrix(panel: Panel, *, colour_map: str = "magma") -> Figure:
+    """Draw the standard deviation over seeds, in the unit of the normalised mean.
+
+    With one seed all deviations are zero.
+    """
+    finite = panel.matrix[np.isfinite(panel.matrix)]
+    top = float(finite.max(initial=0.0)) or 1.0
+    return _single(panel, colour_map, top, "standard deviation over seeds / largest mean distance")
+
+
+def draw_overview(
+    panels: Sequence[Panel], *, colour_map: str = "viridis", family: str = "topology"
+) -> Figure:
+    """Draw all measures of one family side by side on one shared colour scale.
+
+    `family` chooses the measures and is used by the caller that collects them.
+    """
+    with matplotlib.rc_context(STYLE):
+        columns = min(len(panels), 3)
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(3.5 * columns + 0.9, 3.7 * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for ax in axes.flat[len(panels) :]:
+            ax.set_axis_off()
+        mesh: QuadMesh | None = None
+        for ax, panel in zip(axes.flat, panels, strict=False):
+            mesh = _heat_map(ax, panel, colour_map, 1.0)
+        if mesh is not None:
+            _colour_bar(figure, mesh, list(axes.flat), "distance / largest mean distance")
+        return figure
+
+
+def _single(panel: Panel, colour_map: str, top: float, label: str) -> Figure:
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
+        ax = figure.subplots()
+        mesh = _heat_map(ax, panel, colour_map, top)
+        _colour_bar(figure, mesh, [ax], label)
+        return figure
+
+
+def _heat_map(ax: Axes, panel: Panel, colour_map: str, top: float) -> QuadMesh:
+    n = len(panel.indices)
+    mesh = ax.pcolormesh(
+        panel.matrix, cmap=colours(colour_map), vmin=0.0, vmax=top, edgecolors="face", linewidth=0.1
+    )
+    ax.set_facecolor(UNDEFINED_COLOUR)
+    ax.set_aspect("equal")
+    ax.invert_yaxis()
+    centres = np.arange(n) + 0.5
+    ax.set_xticks(centres, [str(i) for i in panel.indices], fontsize=7)
+    ax.set_yticks(centres, [str(i) for i in panel.indices], fontsize=7)
+    ax.tick_params(length=0)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    bounds = group_bounds(panel.groups)
+    for start, _ in list(bounds.values())[1:]:
+        ax.axhline(start, color="white", linestyle=(0, (3, 2)), linewidth=1.1)
+        ax.axvline(start, color="white", linestyle=(0, (3, 2)), linewidth=1.1)
+    _name_groups(ax, bounds)
+    undefined = " (grey: not defined)" if np.isnan(panel.matrix).any() else ""
+    ax.set_title(panel.title + undefined, loc="left", pad=6)
+    return mesh
+
+
+def _name_groups(ax: Axes, bounds: Mapping[str, tuple[int, int]]) -> None:
+    """Write the name of each group below its columns."""
+    for group, (start, stop) in bounds.items():
+        ax.annotate(
+            GROUP_TITLES.get(group, group).replace(" ", "\n", 1),
+            xy=((start + stop) / 2, 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, -16),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=7,
+            color="#444444",
+        )
+
+
+def _colour_bar(figure: Figure, mesh: ScalarMappable, axes: list[Axes], label: str) -> None:
+    bar = figure.colorbar(mesh, ax=axes, fraction=0.046, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=7, length=2)

@@ -1,0 +1,1 @@
+"""Graphs: the directed weighted graph of a network, and its file."""

@@ -1,0 +1,45 @@
+"""Stage graph: from a network file to a graph file."""
+
+import logging
+
+from netkin.errors import NetkinError
+from netkin.graph.graph import BiasVertices, graph_from_weights, write_graph
+from netkin.network.file import read_network
+
+logger = logging.getLogger(__name__)
+
+
+def build_graph(
+    *,
+    network_path: str,
+    graph_path: str,
+    bias_vertices: BiasVertices,
+    zeta: float,
+    code: str = "",
+) -> None:
+    """Write the graph of a trained network.
+
+    Parameters
+    ----------
+    network_path, graph_path : str
+        The network file to read and the graph file to write.
+    bias_vertices, zeta
+        See `netkin.graph.graph.graph_from_weights`.
+    code : str
+        Digest of the code, recorded in the file.
+
+    Raises
+    ------
+    NetkinError
+        The network file is unreadable or its weights make no graph.
+    """
+    network = read_network(network_path)
+    try:
+        graph = graph_from_weights(
+            network.weights, network.biases, bias_vertices=bias_vertices, zeta=zeta
+        )
+    except NetkinError as error:
+        raise NetkinError(f"{network_path}: {error}") from None
+    logger.info("%d vertices, %d edges", graph.n_vertices, len(graph.value))
+    parameters = {"bias_vertices": bias_vertices, "zeta": zeta}
+    write_graph(graph_path, graph, parameters=parameters, code=code, inputs=[network_path])

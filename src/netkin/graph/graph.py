@@ -1,0 +1,244 @@
+"""The directed weighted graph of a feed-forward network, and its file."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Gt, Lt
+from numpy.typing import NDArray
+
+from netkin import storage
+from netkin.errors import NetkinError
+
+if TYPE_CHECKING:
+    from scipy.sparse import coo_matrix
+
+BiasVertices = Literal["per_neuron", "per_layer", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A directed graph with a value on every edge.
+
+    Attributes
+    ----------
+    source, target : int32 array of shape (m,)
+        Vertices where each edge starts and ends.
+    value : float32 array of shape (m,)
+        Filtration value of each edge, the smaller the earlier it enters; 0 is a value
+        like any other, an absent edge is not listed.
+    n_vertices : int
+        Number of vertices n; they are numbered 0 to n - 1.
+    layer : int32 array of shape (n,)
+        Layer of a vertex, 0 for the inputs; a bias vertex carries the layer it feeds.
+    is_bias : bool array of shape (n,)
+        True for bias vertices, which are no neurons.
+    """
+
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    value: NDArray[np.float32]
+    n_vertices: int
+    layer: NDArray[np.int32]
+    is_bias: NDArray[np.bool_]
+
+    def to_scipy(self) -> "coo_matrix":
+        """Return the adjacency matrix, a float32 `coo_matrix` of shape (n, n).
+
+        Row is the source, column the target. Edges of value 0 are kept as explicit entries.
+        """
+        from scipy.sparse import coo_matrix
+
+        shape = (self.n_vertices, self.n_vertices)
+        # pyflagser and giotto-tda take no sparse arrays
+        return coo_matrix((self.value, (self.source, self.target)), shape=shape)
+
+
+def graph_from_weights(
+    weights: Sequence[NDArray[np.floating[Any]]],
+    biases: Sequence[NDArray[np.floating[Any]]],
+    *,
+    bias_vertices: BiasVertices = "per_neuron",
+    zeta: Annotated[float, Gt(0), Lt(1)] = 1e-6,
+) -> Graph:
+    """Build the graph of a feed-forward network (Pérez-Fernández et al. 2021, section 3).
+
+    A vertex per neuron, inputs included; an edge per weight from source neuron to target
+    neuron, reversed where the weight is <= 0, with the value
+    ``max(1 - |w| / max|W|, zeta)``, so that strong connections enter the filtration first.
+
+    Vertices are numbered layer by layer, inputs first, then the bias vertices layer by
+    layer. Edges stand in canonical order: per layer a block of n_in x n_out edges,
+    row-major by input, then the bias edges layer by layer and neuron by neuron.
+
+    Parameters
+    ----------
+    weights : sequence of arrays of shape (n_out, n_in)
+        Weights of each layer, from the inputs on.
+    biases : sequence of arrays of shape (n_out,)
+        Biases of each layer.
+    bias_vertices : {"per_neuron", "per_layer", "none"}
+        ``per_neuron`` gives each neuron behind the inputs a bias vertex of its own,
+        ``per_layer`` one shared by the layer, ``none`` leaves the biases out, of the
+        maximum as well.
+    zeta : float
+        Smallest value of an edge, keeps the strongest connection above 0.
+
+    Returns
+    -------
+    Graph
+        Values are computed in float64 and stored as float32.
+
+    Raises
+    ------
+    NetkinError
+        No layer, an empty layer, shapes that do not fit, a weight that is NaN or
+        infinite, or no weight other than 0.
+    """
+    widths = _widths(weights, biases)
+    with_biases = bias_vertices != "none"
+    blocks = [*weights, *biases] if with_biases else list(weights)
+    largest = max(float(np.abs(block).max()) for block in blocks)
+    if not np.isfinite(largest):
+        raise NetkinError("a weight or bias is NaN or infinite: the training diverged.")
+    if largest == 0:
+        raise NetkinError("every weight is 0, so the values of the edges are undefined.")
+
+    n_neurons = sum(widths)
+    first = np.cumsum([0, *widths], dtype=np.int32)  # first vertex of each layer
+    next_bias = n_neurons
+    sources, targets, signed = [], [], []
+    for layer, block in enumerate(weights):
+        n_out, n_in = block.shape
+        inputs = np.arange(first[layer], first[layer] + n_in, dtype=np.int32)
+        outputs = np.arange(first[layer + 1], first[layer + 1] + n_out, dtype=np.int32)
+        sources.append(np.repeat(inputs, n_out))
+        targets.append(np.tile(outputs, n_in))
+        signed.append(block.T.ravel())
+    layers = [np.repeat(np.arange(len(widths), dtype=np.int32), widths)]
+    if with_biases:
+        for layer, bias in enumerate(biases):
+            n_out = len(bias)
+            n_new = n_out if bias_vertices == "per_neuron" else 1
+            vertices = np.arange(next_bias, next_bias + n_new, dtype=np.int32)
+            next_bias += n_new
+            sources.append(np.broadcast_to(vertices, n_out))
+            targets.append(np.arange(first[layer + 1], first[layer + 1] + n_out, dtype=np.int32))
+            signed.append(bias)
+            layers.append(np.full(n_new, layer + 1, dtype=np.int32))
+
+    source, target = np.concatenate(sources), np.concatenate(targets)
+    weight = np.concatenate(signed)
+    reverse = weight <= 0
+    value = np.maximum(1 - np.abs(weight.astype(np.float64)) / largest, zeta)
+    return Graph(
+        source=np.where(reverse, target, source),
+        target=np.where(reverse, source, target),
+        value=value.astype(np.float32),
+        n_vertices=next_bias,
+        layer=np.concatenate(layers),
+        is_bias=np.arange(next_bias) >= n_neurons,
+    )
+
+
+def _widths(
+    weights: Sequence[NDArray[np.floating[Any]]], biases: Sequence[NDArray[np.floating[Any]]]
+) -> list[int]:
+    """Return the number of neurons of every layer, inputs first, after checking the shapes."""
+    if not weights or len(weights) != len(biases):
+        raise NetkinError(
+            f"found {len(weights)} weight and {len(biases)} bias arrays, "
+            "expected at least one and equally many."
+        )
+    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
+        if weight.ndim != 2 or weight.size == 0:
+            raise NetkinError(
+                f"layer {layer}: weights of shape {weight.shape}, expected (n_out, n_in) with "
+                "at least one neuron on either side."
+            )
+        if bias.shape != weight.shape[:1]:
+            raise NetkinError(
+                f"layer {layer}: biases of shape {bias.shape} do not fit the weights of shape "
+                f"{weight.shape}, expected {weight.shape[:1]}."
+            )
+    for layer, (before, after) in enumerate(pairwise(weights), start=2):
+        if after.shape[1] != before.shape[0]:
+            raise NetkinError(
+                f"layer {layer}: weights for {after.shape[1]} inputs, but layer {layer - 1} has "
+                f"{before.shape[0]} neurons."
+            )
+    return [weights[0].shape[1], *(weight.shape[0] for weight in weights)]
+
+
+def write_graph(
+    path: str | os.PathLike[str],
+    graph: Graph,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    code: str = "",
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Write a graph as HDF5, layout ``graph``.
+
+    Datasets ``/source`` ``/target`` (int32), ``/value`` (float32), ``/layer`` (int32) and
+    ``/is_bias`` (bool) as in `Graph`, attribute ``n_vertices``. `parameters`, `code` and
+    `inputs` are recorded as in `netkin.storage.create`.
+    """
+    packed = {"compression": "gzip", "shuffle": True}
+    with storage.create(
+        path, "graph", parameters=parameters or {}, code=code, inputs=inputs
+    ) as file:
+        file.attrs["n_vertices"] = graph.n_vertices
+        for name in ("source", "target", "layer"):
+            file.create_dataset(name, data=getattr(graph, name), dtype=np.int32, **packed)
+        # values of trained weights hardly compress
+        file.create_dataset("value", data=graph.value, dtype=np.float32)
+        file.create_dataset("is_bias", data=graph.is_bias, dtype=bool, **packed)
+
+
+def read_graph(path: str | os.PathLike[str]) -> Graph:
+    """Read and check a graph file.
+
+    Raises
+    ------
+    NetkinError
+        For a file that is not a graph file, and for a vertex out of range, a self-loop,
+        a NaN or infinite value, or arrays whose lengths do not fit.
+    """
+    with storage.open_layout(path, "graph") as file:
+        for name in ("source", "target", "value", "layer", "is_bias"):
+            if name not in file:
+                raise NetkinError(f"{path}: the dataset '/{name}' of a graph is missing.")
+        if "n_vertices" not in file.attrs:
+            raise NetkinError(f"{path}: the attribute 'n_vertices' of a graph is missing.")
+        graph = Graph(
+            source=file["source"][:].astype(np.int32, copy=False),
+            target=file["target"][:].astype(np.int32, copy=False),
+            value=file["value"][:].astype(np.float32, copy=False),
+            n_vertices=int(file.attrs["n_vertices"]),
+            layer=file["layer"][:].astype(np.int32, copy=False),
+            is_bias=file["is_bias"][:].astype(bool, copy=False),
+        )
+    lengths = {name: len(getattr(graph, name)) for name in ("source", "target", "value")}
+    if len(set(lengths.values())) > 1:
+        raise NetkinError(f"{path}: source, target and value differ in length: {lengths}.")
+    for name in ("layer", "is_bias"):
+        if len(getattr(graph, name)) != graph.n_vertices:
+            raise NetkinError(
+                f"{path}: /{name} has {len(getattr(graph, name))} entries for "
+                f"{graph.n_vertices} vertices."
+            )
+    for name in ("source", "target"):
+        vertices = getattr(graph, name)
+        if vertices.size and not (vertices.min() >= 0 and vertices.max() < graph.n_vertices):
+            raise NetkinError(
+                f"{path}: /{name} holds a vertex outside 0 to {graph.n_vertices - 1}."
+            )
+    if (graph.source == graph.target).any():
+        raise NetkinError(f"{path}: an edge leads from a vertex to itself, which has no meaning.")
+    if not np.isfinite(graph.value).all():
+        raise NetkinError(f"{path}: /value holds NaN or infinity, expected finite values.")
+    return graph

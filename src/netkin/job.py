@@ -1,0 +1,41 @@
+"""One job: call a stage function with its log, and end in one sentence on a user's mistake."""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from netkin.errors import NetkinError
+
+
+def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) -> None:
+    """Call ``function(**arguments)``, logging to `log_path`.
+
+    A `NetkinError` is written to the log and to standard error as one sentence and
+    ends the process with status 1; any other exception is a defect of netkin, is
+    logged with its traceback and raised.
+    """
+    Path(log_path).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.FileHandler(log_path, mode="w")],
+        force=True,
+    )
+    logging.captureWarnings(True)
+    logger = logging.getLogger("netkin")
+    try:
+        function(**arguments)
+    except NetkinError as error:
+        logger.error("%s", error)
+        print(f"netkin: {error} (log: {log_path})", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        logger.exception("out of memory")
+        print(f"netkin: this job ran out of memory (log: {log_path}).", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        logger.exception("defect")
+        raise

@@ -1,0 +1,1 @@
+"""Networks: multilayer perceptrons, their training and their files."""

@@ -1,0 +1,124 @@
+"""A trained network as arrays, and its HDF5 file. Needs no torch."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from netkin.errors import NetkinError
+from netkin.storage import create, open_layout
+
+HISTORY = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+"""What is recorded once an epoch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Parameters of a feed-forward network and how its training went.
+
+    Attributes
+    ----------
+    weights : tuple of (n_out, n_in) float32
+        Weight matrices, input side first; row j holds the weights into unit j.
+    biases : tuple of (n_out,) float32
+        Bias of each unit of the same layers.
+    history : mapping of str to (epochs,) float64
+        For each name in `HISTORY` its value per epoch: mean cross-entropy in nats, and
+        share of right answers in [0, 1]. Training values are running averages over the
+        epoch, with dropout, as Keras reports them; validation values are taken after the
+        epoch, NaN where no rows were held out.
+    test_accuracy : float
+        Share of right answers on the test rows, NaN where there are none.
+    """
+
+    weights: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]
+    history: Mapping[str, NDArray[np.float64]]
+    test_accuracy: float
+
+
+def write_network(
+    path: str | os.PathLike[str],
+    network: Network,
+    *,
+    parameters: Mapping[str, Any],
+    code: str = "",
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Write a network as an HDF5 file of layout ``network``.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file shall stand.
+    network : Network
+        Stored as /layers/0/weight, /layers/0/bias and so on from the input side,
+        /history/loss and so on, and the root attribute test_accuracy.
+    parameters : mapping
+        Every parameter that determines the network.
+    code : str
+        Digest of the code that trained it.
+    inputs : iterable of paths
+        The data set it was trained on.
+    """
+    with create(path, "network", parameters=parameters, code=code, inputs=inputs) as file:
+        for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+            file[f"layers/{index}/weight"] = weight
+            file[f"layers/{index}/bias"] = bias
+        for name in HISTORY:
+            file[f"history/{name}"] = network.history[name]
+        file.attrs["test_accuracy"] = network.test_accuracy
+
+
+def read_network(path: str | os.PathLike[str]) -> Network:
+    """Read and check a file written by `write_network`.
+
+    Raises
+    ------
+    NetkinError
+        One sentence that names the file and the layer: file missing, truncated or of
+        another kind; a layer missing, empty, of wrong dimension, not finite, or not
+        fitting the layer before it.
+    """
+    with open_layout(path, "network") as file:
+        n_layers = len(file["layers"]) if "layers" in file else 0
+        if n_layers == 0:
+            raise NetkinError(f"{path}: a network without layers.")
+        weights, biases = [], []
+        n_units = None
+        for index in range(n_layers):
+            where = f"{path}: layer {index}"
+            weight = _read(file, f"layers/{index}/weight", path)
+            bias = _read(file, f"layers/{index}/bias", path)
+            if weight.ndim != 2 or weight.size == 0 or bias.shape != weight.shape[:1]:
+                raise NetkinError(
+                    f"{where} has a weight of shape {weight.shape} and a bias of shape "
+                    f"{bias.shape}; allowed are (n_out, n_in) and (n_out,), not empty."
+                )
+            if n_units is not None and weight.shape[1] != n_units:
+                raise NetkinError(
+                    f"{where} takes {weight.shape[1]} inputs, but the layer before it has "
+                    f"{n_units} units."
+                )
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+                raise NetkinError(f"{where} has NaN or infinite weights.")
+            n_units = weight.shape[0]
+            weights.append(weight.astype(np.float32, copy=False))
+            biases.append(bias.astype(np.float32, copy=False))
+        history = {name: _read(file, f"history/{name}", path) for name in HISTORY}
+        test_accuracy = float(file.attrs.get("test_accuracy", np.nan))
+    return Network(tuple(weights), tuple(biases), history, test_accuracy)
+
+
+def _read(file: h5py.File, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
+        raise NetkinError(f"{path}: a network file without the array of numbers '{name}'.")
+    try:
+        return np.asarray(found[()])
+    except OSError as error:
+        raise NetkinError(f"{path}: '{name}' cannot be read ({error}).") from None

@@ -1,0 +1,77 @@
+"""Digests of the library's own code, so that an edit reruns what it affects and no more."""
+
+import ast
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE_ROOT = Path(__file__).resolve().parent
+UNTRACKED = frozenset({"netkin.errors", "netkin.storage", "netkin.job", "netkin.provenance"})
+"""Modules that carry results but do not make them: their edits rerun nothing."""
+
+
+def code_digest(*functions: Callable[..., Any]) -> str:
+    """Digest of the modules that define `functions` and of all they import from netkin.
+
+    Comments, docstrings, formatting and type annotations do not count. The
+    ``__init__`` of a subpackage is a registry and is not followed: the entry that a
+    job uses is named as a function, so that adding an entry changes no other digest.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    pending = {function.__module__ for function in functions}
+    seen: set[str] = set()
+    while pending:
+        module = pending.pop()
+        seen.add(module)
+        pending |= _module_facts(module)[1] - seen
+    text = "\n".join(f"{module} {_module_facts(module)[0]}" for module in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _module_facts(module: str) -> tuple[str, frozenset[str]]:
+    """Return the dump of a module's syntax tree and the netkin modules it imports."""
+    path = _module_path(module)
+    if path is None:
+        raise ValueError(f"{module} is not a module of netkin")
+    tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    tracked = {name for name in imported - UNTRACKED if _module_path(name) is not None}
+    return ast.dump(tree, annotate_fields=False), frozenset(tracked)
+
+
+def _module_path(module: str) -> Path | None:
+    """Return the file of a plain netkin module; None for registries and foreign modules."""
+    head, *rest = module.split(".")
+    if head != "netkin" or not rest:
+        return None
+    path = PACKAGE_ROOT.joinpath(*rest).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+class _Bare(ast.NodeTransformer):
+    """Drops what does not change what the code does: docstrings and annotations."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        # options are checked by annotation in the config, before any job
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)

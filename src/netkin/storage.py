@@ -1,0 +1,165 @@
+"""HDF5 files of the stages: written whole or not at all, checked when read.
+
+Every file carries the same root attributes, so that a file says by itself what it
+is and what made it:
+
+========== ==============================================================
+layout     stage and layout version, e.g. ``graph/1``
+parameters JSON object, every parameter that made the file
+code       digest of the library code that made it, "" outside the workflow
+lineage    digest of code, parameters and the lineages of the input files
+version    version of netkin
+========== ==============================================================
+
+No time stamps: the same inputs and the same seed give the same content.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from netkin import __version__
+from netkin.errors import NetkinError
+
+LAYOUTS = {
+    "dataset": "dataset/1",
+    "network": "network/1",
+    "graph": "graph/1",
+    "diagram": "diagram/1",
+    "vector": "vector/1",
+    "distance": "distance/1",
+    "distance_summary": "distance_summary/1",
+}
+"""Stage -> the value of the root attribute ``layout`` of its files."""
+
+
+def canonical_json(value: Any) -> str:
+    """Return `value` as JSON with sorted keys, so that equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        return value.tolist()
+    if isinstance(value, tuple | set):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored as a parameter")
+
+
+def lineage(code: str, parameters: Mapping[str, Any], input_lineages: Iterable[str]) -> str:
+    """Digest of all that determines a result: code, parameters and what it was made from.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits. Equal lineages mean equal content on the same machine.
+    """
+    text = canonical_json([code, dict(parameters), list(input_lineages)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` if the block succeeds.
+
+    On any failure the temporary file is removed, and a file that stood at `path`
+    before stays as it was.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    # the suffix stays last: writers of pictures choose their format by it
+    temporary = final.with_name(f".{final.stem}.{os.getpid()}.part{final.suffix}")
+    try:
+        yield temporary
+        temporary.replace(final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def create(
+    path: str | os.PathLike[str],
+    layout: str,
+    *,
+    parameters: Mapping[str, Any],
+    code: str = "",
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> Iterator[h5py.File]:
+    """Open a new HDF5 file for writing; it appears at `path` only when complete.
+
+    Parameters
+    ----------
+    path : path
+        Where the finished file shall stand.
+    layout : str
+        A key of `LAYOUTS`.
+    parameters : mapping
+        Every parameter that determines the content, JSON-serialisable.
+    code : str
+        Digest of the code that makes the content (see `netkin.provenance`).
+    inputs : iterable of paths
+        The netkin files the content is made from.
+    """
+    lineages = [read_attributes(source)["lineage"] for source in inputs]
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["layout"] = LAYOUTS[layout]
+        file.attrs["parameters"] = canonical_json(dict(parameters))
+        file.attrs["code"] = code
+        file.attrs["lineage"] = lineage(code, parameters, lineages)
+        file.attrs["version"] = __version__
+        yield file
+
+
+@contextmanager
+def open_layout(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File]:
+    """Open a netkin file for reading after checking that it is what the caller expects.
+
+    Raises
+    ------
+    NetkinError
+        One sentence that names the file, for a missing, truncated or foreign file,
+        for another stage's file and for another layout version.
+    """
+    file = _open(path)
+    with file:
+        found = file.attrs.get("layout")
+        if found != LAYOUTS[layout]:
+            what = "it is not a netkin file" if found is None else f"its layout is '{found}'"
+            raise NetkinError(
+                f"{path}: expected a file with layout '{LAYOUTS[layout]}', but {what}. "
+                "Delete it and run the workflow again to make it anew."
+            )
+        yield file
+
+
+def read_attributes(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the root attributes of a netkin file (see the module's table)."""
+    with _open(path) as file:
+        if "layout" not in file.attrs:
+            raise NetkinError(f"{path}: not a netkin file (it has no attribute 'layout').")
+        return {key: str(value) for key, value in file.attrs.items()}
+
+
+def read_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the parameters that made a netkin file."""
+    parameters: dict[str, Any] = json.loads(read_attributes(path)["parameters"])
+    return parameters
+
+
+def _open(path: str | os.PathLike[str]) -> h5py.File:
+    if not Path(path).is_file():
+        raise NetkinError(f"{path}: no such file.")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise NetkinError(
+            f"{path}: not a readable HDF5 file, truncated or of another kind ({error}). "
+            "Delete it and run the workflow again to make it anew."
+        ) from None

@@ -1,0 +1,88 @@
+"""Stage vector: from a diagram file to a vector file."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netkin.diagram.diagram import apply_policy, read_diagram
+from netkin.errors import NetkinError, did_you_mean
+from netkin.vector import VECTORISERS
+from netkin.vector.sampling import Sampling
+from netkin.vector.vector import Vector, read_vector, write_vector
+
+__all__ = ["read_vector", "vectorise_diagram"]
+
+logger = logging.getLogger(__name__)
+
+
+def vectorise_diagram(
+    *,
+    diagram_path: str,
+    vector_path: str,
+    vector: str,
+    range: Sequence[float],
+    n_bins: int,
+    options: Mapping[str, Any],
+    policy: Mapping[str, Any],
+    kind: str | None = None,
+    code: str = "",
+) -> None:
+    """Write a diagram as arrays on a sampling common to all networks and dimensions.
+
+    Parameters
+    ----------
+    diagram_path, vector_path : str
+        The diagram file to read and the vector file to write.
+    vector : str
+        The user's name for this vector.
+    range : pair of float
+        First and last point of the sampling, in units of the filtration.
+    n_bins : int
+        Number of points, at least 2.
+    options : mapping
+        Options of the vectoriser.
+    policy : mapping
+        Options of `netkin.diagram.diagram.apply_policy`.
+    kind : str, optional
+        A key of `netkin.vector.VECTORISERS`, default the vector's name.
+    code : str
+        Digest of the code, recorded in the file.
+
+    Raises
+    ------
+    NetkinError
+        Unknown kind, an empty range, too few points, or an unreadable diagram file.
+    """
+    kind = kind or vector
+    if kind not in VECTORISERS:
+        raise NetkinError(
+            f"vector '{vector}': unknown kind '{kind}', allowed: {', '.join(VECTORISERS)}."
+            + did_you_mean(kind, VECTORISERS)
+        )
+    low, high = (float(bound) for bound in range)
+    if not low < high:
+        raise NetkinError(
+            f"vector '{vector}': range is [{low}, {high}], the first bound must be smaller."
+        )
+    if n_bins < 2:
+        raise NetkinError(f"vector '{vector}': n_bins is {n_bins}, at least 2 are needed.")
+    sampling = Sampling(low, high, n_bins)
+    vectoriser = VECTORISERS[kind]
+    diagram = apply_policy(read_diagram(diagram_path), **policy)
+    logger.info("intervals per dimension: %s", [len(part) for part in diagram.intervals])
+    arrays = tuple(
+        vectoriser.function(intervals, sampling, **options) for intervals in diagram.intervals
+    )
+    write_vector(
+        vector_path,
+        Vector(arrays, sampling, axes=vectoriser.axes, kind=kind),
+        parameters={
+            "kind": kind,
+            "range": [low, high],
+            "n_bins": n_bins,
+            "options": dict(options),
+            "policy": dict(policy),
+        },
+        code=code,
+        inputs=[diagram_path],
+    )

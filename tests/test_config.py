@@ -1,0 +1,242 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from netkin.config import Study
+from netkin.dataset import DATASETS
+from netkin.distance import MEASURES
+from netkin.errors import NetkinError
+from netkin.figure import FIGURES
+from netkin.vector import VECTORISERS
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def changed(path, value):
+    """Return the default config with one key set; None for `value` removes it."""
+    config = copy.deepcopy(CONFIG)
+    *parents, key = path.split(".")
+    section = config
+    for parent in parents:
+        section = section[parent]
+    if value is None:
+        del section[key]
+    else:
+        section[key] = value
+    return config
+
+
+def message_of(config):
+    with pytest.raises(NetkinError) as error:
+        Study(config, source="my.yaml")
+    return str(error.value)
+
+
+MISTAKES = {
+    "unknown_key": (
+        changed("network.droput", 0.2),
+        "network.droput: unknown key. Allowed: width, hidden_layers, variants, input_order, "
+        "dropout, learning_rate, rho, epsilon, validation_share, device. Did you mean 'dropout'?",
+    ),
+    "missing_key": (
+        changed("graph.zeta", None),
+        "graph.zeta: this key is missing. It is described in config/config.yaml.",
+    ),
+    "unknown_choice": (
+        changed("graph.bias_vertices", "per_neurons"),
+        "graph.bias_vertices: found 'per_neurons'. Allowed: per_neuron, per_layer, none. "
+        "Did you mean 'per_neuron'?",
+    ),
+    "unknown_data_set_to_run": (
+        changed("study.datasets", ["mnits"]),
+        "study.datasets: found 'mnits', which is not in the section dataset. "
+        "Allowed: digits, mnist. Did you mean 'mnist'?",
+    ),
+    "unknown_loader": (
+        changed("dataset.letters", {"labels": [2], "batch_size": 1, "epochs": 1}),
+        f"dataset.letters: no such data set. Allowed: {', '.join(DATASETS)}.",
+    ),
+    "number_out_of_range": (
+        changed("dataset.digits.epochs", 0),
+        "dataset.digits.epochs: found 0; input should be greater than or equal to 1.",
+    ),
+    "wrong_type": (
+        changed("network.width", "wide"),
+        "network.width: found 'wide'; input should be a valid integer.",
+    ),
+    "number_as_text": (
+        changed("network.epsilon", "1e-7"),
+        "network.epsilon: found '1e-7'; input should be a valid number. "
+        "YAML reads 1e-6 as text; write 1.0e-6.",
+    ),
+    "unknown_measure": (
+        changed("distance.measures", ["landscape", "silouette"]),
+        f"distance.measures.1: found 'silouette'. Allowed: {', '.join(MEASURES)}. "
+        "Did you mean 'silhouette'?",
+    ),
+    "unknown_variant": (
+        changed("study.variants", ["widht_512"]),
+        "study.variants: found 'widht_512'. Allowed: all, or a list of width_128, width_256, "
+        "width_512, width_1024, layers_2, layers_4, layers_6, layers_8, layers_10, "
+        "input_order_1, input_order_2, input_order_3, input_order_4, input_order_5, labels_2, "
+        "labels_4, labels_6, labels_8, labels_10. Did you mean 'width_512'?",
+    ),
+    "variants_neither_all_nor_list": (
+        changed("study.variants", "some"),
+        "study.variants: found 'some'. Allowed: all, or a list of variant names.",
+    ),
+    "id_unsafe_as_path": (
+        changed("dataset.my/data", {"kind": "digits", "labels": [2]}),
+        "dataset.my/data: an id becomes part of paths; allowed are lower-case letters, digits "
+        "and underscores, beginning with a letter.",
+    ),
+    "seeds_negative": (
+        changed("study.seeds", [0, -1]),
+        "study.seeds: found [0, -1]. Allowed: a number of 1 or more, or a list of seeds of 0 or more.",
+    ),
+    "value_twice": (
+        changed("network.variants.width", [128, 128]),
+        "network.variants.width: found 128 more than once; list each value once.",
+    ),
+    "range_backwards": (
+        changed("vector.range", [1.0, 0.0]),
+        "vector.range: found [1.0, 0.0]; the first must be below the second.",
+    ),
+    "option_of_a_vector": (
+        changed("vector.heat.sigma", -1.0),
+        "vector.heat.sigma: found -1.0; input should be greater than 0.",
+    ),
+    "option_of_a_loader": (
+        changed("dataset.digits.test_share", 1.5),
+        "dataset.digits.test_share: found 1.5; input should be less than 1.",
+    ),
+    "unknown_option_of_a_loader": (
+        changed("dataset.mnist.test_share", 0.5),
+        "dataset.mnist.test_share: unknown key. Allowed: kind, labels, batch_size, epochs.",
+    ),
+    "colour_map": (
+        changed("figure.training.colour_map", "viridiss"),
+        "figure.training.colour_map: found 'viridiss'; matplotlib knows no such colour map. "
+        "Did you mean 'viridis'?",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gives_one_exact_sentence(mistake):
+    config, sentence = MISTAKES[mistake]
+    assert message_of(config) == f"my.yaml has an error:\n  {sentence}"
+
+
+def test_all_errors_are_told_at_once():
+    config = changed("network.widht", 1)
+    config["graph"]["zeta"] = 2.0
+    config["dataset"]["digits"]["epochs"] = -1
+    lines = message_of(config).splitlines()
+    assert lines[0] == "my.yaml has 3 errors:"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == [
+        "network.widht",
+        "graph.zeta",
+        "dataset.digits.epochs",
+    ]
+
+
+def test_a_section_that_is_no_section_is_named():
+    assert "  graph: found 3; " in message_of(changed("graph", 3))
+    assert "  dataset.digits: found 3; expected a section" in message_of(
+        changed("dataset.digits", 3)
+    )
+
+
+def test_the_default_study_is_the_grid_of_the_paper():
+    study = Study(CONFIG)
+    assert len(study.variants("digits")) == 19
+    assert study.seeds == [0, 1]
+    assert {study.training("digits", v.name, 0)["width"] for v in study.variants("digits")} == {
+        128,
+        256,
+        512,
+        1024,
+    }
+
+
+def test_two_data_sets_can_share_a_loader():
+    config = changed(
+        "dataset.digits_small", {**CONFIG["dataset"]["digits"], "kind": "digits", "test_share": 0.5}
+    )
+    config["study"]["datasets"] = ["digits", "digits_small"]
+    study = Study(config)
+    assert study.dataset("digits_small").kind == "digits"
+    assert study.dataset_options("digits_small") == {"test_share": 0.5, "split_seed": 0}
+    assert study.dataset_options("digits") == {"test_share": 0.2, "split_seed": 0}
+
+
+def test_only_controls_are_permuted():
+    study = Study(changed("network.input_order", "features"))
+    orders = {
+        v.name: study.training("digits", v.name, 0)["input_order"] for v in study.variants("digits")
+    }
+    assert {name for name, order in orders.items() if order} == {
+        f"input_order_{i}" for i in range(1, 6)
+    }
+    assert set(orders.values()) == {None, "features"}
+
+
+def test_stages_follow_from_the_measures():
+    assert Study(changed("distance.measures", ["norm_1"])).needed_stages() == {
+        "dataset",
+        "network",
+        "graph",
+        "distance",
+    }
+    study = Study(changed("distance.measures", ["heat"]))
+    assert study.needed_stages() == {
+        "dataset",
+        "network",
+        "graph",
+        "diagram",
+        "vector",
+        "distance",
+    }
+    assert study.needed_vectors() == ["heat"]
+
+
+def test_every_key_stands_in_the_default_config_with_a_comment():
+    text = (ROOT / "config" / "config.yaml").read_text()
+    for registry, section in ((VECTORISERS, "vector"), (FIGURES, "figure")):
+        assert set(registry) <= set(CONFIG[section])
+    assert set(DATASETS) <= set(CONFIG["dataset"])
+    for name in (*DATASETS, *MEASURES):
+        assert name in text
+
+    def keys(section):
+        for key, value in section.items():
+            yield key
+            if isinstance(value, dict):
+                yield from keys(value)
+
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        key = line.strip().split(":")[0]
+        if line.strip().startswith("#") or key not in set(keys(CONFIG)):
+            continue
+        # a comment stands in the block of keys above, or the key is named in one
+        above = number - 1
+        while above > 0 and lines[above].strip() and not lines[above].strip().startswith("#"):
+            above -= 1
+        named = any(row.strip().startswith("#") and key in row for row in lines)
+        assert lines[above].strip().startswith("#") or named, f"{key} is not described"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_study_that_ships_is_valid(path):
+    config = copy.deepcopy(CONFIG)
+    for section, keys in yaml.safe_load(path.read_text()).items():
+        if isinstance(keys, dict):
+            config[section] = {**config[section], **keys}
+    assert Study(config).datasets

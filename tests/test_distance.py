@@ -1,0 +1,317 @@
+"""Distances: equal to giotto-tda and numpy, matrices, undefined pairs, summaries."""
+
+from itertools import pairwise
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from netkin.diagram.diagram import Diagram, apply_policy, read_diagram, write_diagram
+from netkin.diagram.flagser import flagser_diagram
+from netkin.distance import MEASURES
+from netkin.distance.matrix import compute_distances, distance_matrix, read_distances
+from netkin.distance.norm import frobenius, norm_1
+from netkin.distance.summary import read_summary, summarise_distances
+from netkin.distance.vector import vector_distance
+from netkin.errors import NetkinError, UndefinedDistance
+from netkin.graph.graph import graph_from_weights, read_graph, write_graph
+from netkin.vector import VECTORISERS
+from netkin.vector.compute import read_vector, vectorise_diagram
+from netkin.vector.sampling import Sampling
+from netkin.vector.vector import Vector
+
+DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=60)
+PAIRWISE = {
+    "landscape": {"n_layers": 3},
+    "silhouette": {"power": 2.0},
+    "heat": {"sigma": 0.1},
+}
+
+# multiples of 1/64 keep the kernel of the heat images on the narrowest fit small
+diagrams = st.integers(0, 8).flatmap(
+    lambda k: arrays(float, (k, 2), elements=st.integers(0, 64).map(lambda i: i / 64)).map(
+        lambda a: np.sort(a, axis=1)
+    )
+)
+
+
+def padded(pair):
+    """The pair as giotto-tda's array of triples: padded with the smallest birth, else 0."""
+    blocks = []
+    for dimension, parts in enumerate(zip(*(d.intervals for d in pair), strict=True)):
+        births = np.concatenate(parts)[:, 0]
+        longest = max(1, *map(len, parts))
+        block = np.full((2, longest, 3), births.min() if births.size else 0.0)
+        for row, part in zip(block, parts, strict=True):
+            row[: len(part), :2] = part
+            row[:, 2] = dimension
+        blocks.append(block)
+    return np.concatenate(blocks, axis=1)
+
+
+def giotto_distance(pair, kind, **metric_params):
+    from gtda.diagrams import PairwiseDistance
+
+    return PairwiseDistance(kind, metric_params=metric_params, order=2).fit_transform(padded(pair))[
+        0, 1
+    ]
+
+
+@pytest.mark.parametrize("kind", PAIRWISE)
+@DETERMINISTIC
+@given(parts=st.lists(diagrams, min_size=4, max_size=4), p=st.sampled_from([1.0, 2.0, 3.0]))
+def test_pairwise_distance_equals_giotto(kind, parts, p):
+    pair = [Diagram((parts[0], parts[1])), Diagram((parts[2], parts[3]))]
+    options = {"n_bins": 20, "p": p, **PAIRWISE[kind]}
+    ours = MEASURES[f"{kind}_pairwise"].function(*pair, **options)
+    assert ours == pytest.approx(giotto_distance(pair, kind, **options), rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", PAIRWISE)
+def test_pairwise_distance_of_networks_equals_giotto_at_its_defaults(kind):
+    rng = np.random.default_rng(0)
+    pair = []
+    for width in (20, 30):
+        weights = [rng.normal(size=(width, 40)), rng.normal(size=(10, width))]
+        graph = graph_from_weights(weights, [rng.normal(size=width), rng.normal(size=10)])
+        pair.append(apply_policy(flagser_diagram(graph, max_dimension=3)))
+    ours = MEASURES[f"{kind}_pairwise"].function(*pair)
+    assert ours > 0
+    assert ours == pytest.approx(giotto_distance(pair, kind, n_bins=200), rel=1e-8)
+
+
+def stored(array, axes=1, kind="landscape", sampling=None):
+    array = np.asarray(array, float)
+    return Vector((array,), sampling or Sampling(0.0, 2.0, array.shape[-1]), axes, kind)
+
+
+def test_vector_distance_is_the_integral_norm():
+    a, b = stored([[0.0, 3.0, 0.0]]), stored([[0.0, 0.0, 4.0]])
+    assert vector_distance(a, b) == pytest.approx(5.0)
+    assert vector_distance(a, b, p=1) == pytest.approx(7.0)
+    assert vector_distance(a, b, p=np.inf) == 4.0
+    step = Sampling(0.0, 1.0, 3)  # 1/2
+    a, b = stored(np.eye(3), 2, "heat", step), stored(np.zeros((3, 3)), 2, "heat", step)
+    assert vector_distance(a, b) == pytest.approx(np.sqrt(3) / 2)
+
+
+def test_dimensions_are_combined_by_the_2_norm():
+    sampling = Sampling(0.0, 1.0, 2)
+    a = Vector((np.array([3.0, 0.0]), np.array([0.0, 4.0])), sampling, 1, "silhouette")
+    b = Vector((np.zeros(2), np.zeros(2)), sampling, 1, "silhouette")
+    assert vector_distance(a, b, p=1) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (stored([0.0, 1.0], sampling=Sampling(0.0, 1.0, 2)), "sampling"),
+        (stored([0.0, 1.0], kind="silhouette"), "kind"),
+        (stored([[0.0, 1.0]]), "shapes"),
+    ],
+)
+def test_vectors_that_cannot_be_compared_are_refused(other, says):
+    with pytest.raises(NetkinError, match=f"differ in {says}"):
+        vector_distance(stored([0.0, 1.0]), other)
+
+
+def network_graph(seed, widths=(6, 5, 3), mode="per_neuron"):
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=(b, a)) for a, b in pairwise(widths)]
+    biases = [rng.normal(size=len(weight)) for weight in weights]
+    return graph_from_weights(weights, biases, bias_vertices=mode)
+
+
+@pytest.mark.parametrize("mode", ["per_neuron", "per_layer", "none"])
+def test_norms_equal_numpy_on_dense_matrices(mode):
+    a, b = network_graph(1, mode=mode), network_graph(2, mode=mode)
+    difference = (a.to_scipy().astype(float) - b.to_scipy().astype(float)).toarray()
+    assert norm_1(a, b) == pytest.approx(np.linalg.norm(difference, 1), rel=1e-14)
+    assert frobenius(a, b) == pytest.approx(np.linalg.norm(difference, "fro"), rel=1e-14)
+    assert norm_1(a, a) == frobenius(a, a) == 0
+
+
+@pytest.mark.parametrize("norm", [norm_1, frobenius])
+def test_norms_are_undefined_without_corresponding_vertices(norm):
+    # equally many vertices, other layers
+    with pytest.raises(UndefinedDistance, match="no corresponding vertices"):
+        norm(network_graph(1, (5, 6, 3), "none"), network_graph(1, (6, 5, 3), "none"))
+
+
+def test_distance_matrix_mirrors_symmetric_measures_only():
+    def difference(a, b):
+        return float(a - b)
+
+    full, _ = distance_matrix([1, 3], difference, symmetric=False)
+    assert full.tolist() == [[0, -2], [2, 0]]
+    mirrored, _ = distance_matrix([1, 3], difference)
+    assert mirrored.tolist() == [[0, -2], [-2, 0]]
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Files of three networks: graphs, diagrams and vectors; the third has another shape."""
+    shapes = [(6, 5, 3), (6, 5, 3), (6, 7, 3)]
+    for i, widths in enumerate(shapes):
+        graph = network_graph(i, widths)
+        write_graph(tmp_path / f"graph_{i}.h5", graph)
+        diagram = flagser_diagram(graph, max_dimension=3)
+        write_diagram(tmp_path / f"diagram_{i}.h5", diagram, engine="flagser")
+        for kind in VECTORISERS:
+            vectorise_diagram(
+                diagram_path=str(tmp_path / f"diagram_{i}.h5"),
+                vector_path=str(tmp_path / f"{kind}_{i}.h5"),
+                vector=kind,
+                range=[0.0, 1.0],
+                n_bins=30,
+                options={},
+                policy={},
+            )
+    return tmp_path
+
+
+def inputs_of(study, measure):
+    stage = MEASURES[measure].vector if MEASURES[measure].needs == "vector" else None
+    return [str(study / f"{stage or MEASURES[measure].needs}_{i}.h5") for i in range(3)]
+
+
+def run(study, measure, options=None, target="distance.h5", networks=("a", "b", "c")):
+    compute_distances(
+        measure=measure,
+        input_paths=inputs_of(study, measure),
+        networks=list(networks),
+        distance_path=str(study / target),
+        options=options or {},
+    )
+    return read_distances(study / target)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_compute_distances_writes_the_matrix_of_every_measure(study, measure):
+    found = run(study, measure)
+    entry = MEASURES[measure]
+    read = {
+        "vector": read_vector,
+        "diagram": lambda path: apply_policy(read_diagram(path)),
+        "graph": read_graph,
+    }[entry.needs]
+    a, b, _ = (read(path) for path in inputs_of(study, measure))
+    assert found.matrix[0, 1] == found.matrix[1, 0] == entry.function(a, b) > 0
+    assert not np.diag(found.matrix).any()
+    assert found.networks == ("a", "b", "c")
+    assert (found.measure, found.family) == (measure, entry.family)
+    assert found.orientation == "down"
+
+
+def test_undefined_pairs_are_nan_with_their_reason(study):
+    found = run(study, "norm_1")
+    assert np.isnan(found.matrix).tolist() == [
+        [False, False, True],
+        [False, False, True],
+        [True, True, False],
+    ]
+    assert set(found.reasons) == {(0, 2), (2, 0), (1, 2), (2, 1)}
+    assert "corresponding vertices" in found.reasons[0, 2]
+    defined = run(study, "heat", target="heat_distance.h5")
+    assert defined.reasons == {}
+    with h5py.File(study / "heat_distance.h5") as file:
+        assert "reason" not in file
+
+
+def test_policy_and_options_reach_a_pairwise_measure(study):
+    options = {
+        "p": 1.0,
+        "n_bins": 10,
+        "options": {"n_layers": 2},
+        "policy": {"eta": 0.3, "order": "cap_then_filter"},
+    }
+    found = run(study, "landscape_pairwise", options)
+    a, b, _ = (
+        apply_policy(read_diagram(path), **options["policy"])
+        for path in inputs_of(study, "landscape_pairwise")
+    )
+    function = MEASURES["landscape_pairwise"].function
+    assert found.matrix[0, 1] == function(a, b, p=1.0, n_bins=10, n_layers=2)
+    assert found.matrix[0, 1] != function(a, b)
+
+
+def test_unknown_measure_and_foreign_vector_are_named(study):
+    with pytest.raises(NetkinError, match="Did you mean 'silhouette'"):
+        compute_distances(
+            measure="silhuette", input_paths=[], networks=[], distance_path="", options={}
+        )
+    with pytest.raises(NetkinError, match="of kind 'heat', but the measure 'landscape'"):
+        compute_distances(
+            measure="landscape",
+            input_paths=inputs_of(study, "heat"),
+            networks=["a", "b", "c"],
+            distance_path=str(study / "distance.h5"),
+            options={},
+        )
+
+
+def test_a_truncated_input_is_named_and_nothing_is_written(study):
+    path = study / "heat_1.h5"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(NetkinError, match=r"heat_1\.h5") as caught:
+        run(study, "heat")
+    assert "\n" not in str(caught.value)
+    assert not (study / "distance.h5").exists()
+
+
+def write_matrix(monkeypatch, study, target, scale, measure="norm_1", networks=("a", "b", "c")):
+    """Write a distance file whose matrix is scaled, as if from another seed."""
+    import netkin.distance.matrix as stage
+
+    def scaled(items, function, *, symmetric=True):
+        matrix, reasons = distance_matrix(items, function, symmetric=symmetric)
+        return scale * matrix, reasons
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "distance_matrix", scaled)
+        return run(study, measure, target=target, networks=networks).matrix
+
+
+def test_summary_is_mean_deviation_and_share_of_the_largest(study, monkeypatch):
+    names = ["seed_0.h5", "seed_1.h5"]
+    one = write_matrix(monkeypatch, study, names[0], 1.0)
+    write_matrix(monkeypatch, study, names[1], 3.0)
+    summarise_distances(
+        distance_paths=[str(study / name) for name in names],
+        summary_path=str(study / "summary.h5"),
+    )
+    found = read_summary(study / "summary.h5")
+    assert found.mean[0, 1] == pytest.approx(2 * one[0, 1])
+    assert found.standard_deviation[0, 1] == pytest.approx(one[0, 1]), "of the population"
+    assert np.isnan(found.mean[0, 2])
+    assert found.normalised("mean")[0, 1] == 1.0
+    assert found.normalised("standard_deviation")[0, 1] == pytest.approx(0.5)
+    assert (found.seeds, found.networks, found.measure) == (2, ("a", "b", "c"), "norm_1")
+    with h5py.File(study / "summary.h5") as file:
+        expected = found.normalised("mean")
+        assert np.array_equal(file["normalised_mean"][:], expected, equal_nan=True)
+
+
+def test_summary_of_equal_networks_stays_zero(study, monkeypatch):
+    write_matrix(monkeypatch, study, "zero.h5", 0.0, measure="heat")
+    summarise_distances(
+        distance_paths=[str(study / "zero.h5")], summary_path=str(study / "summary.h5")
+    )
+    assert not read_summary(study / "summary.h5").normalised("mean").any()
+
+
+def test_summary_refuses_other_networks_and_measures(study):
+    run(study, "heat", target="one.h5")
+    run(study, "heat", target="other.h5", networks=("a", "b", "x"))
+    run(study, "norm_1", target="norm.h5")
+    for name, says in (("other.h5", "networks"), ("norm.h5", "measure")):
+        with pytest.raises(NetkinError, match=f"{name}: its {says} differ"):
+            summarise_distances(
+                distance_paths=[str(study / "one.h5"), str(study / name)],
+                summary_path=str(study / "summary.h5"),
+            )
+    with pytest.raises(NetkinError, match="no distances"):
+        summarise_distances(distance_paths=[], summary_path=str(study / "summary.h5"))

@@ -1,0 +1,91 @@
+import re
+
+import numpy as np
+import pytest
+
+from netkin.errors import NetkinError
+from netkin.figure import FIGURES
+from netkin.figure.matrix import Panel, draw_deviation_matrix, draw_distance_matrix, draw_overview
+from netkin.figure.style import UNDEFINED_COLOUR, colours, save_figure
+from netkin.figure.training import draw_training
+
+
+@pytest.fixture
+def panel():
+    matrix = np.array([[0.0, 0.5, 1.0], [0.5, 0.0, np.nan], [1.0, np.nan, 0.0]])
+    return Panel("digits: heat", matrix, [1, 2, 10], ["width", "width", "input_order"])
+
+
+def mesh_of(figure):
+    return figure.axes[0].collections[0]
+
+
+def test_every_cell_has_the_colour_of_its_distance(panel):
+    mesh = mesh_of(draw_distance_matrix(panel, colour_map="viridis"))
+    assert mesh.get_clim() == (0.0, 1.0)
+    found = mesh.to_rgba(mesh.get_array()).reshape(3, 3, 4)
+    wanted = colours("viridis")(np.ma.masked_invalid(panel.matrix))
+    np.testing.assert_allclose(found, wanted)
+
+
+def test_undefined_cells_are_grey_and_said_so(panel):
+    figure = draw_distance_matrix(panel)
+    assert "grey: not defined" in figure.axes[0].get_title(loc="left")
+    mesh = mesh_of(figure)
+    grey = tuple(int(UNDEFINED_COLOUR[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    np.testing.assert_allclose(mesh.to_rgba(mesh.get_array()).reshape(3, 3, 4)[1, 2, :3], grey)
+
+
+def test_ticks_are_indices_and_groups_are_separated_and_named(panel):
+    ax = draw_distance_matrix(panel).axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "10"]
+    dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 2
+    assert {
+        float(np.unique(line.get_xdata() if i else line.get_ydata())[0])
+        for i, line in enumerate(dashed)
+    } == {2.0}
+    assert [t.get_text() for t in ax.texts] == ["layer\nwidth", "input\norder"]
+
+
+def test_panels_of_an_overview_share_one_scale(panel):
+    figure = draw_overview([panel] * 4)
+    meshes = [ax.collections[0] for ax in figure.axes[:4]]
+    assert {mesh.get_clim() for mesh in meshes} == {(0.0, 1.0)}
+    assert len(figure.axes) == 7  # a grid of two rows of three, and one colour bar
+
+
+def test_deviations_have_their_own_scale(panel):
+    assert mesh_of(draw_deviation_matrix(panel)).get_clim() == (0.0, 1.0)
+    still = Panel("one seed", np.zeros((3, 3)), panel.indices, panel.groups)
+    assert mesh_of(draw_deviation_matrix(still)).get_clim() == (0.0, 1.0)
+
+
+def test_learning_curves_show_the_mean_over_seeds():
+    curves = {"width": [("width_8", np.array([[0.2, 0.4], [0.4, 0.8]]))]}
+    ax = draw_training(curves).axes[0]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.3, 0.6])
+    assert ax.get_legend().get_texts()[0].get_text() == "8"
+
+
+def test_svg_keeps_text_and_the_same_figure_gives_the_same_files(panel, tmp_path):
+    for name in ("a", "b"):
+        paths = [str(tmp_path / f"{name}.svg"), str(tmp_path / f"{name}.png")]
+        save_figure(draw_distance_matrix(panel), paths, dpi=50)
+    svg = (tmp_path / "a.svg").read_text()
+    assert re.search(r"<text[^>]*>digits: heat", svg)
+    for suffix in ("svg", "png"):
+        a, b = ((tmp_path / f"{name}.{suffix}").read_bytes() for name in "ab")
+        assert a == b
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_unknown_colour_map_suggests_one(panel):
+    with pytest.raises(NetkinError, match="Did you mean 'magma'"):
+        draw_distance_matrix(panel, colour_map="magmaa")
+
+
+def test_figures_are_registered_by_their_function():
+    assert {function.__name__ for function in FIGURES.values()} == {
+        f"draw_{name}" for name in FIGURES
+    }

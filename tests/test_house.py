@@ -1,0 +1,98 @@
+"""The house keeps its own rules: thin scripts, complete rules, environments in step."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+STAGES = ["dataset", "network", "graph", "diagram", "vector", "distance", "figure", "table"]
+
+
+def rules():
+    """Yield name and text of every rule that runs a script."""
+    for path in RULE_FILES:
+        for block in re.split(r"(?m)^(?=rule )", path.read_text())[1:]:
+            if "script:" in block:
+                yield pytest.param(block, id=re.match(r"rule (\w+)", block)[1])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_is_one_call_of_the_library(script):
+    *imports, guard = ast.parse(script.read_text()).body
+    assert all(isinstance(node, ast.ImportFrom) for node in imports)
+    assert {node.module.split(".")[0] for node in imports} == {"netkin"}
+    assert ast.unparse(guard.test) == "__name__ == '__main__'"
+    (statement,) = guard.body
+    call = statement.value
+    assert call.func.id == "run_job"
+    assert call.args[0].id == script.stem
+    assert "snakemake.config" not in script.read_text()
+
+
+@pytest.mark.parametrize("block", list(rules()))
+def test_rule_is_complete_and_named_as_its_script(block):
+    name = re.match(r"rule (\w+)", block)[1]
+    for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params"):
+        assert re.search(rf"(?m)^    {directive}:", block), f"{name} has no {directive}"
+    assert f'"../scripts/{name}.py"' in block
+    assert "code=" in block
+    assert re.search(rf'log:\n        f?"logs/{name}[./]', block)
+    assert re.search(rf'benchmark:\n        f?"results/benchmark/{name}[./]', block)
+
+
+def test_every_script_has_its_rule():
+    names = {re.match(r"rule (\w+)", p.values[0])[1] for p in rules()}
+    assert names == {path.stem for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_found_by_its_noun(stage):
+    assert (ROOT / "workflow" / "rules" / f"{stage}.smk").is_file()
+    assert (ROOT / "src" / "netkin" / stage / "__init__.py").is_file()
+    assert (ROOT / "tests" / f"test_{stage}.py").is_file()
+    if stage != "table":
+        config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+        assert stage in config
+    includes = re.findall(r'rules/(\w+)\.smk"', (ROOT / "Snakefile").read_text())
+    assert [name for name in includes if name in STAGES] == STAGES
+
+
+def pins(text):
+    return {
+        name.lower(): version
+        for name, version in re.findall(r"(?m)^\s*(?:- )?([\w.-]+)==(\S+)$", text)
+    }
+
+
+def test_pinned_packages_are_constrained_to_the_same_versions():
+    wanted = pins((ROOT / "envs" / "requirements.txt").read_text())
+    constrained = pins((ROOT / "envs" / "constraints.txt").read_text())
+    assert wanted
+    assert {name: constrained.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_conda_environments_are_in_step_with_the_pinned_one(path):
+    wanted = pins((ROOT / "envs" / "requirements.txt").read_text())
+    found = pins(path.read_text())
+    assert found
+    assert found == {name: wanted.get(name) for name in found}
+
+
+def test_rules_name_every_conda_environment():
+    named = set(re.findall(r'"../../envs/(\w+)\.yaml"', "".join(p.read_text() for p in RULE_FILES)))
+    assert named == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
+
+
+def test_the_library_knows_nothing_of_snakemake():
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                assert not any(a.name.startswith("snakemake") for a in node.names), path
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("snakemake"), path

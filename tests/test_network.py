@@ -1,0 +1,507 @@
+"""Networks: selection of rows, initialisation, training, and files."""
+
+import dataclasses
+import logging
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from netkin.dataset.arrays import Arrays, write_arrays
+from netkin.dataset.digits import load_digits
+from netkin.errors import NetkinError
+from netkin.network.file import HISTORY, Network, read_network, write_network
+from netkin.network.mlp import build_mlp, layer_arrays
+from netkin.network.train import derived_seed, select_rows, train_network
+from netkin.storage import create, read_attributes, read_parameters
+
+SETTINGS = {
+    "device": "cpu",
+    "threads": 1,
+    "dataset": "toy",
+    "variant": "base",
+    "seed": 0,
+    "width": 8,
+    "hidden_layers": 1,
+    "dropout": 0.2,
+    "learning_rate": 1e-3,
+    "rho": 0.9,
+    "epsilon": 1e-7,
+    "batch_size": 16,
+    "epochs": 2,
+    "validation_share": 0.1,
+    "n_labels": None,
+    "input_order": None,
+    "order_seed": 0,
+}
+N_TRAIN, N_TEST, N_FEATURES, N_LABELS = 83, 40, 5, 4
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Give back torch's number of threads, which training sets for its process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def toy_arrays(**changes) -> Arrays:
+    rng = np.random.default_rng(5)
+    arrays = Arrays(
+        train_inputs=rng.random((N_TRAIN, N_FEATURES), dtype=np.float32),
+        train_labels=np.arange(N_TRAIN) % N_LABELS,
+        train_rows=np.arange(N_TRAIN),
+        test_inputs=rng.random((N_TEST, N_FEATURES), dtype=np.float32),
+        test_labels=np.arange(N_TEST) % N_LABELS,
+        test_rows=np.arange(N_TRAIN, N_TRAIN + N_TEST),
+        label_names=("a", "b", "c", "d"),
+    )
+    return dataclasses.replace(arrays, **changes)
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Give a function that trains on given arrays and returns the network."""
+    count = 0
+
+    def run(arrays: Arrays | None = None, **changes) -> Network:
+        nonlocal count
+        count += 1
+        dataset_path = tmp_path / f"dataset_{count}.h5"
+        network_path = tmp_path / f"network_{count}.h5"
+        write_arrays(dataset_path, arrays or toy_arrays(), parameters={"kind": "toy"})
+        train_network(
+            dataset_path=str(dataset_path), network_path=str(network_path), **SETTINGS | changes
+        )
+        return read_network(network_path)
+
+    return run
+
+
+def equal_weights(one: Network, other: Network) -> bool:
+    pairs = zip(one.weights + one.biases, other.weights + other.biases, strict=True)
+    return all(a.shape == b.shape and (a == b).all() for a, b in pairs)
+
+
+# --- rows -----------------------------------------------------------------------------
+
+
+def select(arrays: Arrays, **changes):
+    options = {
+        "n_labels": None,
+        "input_order": None,
+        "order_seed": 0,
+        "validation_share": 0.1,
+        "name": "here",
+    }
+    return select_rows(arrays, **options | changes)
+
+
+def test_rows_keep_the_first_labels_in_training_and_test():
+    arrays = toy_arrays()
+    train, validation, test, n_outputs = select(arrays, n_labels=2)
+    assert n_outputs == 2
+    labels = np.concatenate([train.labels, validation.labels])
+    kept = arrays.train_labels < 2
+    np.testing.assert_array_equal(labels, arrays.train_labels[kept])
+    np.testing.assert_array_equal(
+        np.concatenate([train.inputs, validation.inputs]), arrays.train_inputs[kept]
+    )
+    np.testing.assert_array_equal(test.inputs, arrays.test_inputs[arrays.test_labels < 2])
+    assert set(test.labels) == {0, 1}
+
+
+@pytest.mark.parametrize("n_labels", [1, 5])
+def test_labels_that_the_data_set_has_not_are_refused(n_labels):
+    with pytest.raises(NetkinError, match=f"here: n_labels is {n_labels}.*has 4 .*2 to 4"):
+        select(toy_arrays(), n_labels=n_labels)
+
+
+def test_last_tenth_of_the_training_rows_is_held_out():
+    arrays = toy_arrays()
+    train, validation, test, _ = select(arrays)
+    n = 74  # floor(83 * 0.9), as Keras splits
+    np.testing.assert_array_equal(train.inputs, arrays.train_inputs[:n])
+    np.testing.assert_array_equal(validation.inputs, arrays.train_inputs[n:])
+    np.testing.assert_array_equal(validation.labels, arrays.train_labels[n:])
+    np.testing.assert_array_equal(test.inputs, arrays.test_inputs)
+
+
+def test_sample_order_permutes_training_rows_with_their_labels_before_the_split():
+    arrays = toy_arrays()
+    train, validation, test, _ = select(arrays, input_order="samples", order_seed=3)
+    order = np.random.default_rng(3).permutation(N_TRAIN)
+    assert (order != np.arange(N_TRAIN)).any()
+    np.testing.assert_array_equal(train.inputs, arrays.train_inputs[order][:74])
+    np.testing.assert_array_equal(train.labels, arrays.train_labels[order][:74])
+    np.testing.assert_array_equal(validation.inputs, arrays.train_inputs[order][74:])
+    np.testing.assert_array_equal(test.inputs, arrays.test_inputs)
+
+
+def test_feature_order_permutes_the_columns_of_training_and_test_alike():
+    arrays = toy_arrays()
+    train, validation, test, _ = select(arrays, input_order="features", order_seed=3)
+    order = np.random.default_rng(3).permutation(N_FEATURES)
+    assert (order != np.arange(N_FEATURES)).any()
+    np.testing.assert_array_equal(train.inputs, arrays.train_inputs[:74, order])
+    np.testing.assert_array_equal(validation.inputs, arrays.train_inputs[74:, order])
+    np.testing.assert_array_equal(test.inputs, arrays.test_inputs[:, order])
+    np.testing.assert_array_equal(train.labels, arrays.train_labels[:74])
+
+
+def test_selection_leaves_the_data_set_as_it_was():
+    arrays = toy_arrays()
+    for order in ("samples", "features"):
+        select(arrays, input_order=order, n_labels=3)
+    np.testing.assert_array_equal(arrays.train_inputs, toy_arrays().train_inputs)
+
+
+def test_unknown_order_and_a_share_that_leaves_no_row_are_refused():
+    with pytest.raises(NetkinError, match="input_order is 'rows'; allowed"):
+        select(toy_arrays(), input_order="rows")
+    with pytest.raises(NetkinError, match=r"validation_share 0\.999 leaves none of 83"):
+        select(toy_arrays(), validation_share=0.999)
+
+
+# --- initialisation -------------------------------------------------------------------
+
+
+def test_initial_weights_fill_the_glorot_bounds_and_biases_are_zero():
+    torch.manual_seed(0)
+    weights, biases = layer_arrays(build_mlp(64, 10, width=128, hidden_layers=2, dropout=0.2))
+    assert [weight.shape for weight in weights] == [(128, 64), (128, 128), (10, 128)]
+    for weight, bias in zip(weights, biases, strict=True):
+        bound = np.sqrt(6 / sum(weight.shape))
+        assert 0.99 * bound < np.abs(weight).max() <= bound * (1 + 1e-6)
+        assert weight.std() == pytest.approx(bound / np.sqrt(3), rel=0.05)
+        assert bias.shape == weight.shape[:1]
+        assert not bias.any()
+
+
+def test_layers_are_linear_relu_dropout_and_a_linear_output():
+    model = build_mlp(3, 2, width=4, hidden_layers=2, dropout=0.25)
+    names = [type(layer).__name__ for layer in model]
+    assert names == ["Linear", "ReLU", "Dropout"] * 2 + ["Linear"]
+    assert {layer.p for layer in model if isinstance(layer, torch.nn.Dropout)} == {0.25}
+
+
+# --- training -------------------------------------------------------------------------
+
+
+def keras_steps(arrays: Arrays, n_steps: int, rate: float, rho: float, epsilon: float):
+    """Train one hidden layer by full batches in float64, gradients written out by hand."""
+    torch.manual_seed(derived_seed("toy", "base", 0))
+    model = build_mlp(N_FEATURES, N_LABELS, width=8, hidden_layers=1, dropout=0.0)
+    (w1, w2), (b1, b2) = layer_arrays(model)
+    values = [array.astype(np.float64) for array in (w1, b1, w2, b2)]
+    averages = [np.zeros_like(value) for value in values]
+    x, y = arrays.train_inputs.astype(np.float64), np.eye(N_LABELS)[arrays.train_labels]
+    losses = []
+    for _ in range(n_steps):
+        w1, b1, w2, b2 = values
+        hidden = np.maximum(x @ w1.T + b1, 0)
+        logits = hidden @ w2.T + b2
+        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        losses.append(-np.log((shares * y).sum(axis=1)).mean())
+        d_logits = (shares - y) / len(x)
+        d_hidden = (d_logits @ w2) * (hidden > 0)
+        gradients = [d_hidden.T @ x, d_hidden.sum(0), d_logits.T @ hidden, d_logits.sum(0)]
+        for i, gradient in enumerate(gradients):
+            averages[i] = rho * averages[i] + (1 - rho) * gradient**2
+            values[i] = values[i] - rate * gradient / (np.sqrt(averages[i]) + epsilon)
+    return values, losses
+
+
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_steps_are_rmsprop_as_keras_defines_it(train, n_steps):
+    constants = {"rho": 0.8, "epsilon": 1e-3}
+    network = train(
+        epochs=n_steps,
+        dropout=0.0,
+        validation_share=0.0,
+        batch_size=1000,
+        learning_rate=0.01,
+        **constants,
+    )
+    expected, losses = keras_steps(toy_arrays(), n_steps, 0.01, **constants)
+    found = [network.weights[0], network.biases[0], network.weights[1], network.biases[1]]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
+    np.testing.assert_allclose(network.history["loss"], losses, atol=1e-5)
+
+
+def test_held_out_rows_are_never_trained_on(train):
+    inputs = toy_arrays().train_inputs.copy()
+    inputs[74:] = 1e4
+    plain, poisoned = train(), train(toy_arrays(train_inputs=inputs))
+    assert equal_weights(plain, poisoned)
+    assert (plain.history["validation_loss"] != poisoned.history["validation_loss"]).all()
+    inputs[73] = 1e4
+    assert not equal_weights(plain, train(toy_arrays(train_inputs=inputs)))
+
+
+def test_every_training_row_is_used_also_those_of_the_last_smaller_batch(train):
+    # 74 rows in batches of 73: were the last batch dropped, an epoch would be one step
+    one = train(epochs=1, batch_size=73, dropout=0.0)
+    other = train(epochs=1, batch_size=74, dropout=0.0)
+    steps = [np.abs(n.biases[-1]).max() for n in (one, other)]
+    assert steps[0] > 1.1 * steps[1]
+
+
+def test_history_is_the_mean_over_rows_also_with_a_smaller_last_batch(train):
+    # without dropout and almost without learning, the running mean is the mean itself
+    network = train(epochs=1, batch_size=60, dropout=0.0, validation_share=0.0, learning_rate=1e-12)
+    _, losses = keras_steps(toy_arrays(), 1, 0.0, 0.9, 1e-7)
+    assert network.history["loss"][0] == pytest.approx(losses[0], abs=1e-6)
+
+
+def test_dropout_is_on_in_every_epoch_and_off_in_validation(train):
+    network = train(epochs=3, dropout=0.5, learning_rate=1e-12)
+    without = train(epochs=3, dropout=0.0, learning_rate=1e-12)
+    assert (np.abs(network.history["loss"] - without.history["loss"]) > 1e-3).all()
+    np.testing.assert_allclose(
+        network.history["validation_loss"], without.history["validation_loss"], atol=1e-6
+    )
+
+
+def test_rows_come_in_a_new_order_each_epoch(train, monkeypatch):
+    orders = []
+    randperm = torch.randperm
+
+    def recorded(n):
+        orders.append(randperm(n))
+        return orders[-1]
+
+    monkeypatch.setattr(torch, "randperm", recorded)
+    shuffled = train(epochs=2, dropout=0.0)
+    assert [sorted(order.tolist()) for order in orders] == [list(range(74))] * 2
+    assert (orders[0] != orders[1]).any()
+    monkeypatch.setattr(torch, "randperm", torch.arange)
+    assert not equal_weights(shuffled, train(epochs=2, dropout=0.0))
+
+
+def accuracy_by_hand(network: Network, inputs: np.ndarray, labels: np.ndarray) -> float:
+    values = inputs
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        values = np.maximum(values @ weight.T + bias, 0)
+    values = values @ network.weights[-1].T + network.biases[-1]
+    return float((values.argmax(axis=1) == labels).mean())
+
+
+def test_training_learns_the_digits_and_reports_its_accuracy(train):
+    arrays = load_digits(".")
+    network = train(arrays, width=64, hidden_layers=2, batch_size=64, epochs=8)
+    test_accuracy = accuracy_by_hand(network, arrays.test_inputs, arrays.test_labels)
+    assert test_accuracy > 0.9
+    assert network.test_accuracy == pytest.approx(test_accuracy, abs=1.1 / 360)
+    held_out = slice(1293, None)
+    validation_accuracy = accuracy_by_hand(
+        network, arrays.train_inputs[held_out], arrays.train_labels[held_out]
+    )
+    assert network.history["validation_accuracy"][-1] == pytest.approx(
+        validation_accuracy, abs=1.1 / 144
+    )
+    assert set(network.history) == set(HISTORY)
+    for values in network.history.values():
+        assert values.shape == (8,)
+        assert values.dtype == np.float64
+    assert network.history["loss"][-1] < 0.5 * network.history["loss"][0]
+    assert network.history["accuracy"][-1] > network.history["accuracy"][0]
+
+
+def test_fewer_labels_give_fewer_outputs_and_other_rows_do_not_matter(train):
+    arrays = toy_arrays()
+    inputs = np.where(arrays.train_labels[:, None] < 2, arrays.train_inputs, np.float32(50))
+    plain = train(n_labels=2)
+    assert plain.weights[-1].shape == (2, 8)
+    assert equal_weights(plain, train(toy_arrays(train_inputs=inputs), n_labels=2))
+
+
+def test_same_seed_gives_the_same_file_and_another_number_other_weights(train, tmp_path):
+    first, again = train(), train()
+    one, other = (tmp_path / f"network_{i}.h5" for i in (1, 2))
+    assert one.read_bytes() == other.read_bytes()
+    assert equal_weights(first, again)
+    assert not equal_weights(first, train(seed=1))
+
+
+def test_equal_architectures_are_networks_of_their_own(train):
+    base = train(variant="width_512")
+    assert not equal_weights(base, train(variant="layers_2"))
+    assert not equal_weights(base, train(dataset="other"))
+
+
+def test_training_neither_reads_nor_moves_the_global_random_state(train):
+    torch.manual_seed(1)
+    first = train()
+    expected = torch.rand(1)
+    torch.manual_seed(2)
+    assert equal_weights(first, train())
+    torch.manual_seed(1)
+    assert torch.rand(1) == expected
+
+
+def test_seed_is_stable_and_no_two_entries_share_it():
+    # first 16 digits of sha256sum of the text ["digits","layers_2",3], halved
+    assert derived_seed("digits", "layers_2", 3) == 5778955951290093661
+    seeds = {derived_seed(d, v, s) for d in ("a", "ab") for v in ("b", "bb") for s in range(20)}
+    assert len(seeds) == 80
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_orders_change_the_network(train):
+    plain = train()
+    assert not equal_weights(plain, train(input_order="samples", order_seed=1))
+    assert not equal_weights(plain, train(input_order="features", order_seed=1))
+
+
+def test_file_says_what_made_it(train, tmp_path):
+    train(n_labels=3, input_order="samples", order_seed=2, code="abc")
+    parameters = read_parameters(tmp_path / "network_1.h5")
+    expected = SETTINGS | {"n_labels": 3, "input_order": "samples", "order_seed": 2}
+    del expected["threads"]
+    assert parameters == expected
+    attributes = read_attributes(tmp_path / "network_1.h5")
+    assert attributes["code"] == "abc"
+
+
+def test_device_used_is_stored_for_auto(train, tmp_path):
+    train(device="auto")
+    used = "cuda" if torch.cuda.is_available() else "cpu"
+    assert read_parameters(tmp_path / "network_1.h5")["device"] == used
+
+
+def test_one_line_an_epoch_is_logged(train, caplog):
+    with caplog.at_level(logging.INFO, logger="netkin.network.train"):
+        train(epochs=3)
+    lines = [line for line in caplog.messages if line.startswith("epoch ")]
+    assert len(lines) == 3
+    assert lines[2].startswith("epoch 3/3 loss ")
+
+
+def test_no_held_out_rows_give_nan_validation(train):
+    network = train(validation_share=0.0)
+    assert np.isnan(network.history["validation_loss"]).all()
+    assert np.isfinite(network.history["loss"]).all()
+
+
+def test_no_test_rows_of_the_kept_labels_give_nan_accuracy(train):
+    assert np.isnan(train(toy_arrays(test_labels=np.full(N_TEST, 3)), n_labels=2).test_accuracy)
+
+
+def test_diverged_training_is_one_named_error_and_leaves_no_file(train, tmp_path):
+    expected = r"'toy', variant 'base', seed 7: .*epoch \d of 5 .*learning_rate 1e\+30"
+    with pytest.raises(NetkinError, match=expected):
+        train(learning_rate=1e30, epochs=5, seed=7)
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset_1.h5"]
+
+
+def test_weight_that_overflows_in_the_last_step_is_an_error(train):
+    # one step only: its loss is taken before the step and is finite
+    with pytest.raises(NetkinError, match="epoch 1 of 1"):
+        train(learning_rate=3e38, epochs=1, batch_size=1000)
+
+
+def test_labels_and_devices_that_are_not_there_end_before_training(train, tmp_path, monkeypatch):
+    with pytest.raises(NetkinError, match="seed 0: n_labels is 9, but the data set has 4"):
+        train(n_labels=9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(NetkinError, match=r"device: 'cuda' was asked for.*no GPU"):
+        train(device="cuda")
+    with pytest.raises(NetkinError, match=r"device: 'gpu'.*allowed"):
+        train(device="gpu")
+    assert not list(tmp_path.glob("network_*"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_trains_to_the_accuracy_of_the_cpu_and_repeats_itself(train, tmp_path):
+    arrays = load_digits(".")
+    settings = {"width": 64, "hidden_layers": 2, "batch_size": 64, "epochs": 8}
+    cpu, gpu, again = (
+        train(arrays, device=device, **settings) for device in ("cpu", "cuda", "cuda")
+    )
+    assert gpu.test_accuracy == pytest.approx(cpu.test_accuracy, abs=0.05)
+    assert equal_weights(gpu, again)
+
+
+# --- files ----------------------------------------------------------------------------
+
+
+def small_network(**changes) -> Network:
+    rng = np.random.default_rng(2)
+    network = Network(
+        weights=tuple(rng.normal(size=s).astype(np.float32) for s in ((4, 3), (2, 4))),
+        biases=tuple(rng.normal(size=s).astype(np.float32) for s in (4, 2)),
+        history={name: rng.random(5) for name in HISTORY},
+        test_accuracy=0.75,
+    )
+    return dataclasses.replace(network, **changes)
+
+
+def test_network_file_gives_back_what_was_written(tmp_path):
+    # more than ten layers: their order is by number, not by name
+    square = tuple(np.full((2, 2), i, dtype=np.float32) for i in range(12))
+    network = small_network(weights=square, biases=tuple(w[0] for w in square))
+    write_network(tmp_path / "n.h5", network, parameters={})
+    found = read_network(tmp_path / "n.h5")
+    assert equal_weights(found, network)
+    assert found.weights[0].dtype == found.biases[0].dtype == np.float32
+    assert found.test_accuracy == 0.75
+    for name in HISTORY:
+        np.testing.assert_array_equal(found.history[name], network.history[name])
+
+
+def test_network_file_has_the_documented_layout(tmp_path):
+    network = small_network()
+    write_network(tmp_path / "n.h5", network, parameters={})
+    with h5py.File(tmp_path / "n.h5") as file:
+        assert file.attrs["layout"] == "network/1"
+        assert file.attrs["test_accuracy"] == 0.75
+        np.testing.assert_array_equal(file["layers/1/weight"][()], network.weights[1])
+        np.testing.assert_array_equal(file["layers/1/bias"][()], network.biases[1])
+        assert file["history/validation_loss"].dtype == np.float64
+
+
+def test_missing_truncated_and_foreign_network_files_are_named(tmp_path):
+    path = tmp_path / "n.h5"
+    with pytest.raises(NetkinError, match=r"n\.h5: no such file"):
+        read_network(path)
+    write_network(path, small_network(), parameters={})
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(NetkinError, match=r"n\.h5: not a readable HDF5 file"):
+        read_network(path)
+    write_arrays(path, toy_arrays(), parameters={})
+    with pytest.raises(NetkinError, match=r"n\.h5: .*layout is 'dataset/1'"):
+        read_network(path)
+    with create(path, "network", parameters={}):
+        pass
+    with pytest.raises(NetkinError, match=r"n\.h5: a network without layers"):
+        read_network(path)
+
+
+F32 = np.float32
+BAD_LAYERS = {
+    r"layer 1 takes 5 inputs, .* 4 units": ("layers/1/weight", np.ones((2, 5), F32)),
+    r"layer 0 has a weight of shape \(12,\)": ("layers/0/weight", np.ones(12, F32)),
+    r"layer 1 has a weight .* bias of shape \(3,\)": ("layers/1/bias", np.ones(3, F32)),
+    r"layer 0 has a weight of shape \(0, 3\)": ("layers/0/weight", np.ones((0, 3), F32)),
+    "layer 1 has NaN or infinite weights": ("layers/1/weight", np.full((2, 4), np.nan, F32)),
+    "layer 0 has NaN or infinite": ("layers/0/bias", np.array([1, 2, np.inf, 4], F32)),
+    "without the array of numbers 'layers/0/bias'": ("layers/0/bias", None),
+    "without the array of numbers 'layers/1/weight'": ("layers/1/weight", b"text"),
+    "without the array of numbers 'history/loss'": ("history/loss", None),
+}
+
+
+@pytest.mark.parametrize("message", BAD_LAYERS)
+def test_broken_layers_are_named(tmp_path, message):
+    path = tmp_path / "n.h5"
+    write_network(path, small_network(), parameters={})
+    name, value = BAD_LAYERS[message]
+    with h5py.File(path, "a") as file:
+        del file[name]
+        if value is not None:
+            file[name] = value
+    with pytest.raises(NetkinError, match=rf"n\.h5: .*{message}"):
+        read_network(path)

@@ -1,0 +1,98 @@
+import importlib
+import sys
+
+import pytest
+
+from netkin import provenance
+
+BASE = {
+    "__init__.py": "",
+    "stage/__init__.py": "from netkin.stage.one import one\nONES = {'one': one}\n",
+    "stage/one.py": '"""Says."""\nfrom netkin.helper import double\n\n\ndef one(x):\n'
+    "    return double(x)\n",
+    "stage/run.py": "from netkin.stage import ONES\n\n\ndef run(x):\n    return ONES['one'](x)\n",
+    "helper.py": "def double(x: int) -> int:\n    return 2 * x  # twice\n",
+    "other.py": "def other():\n    return 0\n",
+}
+
+
+@pytest.fixture
+def digest_of(tmp_path, monkeypatch):
+    """Return a function: digest of stage.one.one in a package with some files changed."""
+
+    def digest(changes=None, function="one", module="netkin.stage.one"):
+        for name, text in {**BASE, **(changes or {})}.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        monkeypatch.setattr(provenance, "PACKAGE_ROOT", tmp_path)
+        provenance._module_facts.cache_clear()
+        fake = type("F", (), {"__module__": module})
+        try:
+            return provenance.code_digest(fake)
+        finally:
+            provenance._module_facts.cache_clear()
+
+    return digest
+
+
+def test_comments_docstrings_annotations_and_layout_do_not_count(digest_of):
+    same = {
+        "stage/one.py": '"""Says otherwise."""\nfrom netkin.helper import double\n\ndef one(x):\n'
+        '    """Give it."""\n    # a comment\n    return double(\n        x\n    )\n',
+        "helper.py": "def double(x):\n    return 2 * x\n",
+    }
+    assert digest_of() == digest_of(same)
+
+
+def test_an_edit_counts(digest_of):
+    changed = BASE["stage/one.py"].replace("double(x)", "double(x) + 1")
+    assert digest_of() != digest_of({"stage/one.py": changed})
+
+
+def test_an_edit_of_an_imported_module_counts(digest_of):
+    assert digest_of() != digest_of({"helper.py": "def double(x):\n    return 3 * x\n"})
+
+
+def test_an_edit_of_a_module_that_is_not_imported_does_not_count(digest_of):
+    assert digest_of() == digest_of({"other.py": "def other():\n    return 1\n"})
+
+
+def test_a_new_registry_entry_does_not_count(digest_of):
+    more = {"stage/__init__.py": BASE["stage/__init__.py"] + "ONES['two'] = one\n"}
+    assert digest_of(module="netkin.stage.run") == digest_of(more, module="netkin.stage.run")
+
+
+def test_the_change_taken_back_gives_the_first_digest(digest_of):
+    before = digest_of()
+    digest_of({"helper.py": "def double(x):\n    return 3 * x\n"})
+    assert digest_of() == before
+
+
+def test_every_stage_function_has_a_digest_of_its_own():
+    names = [
+        ("netkin.dataset.prepare", "prepare_dataset"),
+        ("netkin.network.train", "train_network"),
+        ("netkin.graph.build", "build_graph"),
+        ("netkin.diagram.compute", "compute_diagram"),
+        ("netkin.vector.compute", "vectorise_diagram"),
+        ("netkin.distance.matrix", "compute_distances"),
+        ("netkin.figure.plot", "plot_overview"),
+    ]
+    functions = [getattr(importlib.import_module(module), name) for module, name in names]
+    assert len({provenance.code_digest(f) for f in functions}) == len(names)
+
+
+def test_training_does_not_import_what_is_edited_often():
+    """What train_network imports retrains the grid when it changes."""
+    pending, seen = {"netkin.network.train"}, set()
+    while pending:
+        module = pending.pop()
+        seen.add(module)
+        pending |= provenance._module_facts(module)[1] - seen
+    assert not {
+        m
+        for m in seen
+        if m.split(".")[1]
+        in ("graph", "diagram", "vector", "distance", "figure", "table", "config", "grid")
+    }
+    assert "netkin.network.train" in sys.modules or seen

@@ -1,0 +1,103 @@
+import h5py
+import numpy as np
+import pytest
+
+from netkin.errors import NetkinError
+from netkin.storage import (
+    create,
+    lineage,
+    open_layout,
+    read_attributes,
+    read_parameters,
+    whole_file,
+)
+
+
+def write_vector(path, values=(1.0, 2.0), **kwargs):
+    with create(path, "vector", **{"parameters": {"n_bins": 2}, **kwargs}) as file:
+        file["H0"] = np.array(values)
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_vector(tmp_path / "deep" / "a.h5", code="abc")
+    with open_layout(tmp_path / "deep" / "a.h5", "vector") as file:
+        assert file["H0"][:].tolist() == [1.0, 2.0]
+    assert read_parameters(tmp_path / "deep" / "a.h5") == {"n_bins": 2}
+    assert read_attributes(tmp_path / "deep" / "a.h5")["code"] == "abc"
+
+
+def test_same_content_gives_the_same_bytes(tmp_path):
+    write_vector(tmp_path / "a.h5")
+    write_vector(tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path):
+    write_vector(tmp_path / "a.h5")
+    before = (tmp_path / "a.h5").read_bytes()
+    with (
+        pytest.raises(RuntimeError),
+        create(tmp_path / "a.h5", "vector", parameters={}) as file,
+    ):
+        file["H0"] = [3.0]
+        raise RuntimeError
+    assert (tmp_path / "a.h5").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_killed_writer_never_shows_a_half_file(tmp_path):
+    with whole_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text() == "half"
+
+
+def test_missing_file_is_named(tmp_path):
+    with (
+        pytest.raises(NetkinError, match=r"none\.h5: no such file"),
+        open_layout(tmp_path / "none.h5", "graph"),
+    ):
+        pass
+
+
+def test_truncated_file_is_named_in_one_sentence(tmp_path):
+    write_vector(tmp_path / "a.h5", np.arange(1000.0))
+    data = (tmp_path / "a.h5").read_bytes()
+    (tmp_path / "a.h5").write_bytes(data[: len(data) // 2])
+    with (
+        pytest.raises(NetkinError, match=r"a\.h5: not a readable HDF5 file, truncated") as error,
+        open_layout(tmp_path / "a.h5", "vector"),
+    ):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_foreign_hdf5_is_named_in_one_sentence(tmp_path):
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = [1]
+    with (
+        pytest.raises(NetkinError, match=r"foreign\.h5: expected .*'graph/1', but it is not a n"),
+        open_layout(tmp_path / "foreign.h5", "graph"),
+    ):
+        pass
+
+
+def test_file_of_another_stage_is_named(tmp_path):
+    write_vector(tmp_path / "a.h5")
+    with (
+        pytest.raises(NetkinError, match="'diagram/1', but its layout is 'vector/1'"),
+        open_layout(tmp_path / "a.h5", "diagram"),
+    ):
+        pass
+
+
+def test_lineage_follows_code_parameters_and_inputs(tmp_path):
+    write_vector(tmp_path / "a.h5")
+    write_vector(tmp_path / "b.h5", code="other")
+    one, other = (read_attributes(tmp_path / name)["lineage"] for name in ("a.h5", "b.h5"))
+    assert one != other
+    write_vector(tmp_path / "c.h5", inputs=[tmp_path / "a.h5"])
+    write_vector(tmp_path / "d.h5", inputs=[tmp_path / "b.h5"])
+    made = {read_attributes(tmp_path / name)["lineage"] for name in ("c.h5", "d.h5")}
+    assert len(made | {one, other}) == 4
+    assert lineage("x", {"a": 1, "b": 2}, []) == lineage("x", {"b": 2, "a": 1}, [])

@@ -1,0 +1,252 @@
+"""Vectorisers: equal to giotto-tda's on any diagram, without its memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from netkin.diagram.diagram import Diagram, apply_policy, write_diagram
+from netkin.errors import NetkinError
+from netkin.storage import create
+from netkin.vector import VECTORISERS
+from netkin.vector.compute import read_vector, vectorise_diagram
+from netkin.vector.heat import heat
+from netkin.vector.landscape import landscape
+from netkin.vector.sampling import Sampling, fit_samplings
+from netkin.vector.silhouette import silhouette
+
+DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=150)
+EMPTY = np.empty((0, 2))
+
+# eighths fall on the points and between the points of the samplings below
+eighths = st.integers(-4, 12).map(lambda i: i / 8)
+numbers = st.one_of(eighths, st.floats(-0.5, 1.5), st.sampled_from([0.0, 1.0, 1e-9, 1 - 1e-9]))
+diagrams = st.integers(0, 12).flatmap(
+    lambda k: arrays(float, (k, 2), elements=numbers).map(lambda a: np.sort(a, axis=1))
+)
+samplings = st.sampled_from(
+    [
+        Sampling(0.0, 1.0, 9),
+        Sampling(0.0, 1.0, 50),
+        Sampling(0.25, 0.75, 2),
+        Sampling(-1.0, 2.0, 25),
+        Sampling(0.5, 0.5, 5),
+    ]
+)
+hostile = [
+    EMPTY,
+    np.array([[0.25, 0.75]]),
+    np.array([[0.5, 0.5]]),
+    np.array([[0.5, 0.5], [0.25, 0.75], [0.25, 0.75], [0.25, 1.0]]),
+    np.array([[0.0, x] for x in np.linspace(0, 1, 9)]),
+    np.array([[x, 1.0] for x in np.linspace(0, 1, 9)]),
+    np.array([[-3.0, -2.0], [2.0, 3.0]]),
+    np.array([[-3.0, 5.0], [0.1, 0.2]]),
+    np.array([[0.3, 0.3 + 1e-12]]),
+]
+
+
+def giotto(intervals, sampling):
+    """Batch of one diagram and the sampling as giotto-tda's functions take them."""
+    # they cannot take an empty diagram; a point on the diagonal is none
+    batch = (intervals if len(intervals) else np.zeros((1, 2)))[None].copy()
+    return batch, sampling.points()[:, None, None]
+
+
+def assert_equal(ours, theirs):
+    assert ours.shape == theirs.shape
+    scale = max(np.abs(theirs).max(), 1e-6)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-9 * scale)
+
+
+@DETERMINISTIC
+@given(diagrams, samplings, st.integers(1, 4))
+def test_landscape_equals_giotto(intervals, sampling, n_layers):
+    check_landscape(intervals, sampling, n_layers)
+
+
+def check_landscape(intervals, sampling, n_layers):
+    from gtda.diagrams._metrics import landscapes
+
+    theirs = landscapes(*giotto(intervals, sampling), n_layers)[0]
+    assert_equal(landscape(intervals, sampling, n_layers=n_layers), theirs)
+
+
+@DETERMINISTIC
+@given(diagrams, samplings, st.sampled_from([0.5, 1.0, 2.0, 8.0, 8.5, 30.0]))
+def test_silhouette_equals_giotto(intervals, sampling, power):
+    check_silhouette(intervals, sampling, power)
+
+
+def check_silhouette(intervals, sampling, power):
+    from gtda.diagrams._metrics import silhouettes
+
+    if power > 8 and not (intervals[:, 0] < intervals[:, 1]).any():
+        theirs = np.zeros(sampling.n_bins)  # giotto-tda divides 0 by 0
+    else:
+        theirs = silhouettes(*giotto(intervals, sampling), power)[0]
+    assert_equal(silhouette(intervals, sampling, power=power), theirs)
+
+
+@DETERMINISTIC
+@given(diagrams, samplings, st.sampled_from([0.03, 0.1, 1.0]))
+def test_heat_equals_giotto(intervals, sampling, sigma):
+    check_heat(intervals, sampling, sigma)
+
+
+def check_heat(intervals, sampling, sigma):
+    from gtda.diagrams._metrics import heats
+
+    batch, points = giotto(intervals, sampling)
+    theirs = heats(batch, points, sampling.step, sigma)[0]
+    assert_equal(heat(intervals, sampling, sigma=sigma), theirs)
+
+
+@pytest.mark.parametrize("sampling", [Sampling(0.0, 1.0, 9), Sampling(0.0, 1.0, 200)])
+@pytest.mark.parametrize("intervals", hostile, ids=range(len(hostile)))
+def test_hostile_diagrams_equal_giotto(intervals, sampling):
+    check_landscape(intervals, sampling, 3)
+    check_silhouette(intervals, sampling, 1.0)
+    check_silhouette(intervals, sampling, 10.0)
+    check_heat(intervals, sampling, 0.1)
+
+
+def test_a_large_diagram_equals_giotto():
+    rng = np.random.default_rng(0)
+    intervals = np.column_stack([rng.random(5000) ** 0.1, np.ones(5000)])
+    sampling = Sampling(0.0, 1.0, 200)
+    check_landscape(intervals, sampling, 2)
+    check_silhouette(intervals, sampling, 1.0)
+    check_heat(intervals, sampling, 0.1)
+
+
+def test_landscape_of_one_interval_is_its_tent():
+    found = landscape(np.array([[0.0, 1.0]]), Sampling(0.0, 1.0, 5), n_layers=2)
+    assert found.tolist() == [[0, 0.25, 0.5, 0.25, 0], [0, 0, 0, 0, 0]]
+
+
+def test_heat_lies_above_the_diagonal_and_is_antisymmetric():
+    found = heat(np.array([[0.25, 0.75]]), Sampling(0.0, 1.0, 9), sigma=0.05)
+    # rows from high to low death: undo to index by (birth, death)
+    image = np.rot90(found, k=-1)
+    assert np.unravel_index(image.argmax(), image.shape) == (2, 6)
+    assert np.array_equal(image, -image.T)
+
+
+@DETERMINISTIC
+@given(st.lists(diagrams, min_size=4, max_size=4), st.integers(2, 30))
+@example([EMPTY] * 4, 5)
+@example([EMPTY, np.array([[0.5, 0.5]]), EMPTY, np.array([[0.5, 0.5]])], 5)
+def test_fitted_samplings_equal_giotto(parts, n_bins):
+    from gtda.diagrams._utils import _bin
+
+    pair = [Diagram((parts[0], parts[1])), Diagram((parts[2], parts[3]))]
+    points, steps = _bin(padded(pair), "heat", n_bins=n_bins)
+    for dimension, sampling in enumerate(fit_samplings(*pair, n_bins=n_bins)):
+        assert np.array_equal(sampling.points(), points[dimension][:, 0, 0])
+        assert sampling.step == steps[dimension]
+
+
+def padded(pair):
+    """The pair as giotto-tda's array of triples: padded with the smallest birth, else 0."""
+    blocks = []
+    for dimension, parts in enumerate(zip(*(d.intervals for d in pair), strict=True)):
+        births = np.concatenate(parts)[:, 0]
+        longest = max(1, *map(len, parts))
+        block = np.full((2, longest, 3), births.min() if births.size else 0.0)
+        for row, part in zip(block, parts, strict=True):
+            row[: len(part), :2] = part
+            row[:, 2] = dimension
+        blocks.append(block)
+    return np.concatenate(blocks, axis=1)
+
+
+def test_diagrams_of_different_dimensions_have_no_common_sampling():
+    with pytest.raises(NetkinError, match="1 and 2 homology dimensions"):
+        fit_samplings(Diagram((EMPTY,)), Diagram((EMPTY, EMPTY)), n_bins=5)
+
+
+@pytest.mark.parametrize("name", VECTORISERS)
+def test_memory_does_not_grow_with_the_bins_times_the_intervals(name):
+    k, n_bins = 100_000, 200
+    rng = np.random.default_rng(1)
+    intervals = np.sort(rng.random((k, 2)), axis=1)
+    vectoriser = VECTORISERS[name].function
+    vectoriser(intervals[:10], Sampling(0.0, 1.0, n_bins))  # imports
+    tracemalloc.start()
+    vectoriser(intervals, Sampling(0.0, 1.0, n_bins))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 8 * k, "20 numbers an interval; all samples would be 200"
+
+
+@pytest.mark.parametrize("name", VECTORISERS)
+def test_vectorisers_refuse_infinite_intervals(name):
+    with pytest.raises(ValueError, match="apply a policy"):
+        VECTORISERS[name].function(np.array([[0, np.inf]]), Sampling(0.0, 1.0, 5))
+
+
+@pytest.fixture
+def diagram_file(tmp_path):
+    rng = np.random.default_rng(2)
+    h0 = np.column_stack([np.zeros(30), rng.random(30)])
+    h1 = np.column_stack([rng.random(20), np.full(20, np.inf)])
+    diagram = Diagram((np.vstack([h0, [[0, np.inf]]]), h1, EMPTY))
+    path = tmp_path / "diagram.h5"
+    write_diagram(path, diagram, engine="flagser")
+    return path
+
+
+@pytest.mark.parametrize("kind", VECTORISERS)
+def test_vectorise_diagram_applies_policy_and_common_sampling(tmp_path, diagram_file, kind):
+    from netkin.diagram.diagram import read_diagram
+
+    target = tmp_path / "vector.h5"
+    vectorise_diagram(
+        diagram_path=str(diagram_file),
+        vector_path=str(target),
+        vector=kind,
+        range=[0.0, 1.0],
+        n_bins=50,
+        options={},
+        policy={"eta": 0.2},
+    )
+    vector = read_vector(target)
+    assert vector.sampling == Sampling(0.0, 1.0, 50)
+    assert (vector.kind, vector.axes) == (kind, 2 if kind == "heat" else 1)
+    intervals = apply_policy(read_diagram(diagram_file), eta=0.2).intervals
+    for array, part in zip(vector.arrays, intervals, strict=True):
+        assert np.array_equal(array, VECTORISERS[kind].function(part, vector.sampling))
+    assert not vector.arrays[2].any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"kind": "heatt"}, "Did you mean 'heat'"),
+        ({"range": [1.0, 0.0]}, "the first bound must be smaller"),
+        ({"n_bins": 1}, "at least 2"),
+    ],
+)
+def test_vectorise_diagram_names_the_mistake(tmp_path, diagram_file, changes, says):
+    arguments = {"vector": "mine", "kind": "heat", "range": [0.0, 1.0], "n_bins": 5}
+    with pytest.raises(NetkinError, match=says) as caught:
+        vectorise_diagram(
+            diagram_path=str(diagram_file),
+            vector_path=str(tmp_path / "vector.h5"),
+            options={},
+            policy={},
+            **(arguments | changes),
+        )
+    assert "'mine'" in str(caught.value)
+
+
+def test_a_vector_file_that_lacks_a_part_is_refused(tmp_path):
+    path = tmp_path / "vector.h5"
+    with create(path, "vector", parameters={}):
+        pass
+    with pytest.raises(NetkinError, match="'n_bins' of a vector is missing"):
+        read_vector(path)

@@ -1,0 +1,69 @@
+"""distance: one matrix for each data set, measure and seed, then their summary over seeds.
+
+Needs the files of the stage that a measure reads (`MEASURES[...].needs`).
+Gives results/distance/{dataset}/{measure}/seed_{seed}.h5 and .../summary.h5.
+"""
+
+from netkin.distance import MEASURES
+from netkin.distance.matrix import compute_distances
+from netkin.distance.summary import summarise_distances
+
+
+def files_of_measure(wildcards):
+    measure = MEASURES[wildcards.measure]
+    folder = f"vector/{measure.vector}" if measure.needs == "vector" else measure.needs
+    return networks_of_seed(f"results/{folder}/{NETWORK}.h5")(wildcards)
+
+
+rule compute_distances:
+    input:
+        files_of_measure,
+    output:
+        distance="results/distance/{dataset}/{measure}/seed_{seed}.h5",
+    log:
+        "logs/compute_distances/{dataset}/{measure}/seed_{seed}.log",
+    benchmark:
+        "results/benchmark/compute_distances/{dataset}/{measure}/seed_{seed}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        networks=lambda wildcards: [v.name for v in study.variants(wildcards.dataset)],
+        options=lambda wildcards: study.measure_options(wildcards.measure),
+        policy=lambda wildcards: (
+            study.policy() if MEASURES[wildcards.measure].needs == "diagram" else None
+        ),
+        code=lambda wildcards: code_digest(
+            compute_distances, MEASURES[wildcards.measure].function
+        ),
+    script:
+        "../scripts/compute_distances.py"
+
+
+rule summarise_distances:
+    input:
+        lambda wildcards: expand(
+            "results/distance/{dataset}/{measure}/seed_{seed}.h5",
+            dataset=wildcards.dataset,
+            measure=wildcards.measure,
+            seed=study.seeds,
+        ),
+    output:
+        summary="results/distance/{dataset}/{measure}/summary.h5",
+    log:
+        "logs/summarise_distances/{dataset}/{measure}.log",
+    benchmark:
+        "results/benchmark/summarise_distances/{dataset}/{measure}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        code=code_digest(summarise_distances),
+    script:
+        "../scripts/summarise_distances.py"

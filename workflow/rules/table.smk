@@ -1,0 +1,154 @@
+"""table: test accuracies, group statistics, costs, as CSV and as HTML (report).
+
+Needs the trained networks, the distance summaries, and the benchmark files of all stages.
+Gives results/table/...
+"""
+
+from netkin.table.tabulate import tabulate_accuracy, tabulate_costs, tabulate_groups
+
+
+rule tables:
+    input:
+        expand(
+            "results/table/{dataset}/{kind}.csv",
+            dataset=study.datasets,
+            kind=["accuracy", "groups"],
+        ),
+        "results/table/costs.csv",
+
+
+rule tabulate_accuracy:
+    input:
+        networks_of_dataset(f"results/network/{NETWORK}.h5"),
+    output:
+        csv="results/table/{dataset}/accuracy.csv",
+        html=report(
+            "results/table/{dataset}/accuracy.html",
+            caption="../report/accuracy.rst",
+            category="Tables",
+            labels={"data set": "{dataset}", "table": "test accuracy"},
+        ),
+    log:
+        "logs/tabulate_accuracy/{dataset}.log",
+    benchmark:
+        "results/benchmark/tabulate_accuracy/{dataset}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title=lambda wildcards: f"Test accuracy on {wildcards.dataset}",
+        variants=lambda wildcards: [
+            v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
+        ],
+        grid=lambda wildcards: grid(wildcards.dataset),
+        code=code_digest(tabulate_accuracy),
+    script:
+        "../scripts/tabulate_accuracy.py"
+
+
+rule tabulate_groups:
+    input:
+        lambda wildcards: expand(
+            "results/distance/{dataset}/{measure}/summary.h5",
+            dataset=wildcards.dataset,
+            measure=study.measures,
+        ),
+    output:
+        csv="results/table/{dataset}/groups.csv",
+        html=report(
+            "results/table/{dataset}/groups.html",
+            caption="../report/groups.rst",
+            category="Tables",
+            labels={"data set": "{dataset}", "table": "distances within groups"},
+        ),
+    log:
+        "logs/tabulate_groups/{dataset}.log",
+    benchmark:
+        "results/benchmark/tabulate_groups/{dataset}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title=lambda wildcards: f"Distances within experiment groups on {wildcards.dataset}",
+        measures=study.measures,
+        grid=lambda wildcards: grid(wildcards.dataset),
+        code=code_digest(tabulate_groups),
+    script:
+        "../scripts/tabulate_groups.py"
+
+
+def benchmarks_of_stages():
+    """Return [(rule, benchmark file), ...] of every job from dataset to distance."""
+    vectors = study.needed_vectors()
+    wildcards_of = {
+        "prepare_dataset": "{dataset}",
+        "train_network": NETWORK,
+        "build_graph": NETWORK,
+        "compute_diagram": NETWORK,
+        "vectorise_diagram": f"{{vector}}/{NETWORK}",
+        "compute_distances": "{dataset}/{measure}/seed_{seed}",
+        "summarise_distances": "{dataset}/{measure}",
+    }
+    stages = study.needed_stages()
+    pairs = []
+    for rule_name, pattern in wildcards_of.items():
+        if RULE_STAGE[rule_name] not in stages:
+            continue
+        for dataset in study.datasets:
+            paths = expand(
+                f"results/benchmark/{rule_name}/{pattern}.tsv",
+                dataset=dataset,
+                variant=[v.name for v in study.variants(dataset)],
+                seed=study.seeds,
+                vector=vectors,
+                measure=study.measures,
+            )
+            pairs += [(rule_name, path) for path in dict.fromkeys(paths)]
+    return pairs
+
+
+RULE_STAGE = {
+    "prepare_dataset": "dataset",
+    "train_network": "network",
+    "build_graph": "graph",
+    "compute_diagram": "diagram",
+    "vectorise_diagram": "vector",
+    "compute_distances": "distance",
+    "summarise_distances": "distance",
+}
+BENCHMARKS = benchmarks_of_stages()
+
+
+rule tabulate_costs:
+    input:
+        [path for _, path in BENCHMARKS],
+    output:
+        csv="results/table/costs.csv",
+        html=report(
+            "results/table/costs.html",
+            caption="../report/costs.rst",
+            category="Tables",
+            labels={"data set": "all", "table": "run time and memory"},
+        ),
+    log:
+        "logs/tabulate_costs.log",
+    benchmark:
+        "results/benchmark/tabulate_costs.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title="Run time and peak memory of each rule",
+        rules=[rule_name for rule_name, _ in BENCHMARKS],
+        code=code_digest(tabulate_costs),
+    script:
+        "../scripts/tabulate_costs.py"

@@ -1,0 +1,14 @@
+from netkin.figure.plot import plot_distance_matrix
+from netkin.job import run_job
+
+if __name__ == "__main__":
+    run_job(
+        plot_distance_matrix,
+        log_path=snakemake.log[0],
+        summary_path=snakemake.input.summary,
+        figure_paths=list(snakemake.output),
+        title=snakemake.params.title,
+        grid=snakemake.params.grid,
+        dpi=snakemake.params.dpi,
+        options=snakemake.params.options,
+    )

@@ -1,0 +1,11 @@
+from netkin.distance.summary import summarise_distances
+from netkin.job import run_job
+
+if __name__ == "__main__":
+    run_job(
+        summarise_distances,
+        log_path=snakemake.log[0],
+        distance_paths=list(snakemake.input),
+        summary_path=snakemake.output.summary,
+        code=snakemake.params.code,
+    )

@@ -1,0 +1,14 @@
+from netkin.job import run_job
+from netkin.table.tabulate import tabulate_groups
+
+if __name__ == "__main__":
+    run_job(
+        tabulate_groups,
+        log_path=snakemake.log[0],
+        summary_paths=list(snakemake.input),
+        measures=snakemake.params.measures,
+        csv_path=snakemake.output.csv,
+        html_path=snakemake.output.html,
+        title=snakemake.params.title,
+        grid=snakemake.params.grid,
+    )
