@@ -95,7 +95,8 @@ MISTAKES = {
     ),
     "seeds_negative": (
         changed("study.seeds", [0, -1]),
-        "study.seeds: found [0, -1]. Allowed: a number of 1 or more, or a list of seeds of 0 or more.",
+        "study.seeds: found [0, -1]. Allowed: a number of 1 or more, or a list of seeds of 0 or "
+        "more.",
     ),
     "value_twice": (
         changed("network.variants.width", [128, 128]),

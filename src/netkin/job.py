@@ -1,12 +1,23 @@
 """One job: call a stage function with its log, and end in one sentence on a user's mistake."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from netkin.errors import NetkinError
+
+
+def lead_python_path() -> None:
+    """Let every process started from here import this very copy of netkin.
+
+    A copy that was installed some time ago would otherwise do the jobs' work.
+    """
+    source = str(Path(__file__).resolve().parent.parent)
+    others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != source]
+    os.environ["PYTHONPATH"] = os.pathsep.join([source, *others])
 
 
 def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) -> None:

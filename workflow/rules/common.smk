@@ -3,27 +3,21 @@
 Gives: `study`, the checked config, which every rule asks for its own piece only.
 """
 
-import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 # the library of this checkout comes first, for the rules and for the jobs they start
-SOURCE = str(Path(workflow.basedir) / "src")
-sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [SOURCE]
-    + [
-        p
-        for p in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        if p and p != SOURCE
-    ]
-)
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from netkin.config import Study
+from netkin.distance import MEASURES
 from netkin.errors import NetkinError
+from netkin.job import lead_python_path
 from netkin.provenance import code_digest
+
+lead_python_path()
 
 try:
     study = Study(config, source=" + ".join(str(f) for f in workflow.configfiles))
@@ -33,9 +27,7 @@ except NetkinError as error:
 
 wildcard_constraints:
     dataset="|".join(study.datasets),
-    variant="|".join(
-        sorted({v.name for d in study.datasets for v in study.variants(d)})
-    ),
+    variant="|".join(sorted({v.name for d in study.datasets for v in study.variants(d)})),
     seed=r"\d+",
     vector="|".join(study.vectors),
     measure="|".join(study.measures),
@@ -46,10 +38,7 @@ NETWORK = "{dataset}/{variant}/seed_{seed}"
 
 def grid(dataset):
     """Return name, index and group of a data set's variants, in the order of the grid."""
-    return [
-        {"name": v.name, "index": v.index, "group": v.group}
-        for v in study.variants(dataset)
-    ]
+    return [{"name": v.name, "index": v.index, "group": v.group} for v in study.variants(dataset)]
 
 
 def networks_of_dataset(pattern):
@@ -70,3 +59,42 @@ def networks_of_seed(pattern):
         variant=[v.name for v in study.variants(wildcards.dataset)],
         seed=wildcards.seed,
     )
+
+
+def files_of_measure(wildcards):
+    """Return what {measure} compares: one file of the stage it needs for each variant."""
+    measure = MEASURES[wildcards.measure]
+    folder = f"vector/{measure.vector}" if measure.needs == "vector" else measure.needs
+    return networks_of_seed(f"results/{folder}/{NETWORK}.h5")(wildcards)
+
+
+def benchmarks_of_stages():
+    """Return [(rule, benchmark file), ...] of every job from dataset to distance."""
+    patterns = {
+        "dataset": {"prepare_dataset": "{dataset}"},
+        "network": {"train_network": NETWORK},
+        "graph": {"build_graph": NETWORK},
+        "diagram": {"compute_diagram": NETWORK},
+        "vector": {"vectorise_diagram": f"{{vector}}/{NETWORK}"},
+        "distance": {
+            "compute_distances": "{dataset}/{measure}/seed_{seed}",
+            "summarise_distances": "{dataset}/{measure}",
+        },
+    }
+    pairs = {}
+    for stage, rules_of_stage in patterns.items():
+        if stage not in study.needed_stages():
+            continue
+        for rule_name, pattern in rules_of_stage.items():
+            for dataset in study.datasets:
+                paths = expand(
+                    f"results/benchmark/{rule_name}/{pattern}.tsv",
+                    dataset=dataset,
+                    variant=[v.name for v in study.variants(dataset)],
+                    seed=study.seeds,
+                    vector=study.needed_vectors(),
+                    measure=study.measures,
+                )
+                # a pattern without some of the wildcards is expanded more than once
+                pairs |= {(rule_name, path): None for path in paths}
+    return list(pairs)

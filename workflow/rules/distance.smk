@@ -4,15 +4,8 @@ Needs the files of the stage that a measure reads (`MEASURES[...].needs`).
 Gives results/distance/{dataset}/{measure}/seed_{seed}.h5 and .../summary.h5.
 """
 
-from netkin.distance import MEASURES
 from netkin.distance.matrix import compute_distances
 from netkin.distance.summary import summarise_distances
-
-
-def files_of_measure(wildcards):
-    measure = MEASURES[wildcards.measure]
-    folder = f"vector/{measure.vector}" if measure.needs == "vector" else measure.needs
-    return networks_of_seed(f"results/{folder}/{NETWORK}.h5")(wildcards)
 
 
 rule compute_distances:
@@ -36,9 +29,7 @@ rule compute_distances:
         policy=lambda wildcards: (
             study.policy() if MEASURES[wildcards.measure].needs == "diagram" else None
         ),
-        code=lambda wildcards: code_digest(
-            compute_distances, MEASURES[wildcards.measure].function
-        ),
+        code=lambda wildcards: code_digest(compute_distances, MEASURES[wildcards.measure].function),
     script:
         "../scripts/compute_distances.py"
 

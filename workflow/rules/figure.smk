@@ -122,9 +122,7 @@ rule plot_overview:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        titles=lambda wildcards: [
-            f"{wildcards.dataset}: {m}" for m in OVERVIEW_MEASURES
-        ],
+        titles=lambda wildcards: [f"{wildcards.dataset}: {m}" for m in OVERVIEW_MEASURES],
         grid=lambda wildcards: grid(wildcards.dataset),
         dpi=study.config.figure.dpi,
         options=study.figure("overview"),

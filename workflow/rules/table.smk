@@ -83,45 +83,6 @@ rule tabulate_groups:
         "../scripts/tabulate_groups.py"
 
 
-def benchmarks_of_stages():
-    """Return [(rule, benchmark file), ...] of every job from dataset to distance."""
-    vectors = study.needed_vectors()
-    wildcards_of = {
-        "prepare_dataset": "{dataset}",
-        "train_network": NETWORK,
-        "build_graph": NETWORK,
-        "compute_diagram": NETWORK,
-        "vectorise_diagram": f"{{vector}}/{NETWORK}",
-        "compute_distances": "{dataset}/{measure}/seed_{seed}",
-        "summarise_distances": "{dataset}/{measure}",
-    }
-    stages = study.needed_stages()
-    pairs = []
-    for rule_name, pattern in wildcards_of.items():
-        if RULE_STAGE[rule_name] not in stages:
-            continue
-        for dataset in study.datasets:
-            paths = expand(
-                f"results/benchmark/{rule_name}/{pattern}.tsv",
-                dataset=dataset,
-                variant=[v.name for v in study.variants(dataset)],
-                seed=study.seeds,
-                vector=vectors,
-                measure=study.measures,
-            )
-            pairs += [(rule_name, path) for path in dict.fromkeys(paths)]
-    return pairs
-
-
-RULE_STAGE = {
-    "prepare_dataset": "dataset",
-    "train_network": "network",
-    "build_graph": "graph",
-    "compute_diagram": "diagram",
-    "vectorise_diagram": "vector",
-    "compute_distances": "distance",
-    "summarise_distances": "distance",
-}
 BENCHMARKS = benchmarks_of_stages()
 
 

@@ -45,9 +45,7 @@ def colours(name: str) -> matplotlib.colors.Colormap:
             f"colour_map: found {name!r}, which matplotlib does not know; try viridis, magma, "
             f"cividis or Greys.{did_you_mean(name, known)}"
         )
-    colour_map = matplotlib.colormaps[name].copy()
-    colour_map.set_bad(UNDEFINED_COLOUR)
-    return colour_map
+    return matplotlib.colormaps[name].with_extremes(bad=UNDEFINED_COLOUR)
 
 
 def save_figure(figure: Figure, figure_paths: Sequence[str], *, dpi: int) -> None:

@@ -138,7 +138,7 @@ def train_network(
             dropout=dropout,
         ).to(place)
         optimizer = torch.optim.RMSprop(
-            model.parameters(), lr=learning_rate, alpha=rho, eps=epsilon, foreach=True
+            model.parameters(), lr=learning_rate, alpha=rho, eps=epsilon
         )
         history = _fit(
             model,

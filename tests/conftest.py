@@ -1,0 +1,138 @@
+"""A copy of the workflow in a folder of its own, and runs of it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("Snakefile", "workflow", "src", "config", "envs", "profiles")
+
+TINY = {
+    "study": {"datasets": ["digits"], "variants": ["width_8", "width_16", "labels_2"], "seeds": 1},
+    "dataset": {"digits": {"labels": [2], "batch_size": 128, "epochs": 1}},
+    "network": {
+        "width": 8,
+        "variants": {"width": [8, 16], "layers": [3], "input_order": 1},
+        "device": "cpu",
+    },
+    "vector": {
+        "landscape": {"n_bins": 20, "n_layers": 1},
+        "silhouette": {"n_bins": 20, "power": 1.0},
+        "heat": {"n_bins": 20, "sigma": 0.1},
+    },
+    "distance": {"measures": ["landscape", "heat", "norm_1"]},
+}
+"""Overrides of config.yaml: three small networks, one epoch."""
+
+
+@dataclass
+class Checkout:
+    """A copy of the workflow's files, with a tiny study."""
+
+    folder: Path
+
+    def set(self, path, value):
+        """Set one key of the tiny study."""
+        study = yaml.safe_load(self.study.read_text())
+        *parents, key = path.split(".")
+        section = study
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[key] = value
+        self.study.write_text(yaml.safe_dump(study))
+
+    @property
+    def study(self):
+        """The config file that overrides the default one."""
+        return self.folder / "tiny.yaml"
+
+    def edit(self, name, old, new):
+        """Replace text in a file of the checkout."""
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new, 1))
+
+    def command(self, *arguments):
+        """Return the command line of Snakemake on this checkout."""
+        return [
+            *(sys.executable, "-m", "snakemake", "--cores", "2"),
+            *("--configfile", str(self.study), *arguments),
+        ]
+
+    def run(self, *arguments, check=True):
+        """Run Snakemake and return what it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+        output = done.stdout + done.stderr
+        assert not check or done.returncode == 0, output
+        return output
+
+    def planned(self):
+        """Return {rule: number of jobs} of a dry run; empty when there is nothing to do."""
+        output = self.run("--dry-run")
+        if "Nothing to be done" in output:
+            return {}
+        stats = output.split("Job stats:")[1].split("\ntotal")[0]
+        return {
+            name: int(count)
+            for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", stats)
+            if name != "all"
+        }
+
+
+def environment():
+    """Return the environment of a user's shell: nothing of the test run's own paths."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")}
+
+
+def make_checkout(folder):
+    """Copy the workflow into `folder` with the tiny study."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / part, ignore=ignored)
+        else:
+            shutil.copy2(source, folder / part)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    return Checkout(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A checkout whose tiny study has been run to the end; use `edited` to change it."""
+    checkout = make_checkout(tmp_path_factory.mktemp("finished"))
+    checkout.output = checkout.run("--report", "results/report.html", "--report-after-run")
+    return checkout
+
+
+@pytest.fixture
+def edited(finished):
+    """The finished checkout, its code and config restored after the test."""
+    texts = {
+        path: path.read_text()
+        for path in [*finished.folder.joinpath("src").rglob("*.py"), finished.study]
+    }
+    yield finished
+    for path, text in texts.items():
+        if path.read_text() != text:
+            path.write_text(text)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A checkout in which nothing has been run."""
+    return make_checkout(tmp_path)

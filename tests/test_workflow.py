@@ -1,0 +1,279 @@
+"""The workflow as a user has it: run, rerun after an edit, interrupt, resume, report."""
+
+import base64
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from tests.conftest import environment
+
+pytestmark = pytest.mark.workflow
+
+DISTANCES = {"compute_distances": 3, "summarise_distances": 3}
+FIGURES = {"plot_distance_matrix": 3, "plot_deviation_matrix": 3, "plot_overview": 1}
+GROUPS = {"tabulate_groups": 1, "tabulate_costs": 1}
+TRAINED = {"plot_training": 1, "tabulate_accuracy": 1}
+DOWNSTREAM = {"build_graph": 3, "compute_diagram": 3, "vectorise_diagram": 6}
+ALL_DISTANCES = {**DISTANCES, **FIGURES, **GROUPS}
+TOPOLOGY = {
+    "compute_distances": 2,
+    "summarise_distances": 2,
+    "plot_distance_matrix": 2,
+    "plot_deviation_matrix": 2,
+    "plot_overview": 1,
+    **GROUPS,
+}
+
+
+def content(path):
+    """Return every dataset and attribute of an HDF5 file, comparable by ==."""
+    found = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = (
+                item.dtype.str,
+                item.shape,
+                item[()].tobytes() if item.dtype.kind != "O" else item.asstr()[()].tolist(),
+            )
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+        found["attributes"] = {k: repr(v) for k, v in file.attrs.items()}
+    return found
+
+
+def results(checkout):
+    """Return the content of all HDF5 files of a checkout by their path."""
+    folder = checkout.folder / "results"
+    return {str(p.relative_to(folder)): content(p) for p in sorted(folder.rglob("*.h5"))}
+
+
+def test_a_run_makes_every_result(finished):
+    folder = finished.folder / "results"
+    assert len(list(folder.glob("network/digits/*/seed_0.h5"))) == 3
+    assert len(list(folder.glob("vector/*/digits/*/seed_0.h5"))) == 6
+    with h5py.File(folder / "distance/digits/heat/summary.h5") as file:
+        mean = file["mean"][:]
+        assert file["networks"].asstr()[:].tolist() == ["width_8", "width_16", "labels_2"]
+    assert mean.shape == (3, 3)
+    assert (mean == mean.T).all()
+    assert (np.diag(mean) == 0).all()
+    assert (mean[np.triu_indices(3, 1)] > 0).all()
+    with h5py.File(folder / "distance/digits/norm_1/summary.h5") as file:
+        assert np.isnan(file["mean"][0, 1])
+    for name in ("overview", "training", "distance_matrix/heat", "deviation_matrix/norm_1"):
+        assert (folder / f"figure/digits/{name}.svg").stat().st_size > 5000
+        assert (folder / f"figure/digits/{name}.png").stat().st_size > 5000
+
+
+def test_the_report_holds_figures_tables_and_method(finished):
+    page = (finished.folder / "results/report.html").read_text()
+    for text in ("Distances", "Overview", "Tables", "compute_diagram", "2101.07752"):
+        assert text in page
+    svg = (finished.folder / "results/figure/digits/overview.svg").read_bytes()
+    assert base64.b64encode(svg).decode()[:4000] in page
+
+
+def test_a_second_run_says_that_there_is_nothing_to_do(finished):
+    output = finished.run("--report", "results/report.html", "--report-after-run")
+    assert "Nothing to be done" in output
+
+
+EDITS = {
+    "another seed": (
+        lambda c: c.set("study.seeds", 2),
+        {
+            "train_network": 3,
+            **DOWNSTREAM,
+            **ALL_DISTANCES,
+            **TRAINED,
+        },
+    ),
+    "another variant": (
+        lambda c: c.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"]),
+        {
+            "train_network": 1,
+            "build_graph": 1,
+            "compute_diagram": 1,
+            "vectorise_diagram": 2,
+            **ALL_DISTANCES,
+            **TRAINED,
+        },
+    ),
+    "epochs of a data set": (
+        lambda c: c.set("dataset.digits.epochs", 2),
+        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED},
+    ),
+    "n_bins of one vector": (
+        lambda c: c.set("vector.heat.n_bins", 30),
+        {
+            "vectorise_diagram": 3,
+            "compute_distances": 1,
+            "summarise_distances": 1,
+            "plot_distance_matrix": 1,
+            "plot_deviation_matrix": 1,
+            "plot_overview": 1,
+            **GROUPS,
+        },
+    ),
+    "how intervals are filtered": (
+        lambda c: c.set("diagram.eta", 0.05),
+        {"vectorise_diagram": 6, **TOPOLOGY},
+    ),
+    "a plot option": (
+        lambda c: c.set("figure.overview", {"colour_map": "cividis", "family": "topology"}),
+        {"plot_overview": 1},
+    ),
+    "the data folder": (lambda c: c.set("data_folder", "elsewhere"), {}),
+    "a comment in the library": (
+        lambda c: c.edit("src/netkin/network/train.py", "import hashlib", "# why\nimport hashlib"),
+        {},
+    ),
+    "a docstring in the library": (
+        lambda c: c.edit("src/netkin/vector/heat.py", '"""Heat images', '"""Images'),
+        {},
+    ),
+    "one vectoriser": (
+        lambda c: c.edit("src/netkin/vector/heat.py", "1e5 * n_bins", "2e5 * n_bins"),
+        {
+            "vectorise_diagram": 3,
+            "compute_distances": 1,
+            "summarise_distances": 1,
+            "plot_distance_matrix": 1,
+            "plot_deviation_matrix": 1,
+            "plot_overview": 1,
+            **GROUPS,
+        },
+    ),
+    "the engine": (
+        lambda c: c.edit("src/netkin/diagram/flagser.py", '"max"', '"max" or "max"'),
+        {"compute_diagram": 3, "vectorise_diagram": 6, **TOPOLOGY},
+    ),
+    "the training": (
+        lambda c: c.edit("src/netkin/network/mlp.py", "widths = ", "widths = [] + "),
+        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED},
+    ),
+    "a table": (
+        lambda c: c.edit("src/netkin/table/write.py", "1.45", "1.5"),
+        {"tabulate_accuracy": 1, "tabulate_groups": 1, "tabulate_costs": 1},
+    ),
+    "a loader that is not used": (
+        lambda c: c.edit("src/netkin/dataset/mnist.py", "784", "28 * 28"),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_reruns_what_it_affects_and_no_more(edited, edit):
+    change, expected = EDITS[edit]
+    change(edited)
+    assert edited.planned() == expected
+
+
+def test_the_change_taken_back_leaves_nothing_to_do(edited):
+    before = edited.study.read_text()
+    edited.set("dataset.digits.epochs", 3)
+    assert edited.planned()
+    edited.study.write_text(before)
+    path = edited.folder / "src/netkin/vector/heat.py"
+    text = path.read_text()
+    edited.edit("src/netkin/vector/heat.py", "1e5 * n_bins", "2e5 * n_bins")
+    assert edited.planned()
+    path.write_text(text)
+    assert edited.planned() == {}
+
+
+def test_a_real_rerun_keeps_what_an_edit_does_not_affect(fresh):
+    fresh.set("study.variants", ["width_8", "labels_2"])
+    fresh.set("distance.measures", ["heat"])
+    fresh.run()
+    before = results(fresh)
+    fresh.set("study.variants", ["width_8", "width_16", "labels_2"])
+    fresh.run()
+    after = results(fresh)
+    shared = {name for name in before if not name.startswith("distance/")}
+    assert {name: after[name] for name in shared} == {name: before[name] for name in shared}
+    assert fresh.planned() == {}
+
+
+def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):
+    process = subprocess.Popen(
+        fresh.command(),
+        cwd=fresh.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    trained = fresh.folder / "results/network/digits"
+    deadline = time.monotonic() + 120
+    while not list(trained.glob("*/seed_0.h5")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {p: hashlib.sha256(p.read_bytes()).digest() for p in trained.glob("*/seed_0.h5")}
+    assert not list(fresh.folder.glob("results/**/*.part.h5")) or kept
+    fresh.run("--unlock")
+    fresh.run()
+    # what another run made by itself is what the interrupted one ends with
+    assert results(fresh) == results(finished)
+    for path in kept:
+        assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("study.datasets", ["digitz"], "Did you mean 'digits'?"),
+        ("network.learning_rat", 0.1, "Did you mean 'learning_rate'?"),
+    ],
+)
+def test_a_wrong_config_stops_before_any_job(fresh, key, value, sentence):
+    fresh.set(key, value)
+    output = fresh.run(check=False)
+    assert sentence in output
+    assert "tiny.yaml has an error" in output
+    assert "Traceback" not in output
+    assert not (fresh.folder / "results").exists()
+
+
+def test_a_diverging_training_is_one_sentence_and_no_file(fresh):
+    fresh.set("network.learning_rate", 1e30)
+    fresh.set("study.variants", ["width_8"])
+    output = fresh.run(check=False)
+    assert re.search(r"netkin: .*width_8.*learning.rate.*\(log: logs/train_network/", output)
+    assert not list(fresh.folder.glob("results/network/**/*"))
+
+
+def test_a_truncated_result_is_named_and_made_anew(edited):
+    path = edited.folder / "results/diagram/digits/width_8/seed_0.h5"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    edited.set("diagram.eta", 0.02)
+    output = edited.run("results/vector/heat/digits/width_8/seed_0.h5", check=False)
+    assert "width_8/seed_0.h5: not a readable HDF5 file, truncated" in output
+    path.unlink()
+    edited.run("results/vector/heat/digits/width_8/seed_0.h5")
+    assert path.read_bytes() == whole
+
+
+def test_missing_data_files_are_one_sentence(fresh):
+    fresh.set("study.datasets", ["mnist"])
+    fresh.set("data_folder", "nowhere")
+    output = fresh.run("results/dataset/mnist.h5", check=False)
+    assert re.search(r"netkin: .*train-images-idx3-ubyte.*nowhere", output)
+
+
+def test_the_workflow_passes_snakemakes_own_lint(fresh):
+    assert "Congratulations" in fresh.run("--lint")
