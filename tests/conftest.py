@@ -63,8 +63,8 @@ class Checkout:
     def command(self, *arguments):
         """Return the command line of Snakemake on this checkout."""
         return [
-            *(sys.executable, "-m", "snakemake", "--cores", "2"),
-            *("--configfile", str(self.study), *arguments),
+            *(sys.executable, "-m", "snakemake", *arguments),
+            *("--cores", "2", "--configfile", self.study.name),
         ]
 
     def run(self, *arguments, check=True):

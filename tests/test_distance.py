@@ -139,6 +139,9 @@ def test_norms_are_undefined_without_corresponding_vertices(norm):
     # equally many vertices, other layers
     with pytest.raises(UndefinedDistance, match="no corresponding vertices"):
         norm(network_graph(1, (5, 6, 3), "none"), network_graph(1, (6, 5, 3), "none"))
+    # equal layers, but a neuron here is a bias vertex there
+    with pytest.raises(UndefinedDistance, match="no corresponding vertices"):
+        norm(network_graph(1, (5, 1), "per_layer"), network_graph(1, (5, 2), "none"))
 
 
 def test_distance_matrix_mirrors_symmetric_measures_only():

@@ -83,10 +83,11 @@ def test_one_unit_layers_make_a_path():
 
 
 def test_values_are_computed_in_float64():
-    weights = (np.array([[1.0], [1 / 3]], np.float32),)
-    graph = graph_from_weights(weights, (np.zeros(2),))
-    exact = np.float32(1 - np.float64(weights[0][1, 0]))
-    assert graph.value[1] == exact
+    weight = np.random.default_rng(0).normal(size=(30, 30)).astype(np.float32)
+    graph = graph_from_weights([weight], [np.zeros(30)], bias_vertices="none")
+    exact = np.abs(weight.T.ravel().astype(np.float64))
+    exact = np.maximum(1 - exact / exact.max(), 1e-6).astype(np.float32)
+    assert np.array_equal(graph.value, exact)
 
 
 @pytest.mark.parametrize(

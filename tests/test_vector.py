@@ -128,6 +128,20 @@ def test_landscape_of_one_interval_is_its_tent():
     assert found.tolist() == [[0, 0.25, 0.5, 0.25, 0], [0, 0, 0, 0, 0]]
 
 
+def test_silhouette_of_high_power_does_not_underflow():
+    half = 2.0**-30
+    found = silhouette(
+        np.array([[0.5 - half, 0.5 + half]]), Sampling(0.5 - half, 0.5 + half, 3), power=40.0
+    )
+    assert found.tolist() == [0, half, 0]
+
+
+def test_heat_ignores_points_cut_to_the_diagonal_exactly():
+    inside, outside = np.array([[0.125, 0.375]]), np.array([[1.5, 2.5]] * 9999)
+    sampling = Sampling(0.0, 1.0, 200)
+    assert np.array_equal(heat(np.vstack([inside, outside]), sampling), heat(inside, sampling))
+
+
 def test_heat_lies_above_the_diagonal_and_is_antisymmetric():
     found = heat(np.array([[0.25, 0.75]]), Sampling(0.0, 1.0, 9), sigma=0.05)
     # rows from high to low death: undo to index by (birth, death)

@@ -240,8 +240,9 @@ class Study:
                 vector = self.vector(entry.vector)  # its range is fitted on each pair
                 return {
                     "p": self.config.distance.p,
+                    "policy": self.policy(),
                     "n_bins": vector["n_bins"],
-                    **vector["options"],
+                    "options": vector["options"],
                 }
             case _:
                 return {}

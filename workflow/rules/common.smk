@@ -20,7 +20,8 @@ from netkin.provenance import code_digest
 lead_python_path()
 
 try:
-    study = Study(config, source=" + ".join(str(f) for f in workflow.configfiles))
+    files = [str(path) for path in reversed(workflow.configfiles)]
+    study = Study(config, source=" extended by ".join(files))
 except NetkinError as error:
     raise WorkflowError(str(error)) from None
 

@@ -26,9 +26,6 @@ rule compute_distances:
     params:
         networks=lambda wildcards: [v.name for v in study.variants(wildcards.dataset)],
         options=lambda wildcards: study.measure_options(wildcards.measure),
-        policy=lambda wildcards: (
-            study.policy() if MEASURES[wildcards.measure].needs == "diagram" else None
-        ),
         code=lambda wildcards: code_digest(compute_distances, MEASURES[wildcards.measure].function),
     script:
         "../scripts/compute_distances.py"

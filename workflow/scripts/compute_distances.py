@@ -10,6 +10,5 @@ if __name__ == "__main__":
         networks=snakemake.params.networks,
         distance_path=snakemake.output.distance,
         options=snakemake.params.options,
-        policy=snakemake.params.policy,
         code=snakemake.params.code,
     )

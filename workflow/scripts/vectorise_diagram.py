@@ -8,7 +8,6 @@ if __name__ == "__main__":
         diagram_path=snakemake.input.diagram,
         vector_path=snakemake.output.vector,
         vector=snakemake.wildcards.vector,
-        kind=snakemake.wildcards.vector,
         policy=snakemake.params.policy,
         code=snakemake.params.code,
         **snakemake.params.options,

@@ -81,7 +81,7 @@ def plot_training(
     curves: dict[str, list[tuple[str, Any]]] = {}
     for cell in grid:
         curves.setdefault(cell["group"], []).append((cell["name"], np.stack(history[cell["name"]])))
-    save_figure(draw_training(curves, title=title, **options), figure_paths, dpi=dpi)
+    save_figure(draw_training(curves, title, **options), figure_paths, dpi=dpi)
 
 
 def _panel(

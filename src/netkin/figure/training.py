@@ -12,9 +12,9 @@ from netkin.figure.style import GROUP_TITLES, STYLE, colours
 
 def draw_training(
     curves: Mapping[str, Sequence[tuple[str, NDArray[np.float64]]]],
+    title: str = "",
     *,
     colour_map: str = "viridis",
-    title: str = "",
 ) -> Figure:
     """Draw validation accuracy per epoch, one panel for each experiment group.
 
@@ -22,6 +22,8 @@ def draw_training(
     ----------
     curves : mapping of group to [(variant, (n_seeds, n_epochs) accuracies), ...]
         The line is the mean over seeds, the band their range.
+    title : str
+        Written above all panels.
     colour_map : str
         Sequential; later variants of a group are lighter.
     """
