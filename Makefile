@@ -13,7 +13,7 @@ READY := .venv/.ready
 .PHONY: run test lint env format clean
 
 run: env
-	$(BIN)/snakemake --cores $(CORES) --report results/report.html --report-after-run $(ARGS)
+	$(BIN)/snakemake --cores $(CORES) --quiet rules host --report results/report.html --report-after-run $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal

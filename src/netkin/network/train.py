@@ -14,6 +14,7 @@ from netkin.dataset.arrays import Arrays, read_arrays
 from netkin.errors import NetkinError
 from netkin.network.file import HISTORY, Network, write_network
 from netkin.network.mlp import build_mlp, layer_arrays
+from netkin.network.optimiser import RMSprop
 from netkin.storage import canonical_json
 
 if TYPE_CHECKING:
@@ -137,12 +138,10 @@ def train_network(
             hidden_layers=hidden_layers,
             dropout=dropout,
         ).to(place)
-        optimizer = torch.optim.RMSprop(
-            model.parameters(), lr=learning_rate, alpha=rho, eps=epsilon
-        )
+        optimiser = RMSprop(model, learning_rate=learning_rate, rho=rho, epsilon=epsilon)
         history = _fit(
             model,
-            optimizer,
+            optimiser,
             _tensors(train, place),
             _tensors(validation, place),
             batch_size=batch_size,
@@ -289,7 +288,7 @@ def _tensors(rows: Rows, device: "torch.device") -> "tuple[torch.Tensor, torch.T
 
 def _fit(
     model: "nn.Sequential",
-    optimizer: "torch.optim.Optimizer",
+    optimiser: RMSprop,
     train: "tuple[torch.Tensor, torch.Tensor]",
     validation: "tuple[torch.Tensor, torch.Tensor]",
     *,
@@ -317,9 +316,9 @@ def _fit(
             batch_labels = labels[batch]
             logits = model(inputs[batch])
             loss = cross_entropy(logits, batch_labels)
-            optimizer.zero_grad()
+            optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            optimiser.step()
             loss_sum += loss.detach() * len(batch)
             n_right += (logits.detach().argmax(1) == batch_labels).sum()
         values = [loss_sum.item() / n_rows, n_right.item() / n_rows, *_evaluate(model, validation)]

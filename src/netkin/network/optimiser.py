@@ -1,0 +1,62 @@
+"""RMSprop as torch has it, without the start-up cost of its optimiser class."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class RMSprop:
+    """Torch's RMSprop for all parameters of a model.
+
+    ``v <- rho v + (1 - rho) g^2; w <- w - learning_rate g / (sqrt(v) + epsilon)``.
+
+    The arithmetic is torch's own functional form. Its class `torch.optim.RMSprop` gives
+    the same numbers, but imports torch's compiler when it is made: 1.4 s in each job, as
+    much as the training of a small network.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its parameters are changed in place by `step`.
+    learning_rate, rho, epsilon : float
+        Constants of the formula; all finite, `rho` in [0, 1).
+    """
+
+    def __init__(
+        self, model: "nn.Module", *, learning_rate: float, rho: float, epsilon: float
+    ) -> None:
+        import torch
+
+        self.parameters: list[torch.Tensor] = list(model.parameters())
+        self.averages = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.steps = [torch.zeros(()) for _ in self.parameters]
+        self.learning_rate = learning_rate
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the last step."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Change the parameters by their gradients."""
+        import torch
+        from torch.optim.rmsprop import rmsprop
+
+        with torch.no_grad():
+            rmsprop(
+                self.parameters,
+                [p.grad for p in self.parameters if p.grad is not None],
+                self.averages,
+                [],
+                [],
+                self.steps,
+                lr=self.learning_rate,
+                alpha=self.rho,
+                eps=self.epsilon,
+                weight_decay=0.0,
+                momentum=0.0,
+                centered=False,
+            )
