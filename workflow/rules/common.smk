@@ -3,6 +3,7 @@
 Gives: `study`, the checked config, which every rule asks for its own piece only.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from netkin.provenance import code_digest
 lead_python_path()
 
 try:
-    files = [str(path) for path in reversed(workflow.configfiles)]
+    files = [os.path.relpath(path) for path in reversed(workflow.configfiles)]
     study = Study(config, source=" extended by ".join(files))
 except NetkinError as error:
     raise WorkflowError(str(error)) from None
