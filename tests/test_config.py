@@ -91,7 +91,7 @@ MISTAKES = {
     "id_unsafe_as_path": (
         changed("dataset.my/data", {"kind": "digits", "labels": [2]}),
         "dataset.my/data: an id becomes part of paths; allowed are lower-case letters, digits "
-        "and underscores, beginning with a letter.",
+        "and underscores inside, beginning with a letter.",
     ),
     "seeds_negative": (
         changed("study.seeds", [0, -1]),

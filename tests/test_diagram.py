@@ -11,8 +11,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from netkin.diagram.compute import compute_diagram
-from netkin.diagram.diagram import Diagram, apply_policy, read_diagram, write_diagram
+from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
 from netkin.diagram.flagser import flagser_diagram
+from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
 from netkin.graph.graph import Graph, graph_from_weights, write_graph
 from netkin.storage import create

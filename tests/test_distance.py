@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from netkin.diagram.diagram import Diagram, apply_policy, read_diagram, write_diagram
+from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
 from netkin.diagram.flagser import flagser_diagram
+from netkin.diagram.policy import apply_policy
 from netkin.distance import MEASURES
-from netkin.distance.matrix import compute_distances, distance_matrix, read_distances
+from netkin.distance.file import read_distances, read_summary
+from netkin.distance.matrix import compute_distances, distance_matrix
 from netkin.distance.norm import frobenius, norm_1
-from netkin.distance.summary import read_summary, summarise_distances
+from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.graph.graph import graph_from_weights, read_graph, write_graph
@@ -181,13 +183,14 @@ def inputs_of(study, measure):
     return [str(study / f"{stage or MEASURES[measure].needs}_{i}.h5") for i in range(3)]
 
 
-def run(study, measure, options=None, target="distance.h5", networks=("a", "b", "c")):
+def run(study, measure, options=None, target="distance.h5", networks=("a", "b", "c"), reading=None):
     compute_distances(
         measure=measure,
         input_paths=inputs_of(study, measure),
         networks=list(networks),
         distance_path=str(study / target),
         options=options or {},
+        reading=reading,
     )
     return read_distances(study / target)
 
@@ -225,15 +228,11 @@ def test_undefined_pairs_are_nan_with_their_reason(study):
 
 
 def test_policy_and_options_reach_a_pairwise_measure(study):
-    options = {
-        "p": 1.0,
-        "n_bins": 10,
-        "options": {"n_layers": 2},
-        "policy": {"eta": 0.3, "order": "cap_then_filter"},
-    }
-    found = run(study, "landscape_pairwise", options)
+    options = {"p": 1.0, "n_bins": 10, "n_layers": 2}
+    policy = {"eta": 0.3, "order": "cap_then_filter"}
+    found = run(study, "landscape_pairwise", options, reading=policy)
     a, b, _ = (
-        apply_policy(read_diagram(path), **options["policy"])
+        apply_policy(read_diagram(path), **policy)
         for path in inputs_of(study, "landscape_pairwise")
     )
     function = MEASURES["landscape_pairwise"].function

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -11,6 +16,8 @@ from netkin.storage import (
     read_parameters,
     whole_file,
 )
+
+SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 
 def write_vector(path, values=(1.0, 2.0), **kwargs):
@@ -45,11 +52,45 @@ def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
-def test_a_killed_writer_never_shows_a_half_file(tmp_path):
-    with whole_file(tmp_path / "a.txt") as temporary:
-        temporary.write_text("half")
-        assert not (tmp_path / "a.txt").exists()
-    assert (tmp_path / "a.txt").read_text() == "half"
+def test_a_killed_writer_never_shows_a_half_file_and_the_next_cleans_up(tmp_path):
+    script = (
+        "import sys, time; from netkin.storage import whole_file\n"
+        "with whole_file(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); print('written', flush=True); time.sleep(60)\n"
+    )
+    target = tmp_path / "a.txt"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(target)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    ) as process:
+        assert process.stdout.readline() == b"written\n"
+        process.kill()
+    assert not target.exists()
+    with whole_file(target) as temporary:
+        temporary.write_text("whole")
+    assert target.read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+DAMAGES = {
+    "a group for an array": lambda file: (file.__delitem__("H0"), file.create_group("H0")),
+    "a missing array": lambda file: file.__delitem__("H0"),
+    "a scalar": lambda file: (file.__delitem__("H0"), file.create_dataset("H0", data=1.0)),
+    "a layout of another type": lambda file: file.attrs.__setitem__("layout", [1, 2]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_one_sentence(tmp_path, damage):
+    write_vector(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        DAMAGES[damage](file)
+    with (
+        pytest.raises(NetkinError, match=r"a\.h5: .*Delete it and run the workflow again"),
+        open_layout(tmp_path / "a.h5", "vector") as file,
+    ):
+        file["H0"][0:1]
 
 
 def test_missing_file_is_named(tmp_path):

@@ -7,7 +7,9 @@ import pytest
 
 from netkin.network.file import HISTORY, Network, write_network
 from netkin.storage import create
-from netkin.table.tabulate import tabulate_accuracy, tabulate_costs, tabulate_groups
+from netkin.table.accuracy import tabulate_accuracy
+from netkin.table.costs import tabulate_costs
+from netkin.table.groups import tabulate_groups
 
 GRID = [
     {"name": "width_8", "index": 1, "group": "width"},

@@ -1,9 +1,9 @@
 """The workflow as a user has it: run, rerun after an edit, interrupt, resume, report."""
 
 import base64
-import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -129,7 +129,7 @@ EDITS = {
         {"vectorise_diagram": 6, **TOPOLOGY},
     ),
     "a plot option": (
-        lambda c: c.set("figure.overview", {"colour_map": "cividis", "family": "topology"}),
+        lambda c: c.set("figure.overview.colour_map", "cividis"),
         {"plot_overview": 1},
     ),
     "the data folder": (lambda c: c.set("data_folder", "elsewhere"), {}),
@@ -161,9 +161,57 @@ EDITS = {
         lambda c: c.edit("src/netkin/network/mlp.py", "widths = ", "widths = [] + "),
         {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED},
     ),
-    "a table": (
+    "all tables": (
         lambda c: c.edit("src/netkin/table/write.py", "1.45", "1.5"),
         {"tabulate_accuracy": 1, "tabulate_groups": 1, "tabulate_costs": 1},
+    ),
+    "one table": (
+        lambda c: c.edit("src/netkin/table/accuracy.py", "4)", "5)"),
+        {"tabulate_accuracy": 1},
+    ),
+    "one figure's drawing": (
+        lambda c: c.edit("src/netkin/figure/training.py", "0.18", "0.2"),
+        {"plot_training": 1},
+    ),
+    "the policy's code": (
+        lambda c: c.edit("src/netkin/diagram/policy.py", "birth < capped", "capped > birth"),
+        {"vectorise_diagram": 6, **TOPOLOGY},
+    ),
+    "the vectors' file": (
+        lambda c: c.edit("src/netkin/vector/vector.py", '"axes"', '"axes" or "axis"'),
+        {"vectorise_diagram": 6, **TOPOLOGY},
+    ),
+    "the summary": (
+        lambda c: c.edit("src/netkin/distance/summary.py", "np.stack(", "np.array("),
+        {"summarise_distances": 3, **FIGURES, **GROUPS},
+    ),
+    "what a registry says of an entry": (
+        lambda c: c.edit("src/netkin/vector/__init__.py", "(Heat, axes=2)", "(Heat, axes=1)"),
+        {
+            "vectorise_diagram": 3,
+            "compute_distances": 1,
+            "summarise_distances": 1,
+            "plot_distance_matrix": 1,
+            "plot_deviation_matrix": 1,
+            "plot_overview": 1,
+            **GROUPS,
+        },
+    ),
+    "a new entry in a registry": (
+        lambda c: c.edit(
+            "src/netkin/dataset/__init__.py",
+            '"digits": load_digits',
+            '"digits_again": load_digits,\n    "digits": load_digits',
+        ),
+        {},
+    ),
+    "the order of filtering": (
+        lambda c: c.set("diagram.order", "cap_then_filter"),
+        {"vectorise_diagram": 6, **TOPOLOGY},
+    ),
+    "resolution of the PNG": (
+        lambda c: c.set("figure.dpi", 90),
+        {**FIGURES, "plot_training": 1},
     ),
     "a loader that is not used": (
         lambda c: c.edit("src/netkin/dataset/mnist.py", "784", "28 * 28"),
@@ -192,6 +240,16 @@ def test_the_change_taken_back_leaves_nothing_to_do(edited):
     assert edited.planned() == {}
 
 
+def test_lost_benchmarks_cost_nothing_but_their_rows(fresh):
+    fresh.set("study.variants", ["width_8", "labels_2"])
+    fresh.set("distance.measures", ["norm_1"])
+    fresh.run()
+    shutil.rmtree(fresh.folder / "results/benchmark")
+    assert fresh.planned() == {}
+    fresh.set("study.seeds", 2)
+    assert fresh.planned()["train_network"] == 2
+
+
 def test_a_real_rerun_keeps_what_an_edit_does_not_affect(fresh):
     fresh.set("study.variants", ["width_8", "labels_2"])
     fresh.set("distance.measures", ["heat"])
@@ -214,22 +272,29 @@ def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    trained = fresh.folder / "results/network/digits"
+    # a graph that is being made shows that Snakemake knows its network to be finished
+    made = fresh.folder / "results/graph/digits"
     deadline = time.monotonic() + 120
-    while not list(trained.glob("*/seed_0.h5")):
+    while not list(made.glob("*/seed_0.h5")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {p: hashlib.sha256(p.read_bytes()).digest() for p in trained.glob("*/seed_0.h5")}
-    assert not list(fresh.folder.glob("results/**/*.part.h5")) or kept
+    networks = [
+        fresh.folder / "results/network/digits" / p.parent.name / p.name
+        for p in made.glob("*/seed_0.h5")
+    ]
+    kept = {path: path.stat() for path in networks}
+    assert kept
     fresh.run("--unlock")
     fresh.run()
     # what another run made by itself is what the interrupted one ends with
     assert results(fresh) == results(finished)
-    for path in kept:
-        assert path.is_file()
+    for path, before in kept.items():
+        after = path.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert not list(fresh.folder.glob("results/**/.*.part*"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The study a config file describes: checked as a whole, then asked by the workflow.
 
-The options of a data set, vector or figure are the keyword parameters of its function,
-so the schema follows the registries and nothing is declared twice.
+The options of a data set, vector or figure are the keyword parameters of its function or
+class, so the schema follows the registries and nothing is declared twice.
 """
 
 import functools
@@ -15,22 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from netkin.dataset import DATASETS
 from netkin.diagram import ENGINES
-from netkin.distance import MEASURES
+from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError, did_you_mean
 from netkin.figure import FIGURES
 from netkin.grid import GROUPS, Variant, generate_variants
 from netkin.vector import VECTORISERS
 
-PATH_PART = re.compile(r"[a-z][a-z0-9_]*")
+PATH_PART = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 
 PositiveInt = Annotated[int, Field(ge=1)]
-IncreasingInts = Annotated[list[PositiveInt], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class StudySection(_Section):
@@ -83,10 +82,10 @@ class GraphSection(_Section):
 class DiagramSection(_Section):
     """Persistent homology and how its intervals are read."""
 
-    engine: Literal[tuple(ENGINES)]  # type: ignore[valid-type]
+    engine: Literal[("auto", *ENGINES)]  # type: ignore[valid-type]
     max_dimension: Annotated[int, Field(ge=0, le=10)]
     reduced: bool
-    eta: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    eta: Annotated[float, Field(ge=0)]
     infinity_value: Positive
     order: Literal["filter_then_cap", "cap_then_filter"]
 
@@ -94,14 +93,14 @@ class DiagramSection(_Section):
 class DistanceSection(_Section):
     """Measures."""
 
-    p: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    p: Annotated[float, Field(ge=1)]
     measures: Annotated[list[Literal[tuple(MEASURES)]], Field(min_length=1)]  # type: ignore[valid-type]
 
 
 def options_model(
     name: str, function: Callable[..., Any], base: type[BaseModel] = _Section, **fields: Any
 ) -> type[BaseModel]:
-    """Build the model of a function's options from its keyword-only parameters."""
+    """Build the model of the options of a function or class: its keyword-only parameters."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()
     for parameter in parameters:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -111,21 +110,29 @@ def options_model(
     return model
 
 
-_n_bins = (Annotated[int, Field(ge=2, le=10_000)], 200)
+_n_bins: dict[str, Any] = {"n_bins": (Annotated[int, Field(ge=2, le=10_000)], ...)}
 VectorSection = create_model(
     "VectorSection",
     __base__=_Section,
-    range=(Annotated[list[float], Field(min_length=2, max_length=2)], [0.0, 1.0]),
+    range=(Annotated[list[float], Field(min_length=2, max_length=2)], ...),
     **{
-        name: (options_model(name, vectoriser.function, n_bins=_n_bins), ...)
-        for name, vectoriser in VECTORISERS.items()
+        name: (options_model(name, entry.accumulator, **(_n_bins if entry.axes else {})), ...)
+        for name, entry in VECTORISERS.items()
     },  # type: ignore[call-overload]
 )
+FAMILIES = tuple(dict.fromkeys(measure.family for measure in MEASURES.values()))
+EXTRA_FIGURE_OPTIONS: dict[str, dict[str, Any]] = {
+    "overview": {"family": (Literal[FAMILIES], ...)},
+}
+"""Options of a figure that choose what it is given, not how it is drawn."""
 FigureSection = create_model(
     "FigureSection",
     __base__=_Section,
-    dpi=(Annotated[int, Field(ge=20, le=1200)], 150),
-    **{name: (options_model(name, function), ...) for name, function in FIGURES.items()},  # type: ignore[call-overload]
+    dpi=(Annotated[int, Field(ge=20, le=1200)], ...),
+    **{
+        name: (options_model(name, function, **EXTRA_FIGURE_OPTIONS.get(name, {})), ...)
+        for name, function in FIGURES.items()
+    },  # type: ignore[call-overload]
 )
 
 
@@ -167,19 +174,28 @@ class Study:
             lines = "\n".join(f"  {line}" for line in errors)
             raise NetkinError(f"{source} has {count}:\n{lines}")
         self.config = Config.model_validate(dict(config))
+        # what every rule asks for again and again
+        self._sections = {
+            name: _dataset_section(name, entry) for name, entry in self.config.dataset.items()
+        }
         section = self.config.study
         self.datasets: list[str] = section.datasets
         seeds = section.seeds
         self.seeds: list[int] = list(range(seeds)) if isinstance(seeds, int) else seeds
         self.measures: list[str] = self.config.distance.measures
         self.vectors: list[str] = list(VECTORISERS)
+        self._variants = {
+            dataset: {
+                v.name: v
+                for v in _all_variants(self.config.network, self.dataset(dataset).labels)
+                if section.variants == "all" or v.name in section.variants
+            }
+            for dataset in self.datasets
+        }
 
     def dataset(self, dataset: str) -> DatasetSection:
         """Return the checked section of one data set."""
-        entry = self.config.dataset[dataset]
-        kind = entry.get("kind", dataset)
-        model = options_model(kind, DATASETS[kind], DatasetSection)
-        return model.model_validate({"kind": kind, **entry})  # type: ignore[return-value]
+        return self._sections[dataset]
 
     def dataset_options(self, dataset: str) -> dict[str, Any]:
         """Return the options of a data set's loader."""
@@ -187,13 +203,11 @@ class Study:
 
     def variants(self, dataset: str) -> list[Variant]:
         """Return the variants to run on a data set, in the order of the grid."""
-        chosen = self.config.study.variants
-        everything = _all_variants(self.config.network, self.dataset(dataset).labels)
-        return [v for v in everything if chosen == "all" or v.name in chosen]
+        return list(self._variants[dataset].values())
 
     def variant(self, dataset: str, name: str) -> Variant:
         """Return a variant by its name."""
-        return next(v for v in self.variants(dataset) if v.name == name)
+        return self._variants[dataset][name]
 
     def training(self, dataset: str, variant: str, seed: int) -> dict[str, Any]:
         """Return all that determines one trained network, besides its data."""
@@ -217,6 +231,11 @@ class Study:
             "validation_share": network.validation_share,
         }
 
+    def engines(self) -> list[Callable[..., Any]]:
+        """Return the engines that may compute a diagram."""
+        chosen = self.config.diagram.engine
+        return list(ENGINES.values()) if chosen == "auto" else [ENGINES[chosen]]
+
     def policy(self) -> dict[str, Any]:
         """Return how raw intervals are read when they are vectorised."""
         return self.config.diagram.model_dump(include={"reduced", "eta", "infinity_value", "order"})
@@ -226,26 +245,25 @@ class Study:
         options = getattr(self.config.vector, vector).model_dump()
         return {
             "range": self.config.vector.range,  # type: ignore[attr-defined]
-            "n_bins": options.pop("n_bins"),
+            "n_bins": options.pop("n_bins", 2),  # without samples, the fewest there can be
             "options": options,
         }
 
     def measure_options(self, measure: str) -> dict[str, Any]:
         """Return the parameters of one measure."""
         entry = MEASURES[measure]
-        match entry.needs:
-            case "vector":
-                return {"p": self.config.distance.p}
-            case "diagram" if entry.vector is not None:
-                vector = self.vector(entry.vector)  # its range is fitted on each pair
-                return {
-                    "p": self.config.distance.p,
-                    "policy": self.policy(),
-                    "n_bins": vector["n_bins"],
-                    "options": vector["options"],
-                }
-            case _:
-                return {}
+        parameters = inspect.signature(entry.function).parameters
+        options: dict[str, Any] = {}
+        if "p" in parameters:
+            options["p"] = self.config.distance.p
+        if entry.vector is not None and entry.needs != "vector":
+            vector = self.vector(entry.vector)  # its range is fitted on each pair
+            options |= {"n_bins": vector["n_bins"], **vector["options"]}
+        return options
+
+    def measure_reading(self, measure: str) -> dict[str, Any]:
+        """Return how the files that a measure compares are read."""
+        return self.policy() if MEASURES[measure].needs == "diagram" else {}
 
     def needed_vectors(self) -> list[str]:
         """Return the vectors that the chosen measures read."""
@@ -256,19 +274,30 @@ class Study:
 
     def needed_stages(self) -> set[str]:
         """Return the stages that the chosen measures need, from dataset to distance."""
-        stages = {"dataset", "network", "distance"}
-        upstream = {"vector": "diagram", "diagram": "graph"}
+        stages = {"dataset", "distance"}
         for measure in self.measures:
             stage: str | None = MEASURES[measure].needs
             while stage is not None:
                 stages.add(stage)
-                stage = upstream.get(stage)
+                stage = SOURCES[stage].after if stage in SOURCES else None
         return stages
 
     def figure(self, figure: str) -> dict[str, Any]:
-        """Return the options of one kind of figure."""
-        options: dict[str, Any] = getattr(self.config.figure, figure).model_dump()
+        """Return the options by which one kind of figure is drawn."""
+        extra = set(EXTRA_FIGURE_OPTIONS.get(figure, {}))
+        options: dict[str, Any] = getattr(self.config.figure, figure).model_dump(exclude=extra)
         return options
+
+    def overview_measures(self) -> list[str]:
+        """Return the chosen measures of the family that the overview shows."""
+        family = self.config.figure.overview.family  # type: ignore[attr-defined]
+        return [measure for measure in self.measures if MEASURES[measure].family == family]
+
+
+def _dataset_section(name: str, entry: Mapping[str, Any]) -> DatasetSection:
+    kind = entry.get("kind", name)
+    model = options_model(kind, DATASETS[kind], DatasetSection)
+    return model.model_validate({"kind": kind, **entry})  # type: ignore[return-value]
 
 
 def _all_variants(network: NetworkSection, labels: Sequence[int]) -> tuple[Variant, ...]:
@@ -287,9 +316,8 @@ def _check(config: Mapping[str, Any]) -> list[str]:
     if isinstance(datasets, Mapping):
         for name, entry in datasets.items():
             errors += _check_dataset(name, entry)
-    if errors:
-        return errors
-    return _check_relations(Config.model_validate(dict(config)))
+    wrong = {line.split(":")[0].split(".")[0] for line in errors}
+    return errors + _check_relations({k: v for k, v in config.items() if k not in wrong})
 
 
 def _check_dataset(name: Any, entry: Any) -> list[str]:
@@ -297,70 +325,97 @@ def _check_dataset(name: Any, entry: Any) -> list[str]:
     if not isinstance(name, str) or not PATH_PART.fullmatch(name):
         return [
             f"{path}: an id becomes part of paths; allowed are lower-case letters, digits "
-            "and underscores, beginning with a letter."
+            "and underscores inside, beginning with a letter."
         ]
     if not isinstance(entry, Mapping):
         return [f"{path}: found {entry!r}; expected a section with keys."]
     kind = entry.get("kind", name)
-    if kind not in DATASETS:
+    if not isinstance(kind, str) or kind not in DATASETS:
         where = f"{path}.kind: found {kind!r}" if "kind" in entry else f"{path}: no such data set"
         return [f"{where}. Allowed: {_listed(DATASETS)}.{did_you_mean(kind, DATASETS)}"]
     model = options_model(kind, DATASETS[kind], DatasetSection)
     return _check_model(model, {"kind": kind, **entry}, f"{path}.")
 
 
-def _check_relations(config: Config) -> list[str]:
-    """Check what one key alone cannot show."""
+def _check_relations(right: Mapping[str, Any]) -> list[str]:
+    """Check what one key alone cannot show, as far as the sections it needs are right."""
     errors = []
-    for name in config.study.datasets:
-        if name not in config.dataset:
-            errors.append(
-                f"study.datasets: found {name!r}, which is not in the section dataset. "
-                f"Allowed: {_listed(config.dataset)}.{did_you_mean(name, config.dataset)}"
-            )
-    if not errors and config.study.variants != "all":
-        known = {
-            variant.name: None
-            for dataset in config.study.datasets
-            for variant in _all_variants(config.network, config.dataset[dataset]["labels"])
-        }
+    if {"study", "dataset"} <= set(right):
+        allowed = right["dataset"]
+        unknown = [name for name in right["study"]["datasets"] if name not in allowed]
         errors += [
-            f"study.variants: found {name!r}. Allowed: all, or a list of {_listed(known)}."
-            f"{did_you_mean(name, known)}"
-            for name in config.study.variants
-            if name not in known
+            f"study.datasets: found {name!r}, which is not in the section dataset. "
+            f"Allowed: {_listed(allowed)}.{did_you_mean(name, allowed)}"
+            for name in unknown
         ]
-    for figure in FIGURES:
-        name = getattr(config.figure, figure).colour_map
-        if name not in matplotlib.colormaps:
+        if not unknown and "network" in right and right["study"]["variants"] != "all":
+            errors += _check_variants(right)
+    if "figure" in right:
+        known = list(matplotlib.colormaps)
+        for figure in FIGURES:
+            name = right["figure"][figure].get("colour_map", known[0])
+            if name not in known:
+                errors.append(
+                    f"figure.{figure}.colour_map: found {name!r}; matplotlib knows no such "
+                    f"colour map.{did_you_mean(name, known)}"
+                )
+    if "vector" in right:
+        low, high = right["vector"]["range"]
+        if not low < high:
             errors.append(
-                f"figure.{figure}.colour_map: found {name!r}; matplotlib knows no such colour map."
-                f"{did_you_mean(name, list(matplotlib.colormaps))}"
+                f"vector.range: found [{low}, {high}]; the first must be below the second."
             )
-    low, high = config.vector.range  # type: ignore[attr-defined]
-    if not low < high:
-        errors.append(f"vector.range: found [{low}, {high}]; the first must be below the second.")
-    elif high < config.diagram.infinity_value:
-        errors.append(
-            f"vector.range: found [{low}, {high}], which ends before diagram.infinity_value "
-            f"({config.diagram.infinity_value}); every infinite interval would leave the sampling."
-        )
-    lists: dict[str, list[Any]] = {
-        "study.datasets": config.study.datasets,
-        "distance.measures": config.distance.measures,
+        elif "diagram" in right and high < right["diagram"]["infinity_value"]:
+            errors.append(
+                f"vector.range: found [{low}, {high}], which ends before diagram.infinity_value "
+                f"({right['diagram']['infinity_value']}); every infinite interval would leave "
+                "the sampling."
+            )
+    return errors + _check_repeats(right)
+
+
+def _check_variants(right: Mapping[str, Any]) -> list[str]:
+    """Check that every chosen variant exists and that every data set keeps one."""
+    network = NetworkSection.model_validate(right["network"])
+    chosen = right["study"]["variants"]
+    of_dataset = {
+        name: {v.name: None for v in _all_variants(network, right["dataset"][name]["labels"])}
+        for name in right["study"]["datasets"]
     }
-    if isinstance(config.study.seeds, list):
-        lists["study.seeds"] = config.study.seeds
-    if isinstance(config.study.variants, list):
-        lists["study.variants"] = config.study.variants
-    for group in GROUPS[:2]:
-        lists[f"network.variants.{group}"] = getattr(config.network.variants, group)
-    for name, entry in config.dataset.items():
+    known = {name: None for names in of_dataset.values() for name in names}
+    errors = [
+        f"study.variants: found {name!r}. Allowed: all, or a list of {_listed(known)}."
+        f"{did_you_mean(name, known)}"
+        for name in chosen
+        if name not in known
+    ]
+    errors += [
+        f"study.variants: found {chosen}, of which the data set {dataset!r} has none. "
+        f"Allowed for it: {_listed(names)}."
+        for dataset, names in of_dataset.items()
+        if not errors and not set(chosen) & set(names)
+    ]
+    return errors
+
+
+def _check_repeats(right: Mapping[str, Any]) -> list[str]:
+    """Check that no list names a value twice."""
+    lists: dict[str, Any] = {}
+    if "study" in right:
+        lists |= {f"study.{key}": value for key, value in right["study"].items()}
+    if "distance" in right:
+        lists["distance.measures"] = right["distance"]["measures"]
+    if "network" in right:
+        variants = right["network"]["variants"]
+        lists |= {f"network.variants.{group}": variants[group] for group in GROUPS[:2]}
+    for name, entry in right.get("dataset", {}).items():
         lists[f"dataset.{name}.labels"] = entry["labels"]
+    errors = []
     for path, values in lists.items():
-        twice = sorted({value for value in values if values.count(value) > 1})
-        if twice:
-            errors.append(f"{path}: found {twice[0]!r} more than once; list each value once.")
+        if isinstance(values, list):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                errors.append(f"{path}: found {twice[0]!r} more than once; list each value once.")
     return errors
 
 
@@ -390,7 +445,7 @@ def _sentence(model: type[BaseModel], detail: Any, prefix: str, data: Any) -> tu
     found = detail["input"]
     for key, allowed in CHOICES.items():
         # pydantic reports each branch of a union on its own; one sentence says it all
-        if path == key or path.startswith(f"{key}."):
+        if detail["type"] != "missing" and (path == key or path.startswith(f"{key}.")):
             found = functools.reduce(lambda section, part: section[part], key.split("."), data)
             return key, f"{key}: found {found!r}. Allowed: {allowed}."
     match detail["type"]:

@@ -1,36 +1,55 @@
 """Digests of the library's own code, so that an edit reruns what it affects and no more."""
 
 import ast
+import dataclasses
 import hashlib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 PACKAGE_ROOT = Path(__file__).resolve().parent
 UNTRACKED = frozenset({"netkin.errors", "netkin.storage", "netkin.job", "netkin.provenance"})
-"""Modules that carry results but do not make them: their edits rerun nothing."""
+"""Modules that carry results but do not make them: their edits rerun nothing. (A new layout
+version comes with an edit of the module that writes the file, which does.)"""
 
 
-def code_digest(*functions: Callable[..., Any]) -> str:
-    """Digest of the modules that define `functions` and of all they import from netkin.
+def code_digest(*parts: Any) -> str:
+    """Digest of the modules that define `parts` and of all they import from netkin.
 
     Comments, docstrings, formatting and type annotations do not count. The
     ``__init__`` of a subpackage is a registry and is not followed: the entry that a
-    job uses is named as a function, so that adding an entry changes no other digest.
+    job uses is named as a part, so that adding an entry changes no other digest.
+
+    Parameters
+    ----------
+    *parts : function, class or registry entry
+        An entry is a dataclass instance: its functions count as if they were named, its
+        other fields by their values, except fields with the metadata ``inert``.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    pending = {function.__module__ for function in functions}
+    pending = set()
+    values = []
+    for part in parts:
+        if callable(part):
+            pending.add(part.__module__)
+            continue
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if callable(value):
+                pending.add(value.__module__)
+            elif not field.metadata.get("inert"):
+                values.append(f"{field.name}={value!r}")
     seen: set[str] = set()
     while pending:
         module = pending.pop()
         seen.add(module)
         pending |= _module_facts(module)[1] - seen
-    text = "\n".join(f"{module} {_module_facts(module)[0]}" for module in sorted(seen))
+    lines = [f"{module} {_module_facts(module)[0]}" for module in sorted(seen)]
+    text = "\n".join([*lines, *values])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -71,6 +90,10 @@ class _Bare(ast.NodeTransformer):
         # options are checked by annotation in the config, before any job
         node.annotation = None
         return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None

@@ -73,8 +73,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix stays last: writers of pictures choose their format by it
-    temporary = final.with_name(f".{final.stem}.{os.getpid()}.part{final.suffix}")
+    # the suffix stays last: writers of pictures choose their format by it; the name is
+    # always the same, so that what a killed writer left is overwritten by the next
+    temporary = final.with_name(f".{final.stem}.part{final.suffix}")
     try:
         yield temporary
         temporary.replace(final)
@@ -118,25 +119,45 @@ def create(
 
 
 @contextmanager
-def open_layout(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File]:
+def open_layout(
+    path: str | os.PathLike[str], layout: str, *, reading_only: bool = True
+) -> Iterator[h5py.File]:
     """Open a netkin file for reading after checking that it is what the caller expects.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    layout : str
+        A key of `LAYOUTS`.
+    reading_only : bool
+        The block does nothing but read, so that whatever h5py raises in it is due to the
+        file and becomes a `NetkinError`.
 
     Raises
     ------
     NetkinError
-        One sentence that names the file, for a missing, truncated or foreign file,
-        for another stage's file and for another layout version.
+        One sentence that names the file, for a missing, truncated, damaged or foreign
+        file, for another stage's file and for another layout version.
     """
     file = _open(path)
     with file:
         found = file.attrs.get("layout")
-        if found != LAYOUTS[layout]:
+        if not isinstance(found, str) or found != LAYOUTS[layout]:
             what = "it is not a netkin file" if found is None else f"its layout is '{found}'"
             raise NetkinError(
                 f"{path}: expected a file with layout '{LAYOUTS[layout]}', but {what}. "
                 "Delete it and run the workflow again to make it anew."
             )
-        yield file
+        try:
+            yield file
+        except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
+            if not reading_only:
+                raise
+            raise NetkinError(
+                f"{path}: damaged, or not written by netkin ({error}). "
+                "Delete it and run the workflow again to make it anew."
+            ) from error
 
 
 def read_attributes(path: str | os.PathLike[str]) -> dict[str, str]:

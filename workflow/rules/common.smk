@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from netkin.config import Study
-from netkin.distance import MEASURES
+from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest

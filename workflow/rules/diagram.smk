@@ -4,7 +4,6 @@ Needs results/graph/{dataset}/{variant}/seed_{seed}.h5.
 Gives results/diagram/{dataset}/{variant}/seed_{seed}.h5, the raw intervals.
 """
 
-from netkin.diagram import ENGINES
 from netkin.diagram.compute import compute_diagram
 
 
@@ -26,6 +25,6 @@ rule compute_diagram:
     params:
         engine=study.config.diagram.engine,
         max_dimension=study.config.diagram.max_dimension,
-        code=code_digest(compute_diagram, ENGINES[study.config.diagram.engine]),
+        code=code_digest(compute_diagram, *study.engines()),
     script:
         "../scripts/compute_diagram.py"

@@ -26,7 +26,12 @@ rule compute_distances:
     params:
         networks=lambda wildcards: [v.name for v in study.variants(wildcards.dataset)],
         options=lambda wildcards: study.measure_options(wildcards.measure),
-        code=lambda wildcards: code_digest(compute_distances, MEASURES[wildcards.measure].function),
+        reading=lambda wildcards: study.measure_reading(wildcards.measure),
+        code=lambda wildcards: code_digest(
+            compute_distances,
+            MEASURES[wildcards.measure],
+            SOURCES[MEASURES[wildcards.measure].needs],
+        ),
     script:
         "../scripts/compute_distances.py"
 

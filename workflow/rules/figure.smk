@@ -4,17 +4,16 @@ Needs results/distance/{dataset}/{measure}/summary.h5 and the trained networks.
 Gives results/figure/{dataset}/...
 """
 
-from netkin.figure.plot import (
+from netkin.figure.plot_matrix import (
     plot_deviation_matrix,
     plot_distance_matrix,
     plot_overview,
-    plot_training,
 )
+from netkin.figure.plot_training import plot_training
 
 N_SEEDS = len(study.seeds)
 SEEDS = "1 seed" if N_SEEDS == 1 else f"{N_SEEDS} seeds"
-OVERVIEW_FAMILY = study.figure("overview")["family"]
-OVERVIEW_MEASURES = [m for m in study.measures if MEASURES[m].family == OVERVIEW_FAMILY]
+OVERVIEW_MEASURES = study.overview_measures()
 
 
 rule figures:

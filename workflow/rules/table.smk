@@ -4,7 +4,9 @@ Needs the trained networks, the distance summaries, and the benchmark files of a
 Gives results/table/...
 """
 
-from netkin.table.tabulate import tabulate_accuracy, tabulate_costs, tabulate_groups
+from netkin.table.accuracy import tabulate_accuracy
+from netkin.table.costs import tabulate_costs
+from netkin.table.groups import tabulate_groups
 
 
 rule tables:
@@ -87,8 +89,14 @@ BENCHMARKS = benchmarks_of_stages()
 
 
 rule tabulate_costs:
+    # after all distances; the benchmark files themselves are no input: making one anew
+    # would mean doing its job again
     input:
-        [path for _, path in BENCHMARKS],
+        expand(
+            "results/distance/{dataset}/{measure}/summary.h5",
+            dataset=study.datasets,
+            measure=study.measures,
+        ),
     output:
         csv="results/table/costs.csv",
         html=report(
@@ -110,6 +118,7 @@ rule tabulate_costs:
     params:
         title="Run time and peak memory of each rule",
         rules=[rule_name for rule_name, _ in BENCHMARKS],
+        benchmarks=[path for _, path in BENCHMARKS],
         code=code_digest(tabulate_costs),
     script:
         "../scripts/tabulate_costs.py"

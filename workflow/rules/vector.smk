@@ -26,8 +26,6 @@ rule vectorise_diagram:
     params:
         options=lambda wildcards: study.vector(wildcards.vector),
         policy=study.policy(),
-        code=lambda wildcards: code_digest(
-            vectorise_diagram, VECTORISERS[wildcards.vector].function
-        ),
+        code=lambda wildcards: code_digest(vectorise_diagram, VECTORISERS[wildcards.vector]),
     script:
         "../scripts/vectorise_diagram.py"

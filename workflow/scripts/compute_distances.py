@@ -10,5 +10,6 @@ if __name__ == "__main__":
         networks=snakemake.params.networks,
         distance_path=snakemake.output.distance,
         options=snakemake.params.options,
+        reading=snakemake.params.reading,
         code=snakemake.params.code,
     )

@@ -1,4 +1,4 @@
-from netkin.figure.plot import plot_deviation_matrix
+from netkin.figure.plot_matrix import plot_deviation_matrix
 from netkin.job import run_job
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-from netkin.figure.plot import plot_overview
+from netkin.figure.plot_matrix import plot_overview
 from netkin.job import run_job
 
 if __name__ == "__main__":

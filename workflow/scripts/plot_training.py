@@ -1,4 +1,4 @@
-from netkin.figure.plot import plot_training
+from netkin.figure.plot_training import plot_training
 from netkin.job import run_job
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 from netkin.job import run_job
-from netkin.table.tabulate import tabulate_accuracy
+from netkin.table.accuracy import tabulate_accuracy
 
 if __name__ == "__main__":
     run_job(

@@ -1,11 +1,11 @@
 from netkin.job import run_job
-from netkin.table.tabulate import tabulate_costs
+from netkin.table.costs import tabulate_costs
 
 if __name__ == "__main__":
     run_job(
         tabulate_costs,
         log_path=snakemake.log[0],
-        benchmark_paths=list(snakemake.input),
+        benchmark_paths=snakemake.params.benchmarks,
         rules=snakemake.params.rules,
         csv_path=snakemake.output.csv,
         html_path=snakemake.output.html,

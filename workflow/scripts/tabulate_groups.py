@@ -1,5 +1,5 @@
 from netkin.job import run_job
-from netkin.table.tabulate import tabulate_groups
+from netkin.table.groups import tabulate_groups
 
 if __name__ == "__main__":
     run_job(

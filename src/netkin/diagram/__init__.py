@@ -3,7 +3,11 @@
 from collections.abc import Callable
 
 from netkin.diagram.diagram import Diagram
+from netkin.diagram.exact import exact_diagram
 from netkin.diagram.flagser import flagser_diagram
 
-ENGINES: dict[str, Callable[..., Diagram]] = {"flagser": flagser_diagram}
+ENGINES: dict[str, Callable[..., Diagram]] = {
+    "exact": exact_diagram,
+    "flagser": flagser_diagram,
+}
 """Name -> function ``(graph, *, max_dimension) -> Diagram``."""

@@ -4,6 +4,7 @@ import logging
 
 from netkin.diagram import ENGINES
 from netkin.diagram.diagram import write_diagram
+from netkin.diagram.exact import is_two_colourable
 from netkin.errors import NetkinError, did_you_mean
 from netkin.graph.graph import read_graph
 
@@ -20,7 +21,9 @@ def compute_diagram(
     graph_path, diagram_path : str
         The graph file to read and the diagram file to write.
     engine : str
-        A key of `netkin.diagram.ENGINES`.
+        A key of `netkin.diagram.ENGINES`, or ``auto``: ``exact`` where it is valid (see
+        `netkin.diagram.exact.is_two_colourable`), else ``flagser``. The file records which
+        one made it.
     max_dimension : int
         Highest homology dimension.
     code : str
@@ -29,19 +32,27 @@ def compute_diagram(
     Raises
     ------
     NetkinError
-        Unknown engine, or an unreadable graph file.
+        Unknown engine, an unreadable graph file, or ``exact`` for a graph it cannot take.
     """
-    if engine not in ENGINES:
+    if engine not in ("auto", *ENGINES):
         raise NetkinError(
-            f"unknown engine '{engine}', allowed: {', '.join(ENGINES)}."
+            f"unknown engine '{engine}', allowed: auto, {', '.join(ENGINES)}."
             + did_you_mean(engine, ENGINES)
         )
-    diagram = ENGINES[engine](read_graph(graph_path), max_dimension=max_dimension)
+    graph = read_graph(graph_path)
+    used = engine
+    if engine == "auto":
+        used = "exact" if is_two_colourable(graph) else "flagser"
+    try:
+        diagram = ENGINES[used](graph, max_dimension=max_dimension)
+    except NetkinError as error:
+        raise NetkinError(f"{graph_path}: {error}") from None
+    logger.info("engine %s", used)
     logger.info("classes per dimension: %s", [len(part) for part in diagram.intervals])
     write_diagram(
         diagram_path,
         diagram,
-        engine=engine,
+        engine=used,
         parameters={"engine": engine, "max_dimension": max_dimension},
         code=code,
         inputs=[graph_path],

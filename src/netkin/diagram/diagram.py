@@ -1,18 +1,15 @@
-"""Persistence diagrams: their file, and the policy that makes them comparable."""
+"""Persistence diagrams and their file."""
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.errors import NetkinError
-
-Order = Literal["filter_then_cap", "cap_then_filter"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,56 +24,6 @@ class Diagram:
     """
 
     intervals: tuple[NDArray[np.float64], ...]
-
-
-def apply_policy(
-    diagram: Diagram,
-    *,
-    reduced: bool = True,
-    eta: Annotated[float, Ge(0)] = 0.01,
-    infinity_value: Annotated[float, Gt(0)] = 1.0,
-    order: Order = "filter_then_cap",
-) -> Diagram:
-    """Drop the intervals that do not count and make the rest finite.
-
-    Parameters
-    ----------
-    diagram : Diagram
-        As an engine gives it.
-    reduced : bool
-        Reduced homology: leave out one infinite class of dimension 0, the earliest born.
-    eta : float
-        Intervals of length <= eta are dropped, in units of the filtration.
-    infinity_value : float
-        Death given to the classes that never die.
-    order : {"filter_then_cap", "cap_then_filter"}
-        ``filter_then_cap`` keeps every class that never dies, however late it is born;
-        ``cap_then_filter`` measures it up to `infinity_value` first.
-
-    Returns
-    -------
-    Diagram
-        Finite intervals only, each with birth < death: what has no length left after
-        the capping is trivial.
-
-    Notes
-    -----
-    ``filter_then_cap`` gives the intervals of giotto-tda's `FlagserPersistence` followed
-    by `Filtering` with ``epsilon=eta``, infinite deaths then set to `infinity_value`.
-    """
-    result = []
-    for dimension, intervals in enumerate(diagram.intervals):
-        birth, death = intervals.T
-        if dimension == 0 and reduced:
-            never_dying = np.flatnonzero(np.isinf(death))
-            if never_dying.size:
-                drop = never_dying[np.argmin(birth[never_dying])]
-                birth, death = np.delete(birth, drop), np.delete(death, drop)
-        capped = np.where(np.isinf(death), infinity_value, death)
-        measured = death if order == "filter_then_cap" else capped
-        keep = (measured - birth > eta) & (birth < capped)
-        result.append(np.column_stack([birth[keep], capped[keep]]))
-    return Diagram(tuple(result))
 
 
 def write_diagram(
@@ -100,13 +47,25 @@ def write_diagram(
     ) as file:
         file.attrs["engine"] = engine
         for dimension, intervals in enumerate(diagram.intervals):
-            order = np.lexsort((intervals[:, 1], intervals[:, 0]))
             file.create_dataset(
                 f"H{dimension}",
-                data=intervals[order].astype(np.float32),
+                data=_sorted(intervals.astype(np.float32)),
                 compression="gzip" if len(intervals) else None,
+                compression_opts=1 if len(intervals) else None,  # more gains little, costs time
                 shuffle=bool(len(intervals)),
             )
+
+
+def _sorted(intervals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return intervals by birth, then death."""
+    birth, death = intervals.T
+    # the usual cases, in which one column decides, are much faster
+    if birth.size and (birth == birth[0]).all():
+        return np.column_stack([birth, np.sort(death)])
+    if death.size and (death == death[0]).all():
+        return np.column_stack([np.sort(birth), death])
+    order = np.lexsort((death, birth))
+    return np.ascontiguousarray(intervals[order])
 
 
 def read_diagram(path: str | os.PathLike[str]) -> Diagram:

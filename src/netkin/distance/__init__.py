@@ -1,17 +1,38 @@
 """Distances: the registered measures of how different two networks are."""
 
-from netkin.distance.measure import Measure
+from netkin.diagram.policy import read_finite_diagram
+from netkin.distance.matching import bottleneck, wasserstein
+from netkin.distance.measure import Measure, Source
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
 from netkin.distance.vector import vector_distance
+from netkin.graph.graph import read_graph
+from netkin.vector.vector import read_vector
 
 _LANDSCAPE = "Bubenik 2015, Statistical topological data analysis using persistence landscapes"
 _SILHOUETTE = "Chazal et al. 2014, Stochastic convergence of persistence landscapes and silhouettes"
 _HEAT = "Reininghaus et al. 2015, A stable multi-scale kernel for topological machine learning"
+_BETTI = "Umeda 2017, Time series classification via topological data analysis"
+_IMAGE = (
+    "Adams et al. 2017, Persistence images: a stable vector representation of persistent homology"
+)
+_ENTROPY = "Chintakunta et al. 2015, An entropy-based persistence barcode"
+_WASSERSTEIN = (
+    "Cohen-Steiner et al. 2010, Lipschitz functions have Lp-stable persistence; "
+    "Kerber et al. 2017, Geometry helps to compare persistence diagrams"
+)
+_BOTTLENECK = "Cohen-Steiner et al. 2007, Stability of persistence diagrams"
 _NORM = (
     "Pérez-Fernández et al. 2021, Characterizing and measuring the similarity of neural "
     "networks with persistent homology"
 )
+
+SOURCES: dict[str, Source] = {
+    "graph": Source(read_graph, after="network"),
+    "diagram": Source(read_finite_diagram, after="graph"),
+    "vector": Source(read_vector, after="diagram"),
+}
+"""Stage -> how its files are read to be compared."""
 
 MEASURES: dict[str, Measure] = {
     "landscape": Measure(
@@ -21,6 +42,19 @@ MEASURES: dict[str, Measure] = {
         vector_distance, "vector", "topology", True, vector="silhouette", citation=_SILHOUETTE
     ),
     "heat": Measure(vector_distance, "vector", "topology", True, vector="heat", citation=_HEAT),
+    "betti": Measure(vector_distance, "vector", "topology", True, vector="betti", citation=_BETTI),
+    "persistence_image": Measure(
+        vector_distance, "vector", "topology", True, vector="persistence_image", citation=_IMAGE
+    ),
+    "entropy": Measure(
+        vector_distance, "vector", "topology", True, vector="entropy", citation=_ENTROPY
+    ),
+    "wasserstein": Measure(
+        wasserstein, "diagram", "topology", True, vector=None, citation=_WASSERSTEIN
+    ),
+    "bottleneck": Measure(
+        bottleneck, "diagram", "topology", True, vector=None, citation=_BOTTLENECK
+    ),
     "landscape_pairwise": Measure(
         landscape_pairwise,
         "diagram",

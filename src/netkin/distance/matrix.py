@@ -1,9 +1,7 @@
 """Stage distance: from the files of several networks to the matrix of their distances."""
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,37 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.diagram.diagram import apply_policy, read_diagram
-from netkin.distance import MEASURES
+from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError, UndefinedDistance, did_you_mean
-from netkin.graph.graph import read_graph
-from netkin.vector.vector import read_vector
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Distances:
-    """A matrix of distances and what it is about.
-
-    Attributes
-    ----------
-    matrix : float64 array of shape (n, n)
-        Entry (i, j) is the distance of network i and network j, NaN where undefined.
-    networks : tuple of str
-        The names of the networks, in the order of rows and columns.
-    reasons : dict
-        (i, j) -> why the entry is NaN.
-    measure, family, orientation : str
-        See `netkin.distance.measure.Measure`.
-    """
-
-    matrix: NDArray[np.float64]
-    networks: tuple[str, ...]
-    reasons: dict[tuple[int, int], str]
-    measure: str
-    family: str
-    orientation: str
 
 
 def distance_matrix(
@@ -89,6 +60,7 @@ def compute_distances(
     networks: Sequence[str],
     distance_path: str,
     options: Mapping[str, Any],
+    reading: Mapping[str, Any] | None = None,
     code: str = "",
 ) -> None:
     """Write the matrix of distances of several networks, layout ``distance``.
@@ -108,9 +80,10 @@ def compute_distances(
     distance_path : str
         The file to write.
     options : mapping
-        Options of the measure's function. For a measure of diagrams also ``policy``, the
-        options of `netkin.diagram.diagram.apply_policy`, and ``options``, those of the
-        vectoriser.
+        Options of the measure's function.
+    reading : mapping, optional
+        How the files are read: for diagrams the options of
+        `netkin.diagram.policy.apply_policy`.
     code : str
         Digest of the code, recorded in the file.
 
@@ -127,15 +100,29 @@ def compute_distances(
     if len(input_paths) != len(networks):
         raise ValueError(f"{len(input_paths)} files for {len(networks)} networks")
     entry = MEASURES[measure]
-    parameters = {"measure": measure, "networks": list(networks), "options": dict(options)}
-    settings = dict(options)
-    policy = settings.pop("policy", {})
-    settings |= settings.pop("options", {})
+    parameters = {
+        "measure": measure,
+        "networks": list(networks),
+        "options": dict(options),
+        "reading": dict(reading or {}),
+    }
     # every item is read once and kept: at most 16 bytes per edge or interval
-    items = [_read_item(path, measure, policy) for path in input_paths]
+    items = [SOURCES[entry.needs].read(path, **(reading or {})) for path in input_paths]
+    for path, item in zip(input_paths, items, strict=True):
+        if entry.needs == "vector" and item.kind != entry.vector:
+            raise NetkinError(
+                f"{path}: holds a vector of kind '{item.kind}', but the measure '{measure}' "
+                f"compares '{entry.vector}'."
+            )
     matrix, reasons = distance_matrix(
-        items, partial(entry.function, **settings), symmetric=entry.symmetric
+        items, partial(entry.function, **options), symmetric=entry.symmetric
     )
+    for i, j in np.argwhere(~np.isfinite(matrix)):
+        if (i, j) not in reasons:
+            raise NetkinError(
+                f"the distance '{measure}' of {networks[i]} and {networks[j]} is {matrix[i, j]}, "
+                f"from {input_paths[i]} and {input_paths[j]}; this is a defect of netkin."
+            )
     logger.info("%d networks, %d entries undefined", len(networks), len(reasons))
     text = h5py.string_dtype()
     with storage.create(
@@ -151,47 +138,3 @@ def compute_distances(
             for place, reason in reasons.items():
                 table[place] = reason
             file.create_dataset("reason", data=table, dtype=text)
-
-
-def read_distances(path: str | os.PathLike[str]) -> Distances:
-    """Read a distance file.
-
-    Raises
-    ------
-    NetkinError
-        For a file that is not a distance file, or lacks a part of one.
-    """
-    with storage.open_layout(path, "distance") as file:
-        for name in ("matrix", "networks"):
-            if name not in file:
-                raise NetkinError(f"{path}: the dataset '/{name}' of distances is missing.")
-        reasons = {}
-        if "reason" in file:
-            table = file["reason"].asstr()[:]
-            reasons = {
-                (int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(table.astype(bool))
-            }
-        return Distances(
-            matrix=file["matrix"][:],
-            networks=tuple(str(name) for name in file["networks"].asstr()[:]),
-            reasons=reasons,
-            measure=str(file.attrs["measure"]),
-            family=str(file.attrs["family"]),
-            orientation=str(file.attrs["orientation"]),
-        )
-
-
-def _read_item(path: str, measure: str, policy: Mapping[str, Any]) -> Any:
-    """Read the file of one network as what the measure compares."""
-    entry = MEASURES[measure]
-    if entry.needs == "vector":
-        vector = read_vector(path)
-        if vector.kind != entry.vector:
-            raise NetkinError(
-                f"{path}: holds a vector of kind '{vector.kind}', but the measure '{measure}' "
-                f"compares '{entry.vector}'."
-            )
-        return vector
-    if entry.needs == "diagram":
-        return apply_policy(read_diagram(path), **policy)
-    return read_graph(path)

@@ -1,11 +1,24 @@
 """What a measure of distance is: its function, what it reads and what is known of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-Needs = Literal["vector", "diagram", "graph"]
-"""The stage whose files a measure compares."""
+
+@dataclass(frozen=True)
+class Source:
+    """A stage whose files measures compare.
+
+    Attributes
+    ----------
+    read : callable
+        ``(path, **how) -> item``, what a measure is given for a network.
+    after : str
+        The stage this one is made from.
+    """
+
+    read: Callable[..., Any]
+    after: str
 
 
 @dataclass(frozen=True)
@@ -17,8 +30,8 @@ class Measure:
     function : callable
         ``(a, b, **options) -> float`` on two items of the stage `needs`; raises
         `netkin.errors.UndefinedDistance` where the pair has no distance.
-    needs : {"vector", "diagram", "graph"}
-        The stage whose files are compared.
+    needs : str
+        The stage whose files are compared, a key of `netkin.distance.SOURCES`.
     family : str
         Group of measures that rest on the same idea.
     metric : bool
@@ -34,10 +47,10 @@ class Measure:
     """
 
     function: Callable[..., float]
-    needs: Needs
+    needs: str
     family: Literal["topology", "topology_pairwise", "weight"]
     metric: bool
     vector: str | None
-    citation: str
+    citation: str = field(metadata={"inert": True})
     orientation: Literal["down"] = "down"
     symmetric: bool = True

@@ -5,18 +5,18 @@ pairs compare only roughly. They exist to repeat published numbers.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge, Gt
-from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.distance.vector import combine_dimensions, lp_distance
-from netkin.vector.heat import heat
-from netkin.vector.landscape import landscape
+from netkin.vector.heat import Heat
+from netkin.vector.landscape import Landscape
 from netkin.vector.sampling import Sampling, fit_samplings
-from netkin.vector.silhouette import silhouette
+from netkin.vector.silhouette import Silhouette
+from netkin.vector.vector import Accumulator, vectorise
 
 
 def landscape_pairwise(
@@ -30,9 +30,9 @@ def landscape_pairwise(
     """L^p distance of the landscapes of two finite diagrams; see `fit_samplings`.
 
     Equals giotto-tda's `PairwiseDistance` of the pair with ``order=2``. Options as in
-    `netkin.vector.landscape.landscape` and `netkin.distance.vector.vector_distance`.
+    `netkin.vector.landscape.Landscape` and `netkin.distance.vector.vector_distance`.
     """
-    return _distance(a, b, lambda x, s: landscape(x, s, n_layers=n_layers), 1, n_bins, p)
+    return _distance(a, b, partial(Landscape, n_layers=n_layers), 1, n_bins, p)
 
 
 def silhouette_pairwise(
@@ -46,9 +46,9 @@ def silhouette_pairwise(
     """L^p distance of the silhouettes of two finite diagrams; see `fit_samplings`.
 
     Equals giotto-tda's `PairwiseDistance` of the pair with ``order=2``. Options as in
-    `netkin.vector.silhouette.silhouette` and `netkin.distance.vector.vector_distance`.
+    `netkin.vector.silhouette.Silhouette` and `netkin.distance.vector.vector_distance`.
     """
-    return _distance(a, b, lambda x, s: silhouette(x, s, power=power), 1, n_bins, p)
+    return _distance(a, b, partial(Silhouette, power=power), 1, n_bins, p)
 
 
 def heat_pairwise(
@@ -62,21 +62,23 @@ def heat_pairwise(
     """L^p distance of the heat images of two finite diagrams; see `fit_samplings`.
 
     Equals giotto-tda's `PairwiseDistance` of the pair with ``order=2``. Options as in
-    `netkin.vector.heat.heat` and `netkin.distance.vector.vector_distance`.
+    `netkin.vector.heat.Heat` and `netkin.distance.vector.vector_distance`.
     """
-    return _distance(a, b, lambda x, s: heat(x, s, sigma=sigma), 2, n_bins, p)
+    return _distance(a, b, partial(Heat, sigma=sigma), 2, n_bins, p)
 
 
 def _distance(
     a: Diagram,
     b: Diagram,
-    vectorise: Callable[[NDArray[np.float64], Sampling], NDArray[np.float64]],
+    accumulator: Callable[[Sampling], Accumulator],
     axes: int,
     n_bins: int,
     p: float,
 ) -> float:
     samplings = fit_samplings(a, b, n_bins=n_bins)
     return combine_dimensions(
-        lp_distance(vectorise(x, s), vectorise(y, s), step=s.step, axes=axes, p=p)
+        lp_distance(
+            vectorise(accumulator(s), x), vectorise(accumulator(s), y), step=s.step, axes=axes, p=p
+        )
         for x, y, s in zip(a.intervals, b.intervals, samplings, strict=True)
     )

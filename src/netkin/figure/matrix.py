@@ -51,13 +51,8 @@ def draw_deviation_matrix(panel: Panel, *, colour_map: str = "magma") -> Figure:
     return _single(panel, colour_map, top, "standard deviation over seeds / largest mean distance")
 
 
-def draw_overview(
-    panels: Sequence[Panel], *, colour_map: str = "viridis", family: str = "topology"
-) -> Figure:
-    """Draw all measures of one family side by side on one shared colour scale.
-
-    `family` chooses the measures and is used by the caller that collects them.
-    """
+def draw_overview(panels: Sequence[Panel], *, colour_map: str = "viridis") -> Figure:
+    """Draw several measures side by side on one shared colour scale."""
     with matplotlib.rc_context(STYLE):
         columns = min(len(panels), 3)
         rows = -(-len(panels) // columns)

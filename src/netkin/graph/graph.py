@@ -133,15 +133,35 @@ def graph_from_weights(
     source, target = np.concatenate(sources), np.concatenate(targets)
     weight = np.concatenate(signed)
     reverse = weight <= 0
-    value = np.maximum(1 - np.abs(weight.astype(np.float64)) / largest, zeta)
+    value = edge_values(np.abs(weight), largest, zeta)
     return Graph(
         source=np.where(reverse, target, source),
         target=np.where(reverse, source, target),
-        value=value.astype(np.float32),
+        value=value,
         n_vertices=next_bias,
         layer=np.concatenate(layers),
         is_bias=np.arange(next_bias) >= n_neurons,
     )
+
+
+def edge_values(
+    strength: NDArray[np.floating[Any]], largest: float, zeta: float
+) -> NDArray[np.float32]:
+    """Return ``max(1 - |w| / max|W|, zeta)``, the filtration value of edges.
+
+    Parameters
+    ----------
+    strength : float array
+        |w| of the edges.
+    largest : float
+        max|W|, positive.
+
+    Returns
+    -------
+    float32 array of the same shape
+        Computed in float64, then rounded.
+    """
+    return np.maximum(1 - strength.astype(np.float64) / largest, zeta).astype(np.float32)
 
 
 def _widths(

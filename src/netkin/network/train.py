@@ -15,7 +15,6 @@ from netkin.errors import NetkinError
 from netkin.network.file import HISTORY, Network, write_network
 from netkin.network.mlp import build_mlp, layer_arrays
 from netkin.network.optimiser import RMSprop
-from netkin.storage import canonical_json
 
 if TYPE_CHECKING:
     import torch
@@ -184,7 +183,7 @@ def derived_seed(dataset: str, variant: str, seed: int) -> int:
 
     It is taken from a SHA-256 digest, so it is the same on every machine.
     """
-    digest = hashlib.sha256(canonical_json([dataset, variant, seed]).encode()).digest()
+    digest = hashlib.sha256(f"{dataset}/{variant}/{seed}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

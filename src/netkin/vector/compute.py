@@ -4,7 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netkin.diagram.diagram import apply_policy, read_diagram
+from netkin.diagram.diagram import read_diagram
+from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError, did_you_mean
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
@@ -42,7 +43,7 @@ def vectorise_diagram(
     options : mapping
         Options of the vectoriser.
     policy : mapping
-        Options of `netkin.diagram.diagram.apply_policy`.
+        Options of `netkin.diagram.policy.apply_policy`.
     kind : str, optional
         A key of `netkin.vector.VECTORISERS`, default the vector's name.
     code : str
@@ -71,7 +72,7 @@ def vectorise_diagram(
     diagram = apply_policy(read_diagram(diagram_path), **policy)
     logger.info("intervals per dimension: %s", [len(part) for part in diagram.intervals])
     arrays = tuple(
-        vectoriser.function(intervals, sampling, **options) for intervals in diagram.intervals
+        vectoriser.vectorise(intervals, sampling, **options) for intervals in diagram.intervals
     )
     write_vector(
         vector_path,

@@ -6,46 +6,81 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Sampling, births_deaths
+from netkin.vector.sampling import Intervals, Sampling, births_deaths
 
 
-def landscape(
-    intervals: NDArray[np.float64], sampling: Sampling, *, n_layers: Annotated[int, Ge(1)] = 1
-) -> NDArray[np.float64]:
+class Landscape:
     """Sample the first layers of the persistence landscape (Bubenik 2015).
 
     Layer k at t is the k-th largest of the tents ``max(0, min(t - birth, death - t))``.
 
     Parameters
     ----------
-    intervals : float64 array of shape (k, 2)
-        Finite births and deaths of one homology dimension; k may be 0.
     sampling : Sampling
         Where to evaluate.
     n_layers : int
         Number of layers.
 
-    Returns
-    -------
-    float64 array of shape (n_layers, n_bins)
-        0 where fewer intervals than layers are alive.
-
     Notes
     -----
     Left of its midpoint a tent is ``t - birth``, there the smallest births win; right of it
     ``death - t``, there the largest deaths win. Binning the midpoints once gives both.
+
+    An interval inside `n_layers` others lies below `n_layers` tents everywhere and is
+    dropped. The longest intervals so far contain almost all others, and where all die
+    together, or are born together, they contain all: few are ever sorted.
     """
-    birth, death = births_deaths(intervals)
-    points, n_bins = sampling.points(), sampling.n_bins
-    # samples before this index lie left of the midpoint
-    turn = np.searchsorted(points, (birth + death) / 2)
-    births = _smallest_per_bin(birth, turn, n_bins + 1, n_layers)
-    deaths = _smallest_per_bin(-death, turn, n_bins + 1, n_layers)
-    # a sample sees the births of all later turns and the deaths of all earlier ones
-    births = _running_smallest(births[:0:-1])[::-1]
-    deaths = _running_smallest(deaths[:-1])
-    tents = np.hstack([points[:, None] - births, -deaths - points[:, None]])
-    return np.sort(np.maximum(tents, 0), axis=1)[:, : -n_layers - 1 : -1].T.copy()
+
+    def __init__(self, sampling: Sampling, *, n_layers: Annotated[int, Ge(1)] = 1) -> None:
+        self._sampling = sampling
+        self._n_layers = n_layers
+        # births and deaths; as many intervals of length 0 stand for no interval
+        self._longest = np.full((2, n_layers), sampling.start)
+        # of each bin of midpoints the smallest births and the smallest negated deaths
+        self._tables = np.full((2, sampling.n_bins + 1, n_layers), np.inf)
+
+    def add(self, intervals: Intervals) -> None:
+        """Take more intervals."""
+        count = self._n_layers
+        candidates = np.hstack([self._longest, self._uncovered(*births_deaths(intervals))])
+        order = np.argpartition(candidates[0] - candidates[1], count - 1)
+        self._longest = candidates[:, order[:count]]
+        rest = self._uncovered(*candidates[:, order[count:]])
+        if rest.size:
+            self._tables = self._tables_with(rest)
+
+    def result(self) -> NDArray[np.float64]:
+        """Return the layers, float64 array of shape (n_layers, n_bins).
+
+        0 where fewer intervals than layers are alive.
+        """
+        births, deaths = self._tables_with(self._longest)
+        points = self._sampling.points()[:, None]
+        # a sample sees the births of all later turns and the deaths of all earlier ones
+        births = _running_smallest(births[:0:-1])[::-1]
+        deaths = _running_smallest(deaths[:-1])
+        tents = np.maximum(np.hstack([points - births, -deaths - points]), 0)
+        return np.sort(tents, axis=1)[:, : -self._n_layers - 1 : -1].T.copy()
+
+    def _uncovered(
+        self, birth: NDArray[np.float64], death: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the intervals, (2, k), that some of the longest does not contain."""
+        keep = birth < self._longest[0].max()
+        keep |= death > self._longest[1].min()
+        return np.stack([birth[keep], death[keep]])
+
+    def _tables_with(self, intervals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the tables after more intervals, (2, k)."""
+        birth, death = intervals
+        # samples before this index lie left of the midpoint
+        turn = self._sampling.bins((birth + death) / 2)
+        return np.stack(
+            [
+                _smaller(table, _smallest_per_bin(values, turn, *table.shape))
+                for table, values in zip(self._tables, (birth, -death), strict=True)
+            ]
+        )
 
 
 def _smallest_per_bin(
@@ -61,10 +96,17 @@ def _smallest_per_bin(
     return table
 
 
+def _smaller(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return row by row the smaller half of the values of two tables, in any order."""
+    count = a.shape[1]
+    return np.partition(np.hstack([a, b]), count - 1, axis=1)[:, :count]
+
+
 def _running_smallest(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each row the smallest values of it and all rows before."""
-    result = table.copy()
-    count = table.shape[1]
-    for row in range(1, len(result)):
-        result[row] = np.sort(np.concatenate([result[row - 1], result[row]]))[:count]
+    """Return for each row the smallest values of it and all rows before, in any order."""
+    # after a step each row holds the smallest of twice as many rows
+    result, reach = table.copy(), 1
+    while reach < len(result):
+        result[reach:] = _smaller(result[reach:], result[:-reach])
+        reach *= 2
     return result

@@ -1,12 +1,17 @@
 """Samplings: the evenly spaced points at which diagrams are vectorised."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
+
+Intervals = NDArray[np.floating[Any]]
+"""Finite births and deaths of one homology dimension: shape (k, 2), k may be 0."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,99 @@ class Sampling:
         return (self.stop - self.start) / (self.n_bins - 1)
 
     def points(self) -> NDArray[np.float64]:
-        """Return the points, float64 array of shape (n_bins,)."""
-        return np.linspace(self.start, self.stop, self.n_bins)
+        """Return the points, float64 array of shape (n_bins,), not to be written to."""
+        return self._points
+
+    @cached_property
+    def _points(self) -> NDArray[np.float64]:
+        points = np.linspace(self.start, self.stop, self.n_bins)
+        points.flags.writeable = False
+        return points
+
+    def bins(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return how many points lie below each value: the first point at or above it.
+
+        Equals ``np.searchsorted(sampling.points(), values)``, several times faster.
+
+        Parameters
+        ----------
+        values : float64 array of shape (k,)
+            Finite.
+
+        Returns
+        -------
+        intp array of shape (k,)
+            From 0 for values at or below `start` to `n_bins` for those above `stop`.
+        """
+        points = self.points()
+        # points so close that rounding alone moves a value past its neighbours
+        if self.step < 32 * np.spacing(max(abs(self.start), abs(self.stop))):
+            return np.searchsorted(points, values)
+        position = self._position(values)
+        position += 0.5
+        nearest = position.astype(np.intp)
+        # the nearest point is safe from rounding; the exact points decide on its side
+        nearest += values > points[nearest]
+        return nearest
+
+    def sums(
+        self, values: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the sums of weights over the values of each bin.
+
+        Parameters
+        ----------
+        values : float64 array of shape (k,)
+            Finite.
+        weights : float64 array of shape (m, k)
+            One row for each sum.
+
+        Returns
+        -------
+        float64 array of shape (m, n_bins + 1)
+            Columns as `bins` numbers them, 0 for an empty bin.
+        """
+        if (values[1:] >= values[:-1]).all():
+            # stored diagrams are sorted by birth, and often all born, or dead, at once:
+            # then bins are slices, several times faster to sum
+            inner = np.searchsorted(values, self.points(), side="right")
+            bounds = np.concatenate([[0], inner, [len(values)]])
+            filled = np.flatnonzero(bounds[1:] > bounds[:-1])
+            sums = np.zeros((len(weights), self.n_bins + 1))
+            # from each bound to the next, between them only empty bins
+            sums[:, filled] = np.add.reduceat(weights, bounds[filled], axis=1)
+            return sums
+        bins = self.bins(values)
+        return np.stack([np.bincount(bins, row, self.n_bins + 1) for row in weights])
+
+    def pixels(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the pixels of points in a flattened image, both of whose axes are sampled.
+
+        As in giotto-tda coordinates are cut to the sampling and rounded down to a sample;
+        one within rounding of a sample may fall on either side. All 0 if the step is 0.
+
+        Parameters
+        ----------
+        rows, columns : float64 arrays of shape (k,)
+            Finite coordinates along the first and the second axis.
+
+        Returns
+        -------
+        intp array of shape (k,)
+            ``row * n_bins + column``.
+        """
+        pixel = self._position(rows).astype(np.intp)
+        pixel *= self.n_bins
+        pixel += self._position(columns).astype(np.intp)
+        return pixel
+
+    def _position(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the place of values cut to the sampling, in steps from its start."""
+        position = np.clip(values, self.start, self.stop)
+        position -= self.start
+        if self.step > 0:
+            position /= self.step
+        return position
 
 
 def fit_samplings(a: Diagram, b: Diagram, *, n_bins: int) -> tuple[Sampling, ...]:
@@ -62,10 +158,10 @@ def fit_samplings(a: Diagram, b: Diagram, *, n_bins: int) -> tuple[Sampling, ...
     return tuple(Sampling(low, high if high != low else largest, n_bins) for low, high in spans)
 
 
-def births_deaths(
-    intervals: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return births and deaths of intervals of shape (k, 2), which must be finite."""
+def births_deaths(intervals: Intervals) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return births and deaths of intervals, which must be finite."""
     if not np.isfinite(intervals).all():
         raise ValueError("infinite or NaN intervals have no vector; apply a policy first")
-    return intervals[:, 0], intervals[:, 1]
+    # one copy into contiguous columns, which all later passes read faster
+    birth, death = np.array(intervals.T, dtype=np.float64, order="C")
+    return birth, death

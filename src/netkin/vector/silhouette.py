@@ -6,12 +6,10 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Sampling, births_deaths
+from netkin.vector.sampling import Intervals, Sampling, births_deaths
 
 
-def silhouette(
-    intervals: NDArray[np.float64], sampling: Sampling, *, power: Annotated[float, Gt(0)] = 1.0
-) -> NDArray[np.float64]:
+class Silhouette:
     """Sample the power-weighted silhouette (Chazal et al. 2014).
 
     The mean of the tents ``max(0, min(t - birth, death - t))``, each weighted by
@@ -19,52 +17,76 @@ def silhouette(
 
     Parameters
     ----------
-    intervals : float64 array of shape (k, 2)
-        Finite births and deaths of one homology dimension; k may be 0.
     sampling : Sampling
         Where to evaluate.
     power : float
         Exponent of the weights; ``inf`` leaves only the longest intervals.
 
-    Returns
-    -------
-    float64 array of shape (n_bins,)
-        All 0 without an interval of positive length.
-
     Notes
     -----
     A tent bends at birth, midpoint and death, so that the sum of all tents is a sum of
     ramps: histograms of where the slope changes, summed up along the samples.
-    """
-    birth, death = births_deaths(intervals)
-    weight = death - birth
-    longest = weight.max(initial=0.0)
-    if longest == 0:
-        return np.zeros(sampling.n_bins)
-    if power > 8:  # against underflow, as giotto-tda
-        weight = weight / longest
-    weight = weight**power
-    total = weight.sum()
-    if total == 0:
-        return np.zeros(sampling.n_bins)
 
-    points = sampling.points()
-    middle = (birth + death) / 2
-    start = points[0]
-    # value and slope at the first sample, then what bends behind it
-    tents = np.maximum(np.minimum(start - birth, death - start), 0)
-    value = (weight * tents).sum()
-    slope = weight[(birth <= start) & (start < middle)].sum()
-    slope -= weight[(middle <= start) & (start < death)].sum()
-    bend = np.zeros(sampling.n_bins)
-    moment = np.zeros(sampling.n_bins)
-    for knot, change in ((birth, weight), (middle, -2 * weight), (death, weight)):
-        inside = (knot > start) & (knot <= points[-1])
-        sample = np.searchsorted(points, knot[inside])  # first sample that sees the bend
-        change = change[inside]
-        bend += np.bincount(sample, change, sampling.n_bins)
-        moment += np.bincount(sample, change * (knot[inside] - start), sampling.n_bins)
-    along = points - start
-    summed = value + slope * along + along * np.cumsum(bend) - np.cumsum(moment)
-    # rounding may fall below 0 where no interval is alive
-    return np.asarray(np.maximum(summed, 0) / total)
+    Only ratios of weights matter. They are taken of the longest interval so far, against
+    underflow, and all sums are scaled down when a longer one comes.
+    """
+
+    def __init__(self, sampling: Sampling, *, power: Annotated[float, Gt(0)] = 1.0) -> None:
+        self._sampling = sampling
+        self._power = power
+        self._longest = 0.0
+        self._total = 0.0
+        # changes of slope since the sample before, and these times their places; at the
+        # first sample the slope itself and the negated value, behind the last all the rest
+        self._bends = np.zeros((2, sampling.n_bins + 1))
+
+    def add(self, intervals: Intervals) -> None:
+        """Take more intervals."""
+        birth, death = births_deaths(intervals)
+        weight = death - birth
+        longest = float(weight.max(initial=0.0))
+        if longest == 0:
+            return
+        if longest > self._longest:
+            scale = (self._longest / longest) ** self._power
+            self._total *= scale
+            self._bends *= scale
+            self._longest = longest
+        weight /= self._longest
+        weight **= self._power
+        self._total += float(weight.sum())
+        middle = (birth + death) / 2
+        weights = np.stack([weight, weight])
+        for knots, change in ((birth, 1), (middle, -2), (death, 1)):
+            np.multiply(weight, knots - self._sampling.start, out=weights[1])
+            # each knot goes to the first sample that sees the bend
+            self._bends[:, 1:] += change * self._sampling.sums(knots, weights)[:, 1:]
+        self._add_first_sample(birth, middle, death, weight)
+
+    def result(self) -> NDArray[np.float64]:
+        """Return the silhouette, float64 array of shape (n_bins,).
+
+        All 0 without an interval of positive length.
+        """
+        if self._total == 0:
+            return np.zeros(self._sampling.n_bins)
+        along = self._sampling.points() - self._sampling.start
+        slope, moment = np.cumsum(self._bends[:, :-1], axis=1)
+        summed = along * slope - moment
+        # rounding may fall below 0 where no interval is alive
+        return np.asarray(np.maximum(summed, 0) / self._total)
+
+    def _add_first_sample(
+        self,
+        birth: NDArray[np.float64],
+        middle: NDArray[np.float64],
+        death: NDArray[np.float64],
+        weight: NDArray[np.float64],
+    ) -> None:
+        """Add value and slope at the first sample, whatever the tents did before it."""
+        start = self._sampling.start
+        alive = np.flatnonzero(birth <= start)
+        alive = alive[death[alive] > start]
+        birth, middle, death, weight = (part[alive] for part in (birth, middle, death, weight))
+        self._bends[0, 0] += weight @ np.where(start < middle, 1.0, -1.0)
+        self._bends[1, 0] -= weight @ np.minimum(start - birth, death - start)

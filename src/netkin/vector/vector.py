@@ -3,14 +3,39 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.errors import NetkinError
-from netkin.vector.sampling import Sampling
+from netkin.vector.sampling import Intervals, Sampling
+
+CHUNK = 2**16
+"""Intervals per step: few enough that all temporaries stay in the cache, and enough that the
+calls of numpy do not count."""
+
+
+class Accumulator(Protocol):
+    """Takes the intervals of one homology dimension bit by bit and gives an array.
+
+    The result depends neither on the order of the intervals nor on how they are divided,
+    but for rounding; the memory it holds does not depend on their number.
+    """
+
+    def add(self, intervals: Intervals) -> None:
+        """Take more intervals."""
+
+    def result(self) -> NDArray[np.float64]:
+        """Return the array of all intervals so far; more may be added after."""
+
+
+def vectorise(accumulator: Accumulator, intervals: Intervals) -> NDArray[np.float64]:
+    """Return the result of an accumulator after all `intervals`, float of shape (k, 2)."""
+    for first in range(0, len(intervals), CHUNK):
+        accumulator.add(intervals[first : first + CHUNK])
+    return accumulator.result()
 
 
 @dataclass(frozen=True)
@@ -19,15 +44,22 @@ class Vectoriser:
 
     Attributes
     ----------
-    function : callable
-        ``(intervals, sampling, **options) -> array``.
-    axes : {1, 2}
-        Sampled axes of the array: 1 for curves, 2 for images. The distance multiplies the
-        p-norm by ``step ** (axes / p)``, which makes it an integral.
+    accumulator : callable
+        A class, ``(sampling, **options) -> Accumulator``.
+    axes : {0, 1, 2}
+        Sampled axes of the array: 1 for curves, 2 for images, 0 for numbers, which have no
+        `n_bins` in the config. The distance multiplies the p-norm by ``step ** (axes / p)``,
+        which makes it an integral.
     """
 
-    function: Callable[..., NDArray[np.float64]]
-    axes: Literal[1, 2]
+    accumulator: Callable[..., Accumulator]
+    axes: Literal[0, 1, 2]
+
+    def vectorise(
+        self, intervals: Intervals, sampling: Sampling, **options: Any
+    ) -> NDArray[np.float64]:
+        """Return the array of `intervals`, float of shape (k, 2) and finite."""
+        return vectorise(self.accumulator(sampling, **options), intervals)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,9 @@
-"""Stage functions of the figures: read the files, draw, write SVG and PNG."""
+"""Stage functions of the matrices: read the files, draw, write SVG and PNG."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
-from netkin.distance.summary import read_summary
+from netkin.distance.file import read_summary
 from netkin.figure.matrix import (
     Panel,
     draw_deviation_matrix,
@@ -13,8 +11,6 @@ from netkin.figure.matrix import (
     draw_overview,
 )
 from netkin.figure.style import save_figure
-from netkin.figure.training import draw_training
-from netkin.network.file import read_network
 
 Grid = Sequence[Mapping[str, Any]]
 """One mapping a network, with ``name``, ``index`` and ``group``, in the order of the grid."""
@@ -62,26 +58,6 @@ def plot_overview(
         _panel(path, "mean", title, grid) for path, title in zip(summary_paths, titles, strict=True)
     ]
     save_figure(draw_overview(panels, **options), figure_paths, dpi=dpi)
-
-
-def plot_training(
-    *,
-    network_paths: Sequence[str],
-    variants: Sequence[str],
-    figure_paths: Sequence[str],
-    title: str,
-    grid: Grid,
-    dpi: int,
-    options: Mapping[str, Any],
-) -> None:
-    """Plot the learning curves of one data set; `variants` names the variant of each file."""
-    history: dict[str, list[Any]] = {}
-    for path, variant in zip(network_paths, variants, strict=True):
-        history.setdefault(variant, []).append(read_network(path).history["validation_accuracy"])
-    curves: dict[str, list[tuple[str, Any]]] = {}
-    for cell in grid:
-        curves.setdefault(cell["group"], []).append((cell["name"], np.stack(history[cell["name"]])))
-    save_figure(draw_training(curves, title, **options), figure_paths, dpi=dpi)
 
 
 def _panel(

@@ -1,0 +1,122 @@
+"""The files of distances and of their summaries. Needs no other stage."""
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netkin import storage
+from netkin.errors import NetkinError
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """A matrix of distances and what it is about.
+
+    Attributes
+    ----------
+    matrix : float64 array of shape (n, n)
+        Entry (i, j) is the distance of network i and network j, NaN where undefined.
+    networks : tuple of str
+        The names of the networks, in the order of rows and columns.
+    reasons : dict
+        (i, j) -> why the entry is NaN.
+    measure, family, orientation : str
+        See `netkin.distance.measure.Measure`.
+    """
+
+    matrix: NDArray[np.float64]
+    networks: tuple[str, ...]
+    reasons: dict[tuple[int, int], str]
+    measure: str
+    family: str
+    orientation: str
+
+
+def read_distances(path: str | os.PathLike[str]) -> Distances:
+    """Read a distance file.
+
+    Raises
+    ------
+    NetkinError
+        For a file that is not a distance file, or lacks a part of one.
+    """
+    with storage.open_layout(path, "distance") as file:
+        for name in ("matrix", "networks"):
+            if name not in file:
+                raise NetkinError(f"{path}: the dataset '/{name}' of distances is missing.")
+        reasons = {}
+        if "reason" in file:
+            table = file["reason"].asstr()[:]
+            reasons = {
+                (int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(table.astype(bool))
+            }
+        return Distances(
+            matrix=file["matrix"][:],
+            networks=tuple(str(name) for name in file["networks"].asstr()[:]),
+            reasons=reasons,
+            measure=str(file.attrs["measure"]),
+            family=str(file.attrs["family"]),
+            orientation=str(file.attrs["orientation"]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Distances over several seeds.
+
+    Attributes
+    ----------
+    mean, standard_deviation : float64 arrays of shape (n, n)
+        Over seeds, the deviation of the population; NaN where undefined.
+    networks : tuple of str
+        The names of the networks, in the order of rows and columns.
+    seeds : int
+        Number of seeds.
+    measure, family, orientation : str
+        See `netkin.distance.measure.Measure`.
+    """
+
+    mean: NDArray[np.float64]
+    standard_deviation: NDArray[np.float64]
+    networks: tuple[str, ...]
+    seeds: int
+    measure: str
+    family: str
+    orientation: str
+
+    def normalised(
+        self, statistic: Literal["mean", "standard_deviation"] = "mean"
+    ) -> NDArray[np.float64]:
+        """Return a statistic as a share of the largest finite mean distance.
+
+        NaN stays NaN; if every mean is 0 the statistic is returned as it is.
+        """
+        values: NDArray[np.float64] = getattr(self, statistic)
+        largest = self.mean[np.isfinite(self.mean)].max(initial=0.0)
+        return values / largest if largest > 0 else values.copy()
+
+
+def read_summary(path: str | os.PathLike[str]) -> Summary:
+    """Read a summary file.
+
+    Raises
+    ------
+    NetkinError
+        For a file that is not a summary of distances, or lacks a part of one.
+    """
+    with storage.open_layout(path, "distance_summary") as file:
+        for name in ("mean", "standard_deviation", "networks"):
+            if name not in file:
+                raise NetkinError(f"{path}: the dataset '/{name}' of a summary is missing.")
+        return Summary(
+            mean=file["mean"][:],
+            standard_deviation=file["standard_deviation"][:],
+            networks=tuple(str(name) for name in file["networks"].asstr()[:]),
+            seeds=int(file.attrs["seeds"]),
+            measure=str(file.attrs["measure"]),
+            family=str(file.attrs["family"]),
+            orientation=str(file.attrs["orientation"]),
+        )

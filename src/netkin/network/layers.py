@@ -1,0 +1,108 @@
+"""The layers of a network read block by block, for networks larger than memory."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netkin.errors import NetkinError
+from netkin.storage import open_layout
+
+
+class Layer(NamedTuple):
+    """One fully connected layer whose weights stay on disk.
+
+    Attributes
+    ----------
+    weight : array-like of shape (n_out, n_in)
+        Sliced by rows, ``weight[a:b]`` reads just these as a float array.
+    bias : float32 array of shape (n_out,) or None
+    shape : (n_out, n_in)
+    """
+
+    weight: Any
+    bias: NDArray[np.float32] | None
+    shape: tuple[int, int]
+
+
+@contextmanager
+def open_layers(path: str | Path) -> Iterator[list[Layer]]:
+    """Open the layers of a feed-forward network, input side first.
+
+    Parameters
+    ----------
+    path : path
+        A network file of netkin (HDF5), or a safetensors file whose matrices are named
+        ``….weight`` and vectors ``….bias``, in the order of the numbers in their names
+        (as `torch.nn.Sequential` names them: ``0.weight``, ``0.bias``, ``3.weight``).
+
+    Raises
+    ------
+    NetkinError
+        The file cannot be read, has no layers, or its layers do not fit one another.
+    """
+    opened = _open_safetensors(path) if Path(path).suffix == ".safetensors" else _open_hdf5(path)
+    with opened as layers:
+        _check(path, layers)
+        yield layers
+
+
+@contextmanager
+def _open_hdf5(path: str | Path) -> Iterator[list[Layer]]:
+    with open_layout(path, "network", reading_only=False) as file:
+        groups = [file[f"layers/{i}"] for i in range(len(file.get("layers", ())))]
+        yield [
+            Layer(g["weight"], g["bias"][:] if "bias" in g else None, g["weight"].shape)
+            for g in groups
+        ]
+
+
+@contextmanager
+def _open_safetensors(path: str | Path) -> Iterator[list[Layer]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise NetkinError(f"{path}: no such file.")
+    try:
+        file = safe_open(path, framework="numpy")
+    except SafetensorError as error:
+        raise NetkinError(f"{path}: not a readable safetensors file ({error}).") from None
+    with file as opened:
+        stored: Any = opened  # the package has no types
+        names = set(stored.keys())
+        weights = sorted((n for n in names if n.endswith("weight")), key=_numbers)
+        layers = []
+        for name in weights:
+            weight = stored.get_slice(name)
+            bias_name = name.removesuffix("weight") + "bias"
+            bias = stored.get_tensor(bias_name) if bias_name in names else None
+            layers.append(Layer(weight, bias, tuple(weight.get_shape())))
+        yield layers
+
+
+def _numbers(name: str) -> list[tuple[int, str]]:
+    """Return a sort key in which 10 follows 9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _check(path: str | Path, layers: list[Layer]) -> None:
+    if not layers:
+        raise NetkinError(f"{path}: no layers found; their names must end in 'weight'.")
+    width = None
+    for index, layer in enumerate(layers):
+        where = f"{path}: layer {index}"
+        if len(layer.shape) != 2 or 0 in layer.shape:
+            raise NetkinError(
+                f"{where} has weights of shape {layer.shape}; allowed is (n_out, n_in), not empty."
+            )
+        if width is not None and layer.shape[1] != width:
+            raise NetkinError(
+                f"{where} takes {layer.shape[1]} inputs, but the layer before it has {width} units."
+            )
+        if layer.bias is not None and layer.bias.shape != layer.shape[:1]:
+            raise NetkinError(f"{where} has {layer.bias.shape} biases for {layer.shape[0]} units.")
+        width = layer.shape[0]
