@@ -10,7 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint env format clean
+.PHONY: run test lint bench env format clean
 
 run: env
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host --report results/report.html --report-after-run $(ARGS)
@@ -29,6 +29,13 @@ format: env
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/rules
+
+# every figure of docs/performance.md, a quarter of an hour; `make run` first
+bench: env
+	$(BIN)/python benchmarks/persistence.py
+	$(BIN)/python benchmarks/distances.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/startup.py
 
 env: $(READY)
 

@@ -49,6 +49,9 @@ def stream(path: str) -> dict:
     from netkin.distance.vector import vector_distance
     from netkin.vector.stream import vectorise_layers
 
+    import scipy.ndimage  # noqa: F401 (imports are start-up, see startup.py)
+    import scipy.sparse.csgraph  # noqa: F401
+
     started = time.perf_counter()
     vectors = vectorise_layers(path, VECTORS)
     distances = [vector_distance(vector, vector) for vector in vectors.values()]

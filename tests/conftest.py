@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,11 +87,12 @@ class Checkout:
         if "Nothing to be done" in output:
             return {}
         stats = output.split("Job stats:")[1].split("\ntotal")[0]
-        return {
-            name: int(count)
-            for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", stats)
-            if name != "all"
-        }
+        counts = Counter()
+        for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", stats):
+            # jobs of several networks have a rule for each bundle of a data set
+            counts[re.sub(r"_(digits|mnist)_\d+$", "", name)] += int(count)
+        del counts["all"]
+        return dict(counts)
 
 
 def environment():

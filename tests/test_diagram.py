@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
+from netkin.diagram import ENGINES
 from netkin.diagram.compute import compute_diagram
 from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
 from netkin.diagram.flagser import flagser_diagram
@@ -288,3 +289,59 @@ def test_a_diagram_file_that_makes_no_sense_is_refused(tmp_path, intervals, says
             file["H0"] = intervals
     with pytest.raises(NetkinError, match=says):
         read_diagram(path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Weights and biases of a small network that was really trained."""
+    from netkin.dataset.prepare import prepare_dataset
+    from netkin.network.file import read_network
+    from netkin.network.train import train_network
+
+    folder = tmp_path_factory.mktemp("trained")
+    dataset, network = str(folder / "digits.h5"), str(folder / "network.h5")
+    prepare_dataset(kind="digits", data_folder="", options={}, dataset_path=dataset)
+    train_network(
+        dataset_path=dataset,
+        network_path=network,
+        device="cpu",
+        threads=1,
+        dataset="digits",
+        variant="width_16",
+        seed=0,
+        width=16,
+        hidden_layers=2,
+        dropout=0.2,
+        learning_rate=1e-3,
+        rho=0.9,
+        epsilon=1e-7,
+        batch_size=128,
+        epochs=2,
+        validation_share=0.1,
+        n_labels=None,
+        input_order=None,
+        order_seed=0,
+    )
+    found = read_network(network)
+    return list(found.weights), list(found.biases)
+
+
+@pytest.mark.parametrize("bias_vertices", ["per_neuron", "per_layer", "none"])
+@pytest.mark.parametrize("layer", [0, 1, 2], ids=["inputs", "hidden 1", "hidden 2"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_permuting_the_units_of_a_trained_network_changes_no_diagram(
+    trained, layer, bias_vertices, engine
+):
+    weights, biases = [w.copy() for w in trained[0]], [b.copy() for b in trained[1]]
+    order = np.random.default_rng(3).permutation(weights[layer].shape[1])
+    weights[layer] = weights[layer][:, order]
+    if layer > 0:
+        weights[layer - 1] = weights[layer - 1][order]
+        biases[layer - 1] = biases[layer - 1][order]
+    before, after = (
+        ENGINES[engine](graph_from_weights(w, b, bias_vertices=bias_vertices), max_dimension=3)
+        for w, b in (trained, (weights, biases))
+    )
+    for one, other in zip(before.intervals, after.intervals, strict=True):
+        np.testing.assert_array_equal(one[np.lexsort(one.T)], other[np.lexsort(other.T)])
+    assert len(before.intervals[1]) > 1000

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,14 @@ STAGES = ["dataset", "network", "graph", "diagram", "vector", "distance", "figur
 def rules():
     """Yield name and text of every rule that runs a script."""
     for path in RULE_FILES:
-        for block in re.split(r"(?m)^(?=rule )", path.read_text())[1:]:
+        for block in re.split(r"(?m)^ *(?=rule\b.*:$)", path.read_text())[1:]:
             if "script:" in block:
-                yield pytest.param(block, id=re.match(r"rule (\w+)", block)[1])
+                yield pytest.param(textwrap.dedent("    " + block), id=name_of(block))
+
+
+def name_of(block):
+    """Return the name of a rule, without the bundle of a rule made in a loop."""
+    return re.search(r"rule (\w+):|f\"(\w+)_\{bundle\}\"", block).expand(r"\1\2")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -29,24 +35,24 @@ def test_script_is_one_call_of_the_library(script):
     assert ast.unparse(guard.test) == "__name__ == '__main__'"
     (statement,) = guard.body
     call = statement.value
-    assert call.func.id == "run_job"
+    assert call.func.id in ("run_job", "run_each")
     assert call.args[0].id == script.stem
     assert "snakemake.config" not in script.read_text()
 
 
 @pytest.mark.parametrize("block", list(rules()))
 def test_rule_is_complete_and_named_as_its_script(block):
-    name = re.match(r"rule (\w+)", block)[1]
+    name = name_of(block)
     for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params"):
-        assert re.search(rf"(?m)^    {directive}:", block), f"{name} has no {directive}"
+        assert re.search(rf"(?m)^ *{directive}:", block), f"{name} has no {directive}"
     assert f'"../scripts/{name}.py"' in block
     assert "code=" in block
-    assert re.search(rf'log:\n        f?"logs/{name}[./]', block)
-    assert re.search(rf'benchmark:\n        f?"results/benchmark/{name}[./]', block)
+    assert re.search(rf'log:\n *f?"logs/{name}[./]', block)
+    assert re.search(rf'benchmark:\n *f?"results/benchmark/{name}[./]', block)
 
 
 def test_every_script_has_its_rule():
-    names = {re.match(r"rule (\w+)", p.values[0])[1] for p in rules()}
+    names = {name_of(p.values[0]) for p in rules()}
     assert names == {path.stem for path in SCRIPTS}
 
 

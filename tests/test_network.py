@@ -505,3 +505,10 @@ def test_broken_layers_are_named(tmp_path, message):
             file[name] = value
     with pytest.raises(NetkinError, match=rf"n\.h5: .*{message}"):
         read_network(path)
+
+
+def test_training_leaves_the_processor_as_it_was(train):
+    tiny = np.array([1e-310])
+    assert (tiny * 0.5)[0] > 0
+    train(toy_arrays())
+    assert (tiny * 0.5)[0] > 0

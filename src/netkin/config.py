@@ -140,6 +140,7 @@ class Config(_Section):
     """The whole file; data sets are checked one by one, each by its own loader's options."""
 
     study: StudySection
+    networks_per_job: PositiveInt
     data_folder: Annotated[str, Field(min_length=1)]
     dataset: Annotated[dict[str, Any], Field(min_length=1)]
     network: NetworkSection
@@ -204,6 +205,16 @@ class Study:
     def variants(self, dataset: str) -> list[Variant]:
         """Return the variants to run on a data set, in the order of the grid."""
         return list(self._variants[dataset].values())
+
+    def bundles(self) -> list[tuple[str, str, list[str]]]:
+        """Return (data set, id of the bundle, variants) for the jobs of several networks."""
+        size = self.config.networks_per_job
+        found = []
+        for dataset in self.datasets:
+            names = [variant.name for variant in self.variants(dataset)]
+            for number, start in enumerate(range(0, len(names), size), start=1):
+                found.append((dataset, f"{dataset}_{number}", names[start : start + size]))
+        return found
 
     def variant(self, dataset: str, name: str) -> Variant:
         """Return a variant by its name."""

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,43 @@ def lead_python_path() -> None:
     source = str(Path(__file__).resolve().parent.parent)
     others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != source]
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *others])
+
+
+def run_each(
+    function: Callable[..., Any],
+    *,
+    log_path: str,
+    each: Mapping[str, Sequence[str]],
+    **arguments: Any,
+) -> None:
+    """Call a function once for each of several networks, in one job.
+
+    The start-up of Python and of the imports is paid once. A network that fails does not
+    keep the others from being done; the job fails at the end.
+
+    Parameters
+    ----------
+    function : callable
+        A stage function of one network.
+    log_path : str
+        See `run_job`.
+    each : mapping
+        Name of an argument -> its value for each network.
+    **arguments
+        What is the same for all.
+    """
+
+    def call_all() -> None:
+        failures = []
+        for values in zip(*each.values(), strict=True):
+            try:
+                function(**dict(zip(each, values, strict=True)), **arguments)
+            except NetkinError as error:
+                failures.append(str(error))
+        if failures:
+            raise NetkinError("; ".join(failures))
+
+    run_job(call_all, log_path=log_path)
 
 
 def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) -> None:

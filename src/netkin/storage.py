@@ -118,6 +118,30 @@ def create(
         yield file
 
 
+def is_current(
+    path: str | os.PathLike[str],
+    layout: str,
+    *,
+    parameters: Mapping[str, Any],
+    code: str = "",
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> bool:
+    """Tell whether `path` already holds what `create` with these arguments would begin.
+
+    Then its time is set to now, so that it is newer than its inputs. A file that is
+    missing or unreadable is not current, and without a `code` none is.
+    """
+    try:
+        found = read_attributes(path)
+    except NetkinError:
+        return False
+    wanted = lineage(code, parameters, [read_attributes(source)["lineage"] for source in inputs])
+    current = bool(code) and (found["layout"], found["lineage"]) == (LAYOUTS[layout], wanted)
+    if current:
+        os.utime(path)
+    return current
+
+
 @contextmanager
 def open_layout(
     path: str | os.PathLike[str], layout: str, *, reading_only: bool = True

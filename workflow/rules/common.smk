@@ -75,9 +75,9 @@ def benchmarks_of_stages():
     patterns = {
         "dataset": {"prepare_dataset": "{dataset}"},
         "network": {"train_network": NETWORK},
-        "graph": {"build_graph": NETWORK},
-        "diagram": {"compute_diagram": NETWORK},
-        "vector": {"vectorise_diagram": f"{{vector}}/{NETWORK}"},
+        "graph": {"build_graph": "{bundle}/seed_{seed}"},
+        "diagram": {"compute_diagram": "{bundle}/seed_{seed}"},
+        "vector": {"vectorise_diagram": "{vector}/{bundle}/seed_{seed}"},
         "distance": {
             "compute_distances": "{dataset}/{measure}/seed_{seed}",
             "summarise_distances": "{dataset}/{measure}",
@@ -94,6 +94,7 @@ def benchmarks_of_stages():
                     dataset=dataset,
                     variant=[v.name for v in study.variants(dataset)],
                     seed=study.seeds,
+                    bundle=[bundle for d, bundle, _ in study.bundles() if d == dataset],
                     vector=study.needed_vectors(),
                     measure=study.measures,
                 )

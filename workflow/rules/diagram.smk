@@ -1,4 +1,4 @@
-"""diagram: persistent homology of the directed flag complex of a graph.
+"""diagram: persistent homology of the directed flag complex of graphs, several a job.
 
 Needs results/graph/{dataset}/{variant}/seed_{seed}.h5.
 Gives results/diagram/{dataset}/{variant}/seed_{seed}.h5, the raw intervals.
@@ -6,25 +6,40 @@ Gives results/diagram/{dataset}/{variant}/seed_{seed}.h5, the raw intervals.
 
 from netkin.diagram.compute import compute_diagram
 
+for dataset, bundle, variants in study.bundles():
 
-rule compute_diagram:
-    input:
-        graph=f"results/graph/{NETWORK}.h5",
-    output:
-        diagram=f"results/diagram/{NETWORK}.h5",
-    log:
-        f"logs/compute_diagram/{NETWORK}.log",
-    benchmark:
-        f"results/benchmark/compute_diagram/{NETWORK}.tsv"
-    conda:
-        "../../envs/diagram.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
-    params:
-        engine=study.config.diagram.engine,
-        max_dimension=study.config.diagram.max_dimension,
-        code=code_digest(compute_diagram, *study.engines()),
-    script:
-        "../scripts/compute_diagram.py"
+    rule:
+        name:
+            f"compute_diagram_{bundle}"
+        input:
+            expand(
+                "results/graph/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+        output:
+            # what is there and current is kept
+            [
+                update(path)
+                for path in expand(
+                    "results/diagram/{dataset}/{variant}/seed_{{seed}}.h5",
+                    dataset=dataset,
+                    variant=variants,
+                )
+            ],
+        log:
+            f"logs/compute_diagram/{bundle}/seed_{{seed}}.log",
+        benchmark:
+            f"results/benchmark/compute_diagram/{bundle}/seed_{{seed}}.tsv"
+        conda:
+            "../../envs/diagram.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 4000 * attempt,
+            runtime=lambda wildcards, attempt: 30 * attempt,
+        params:
+            engine=study.config.diagram.engine,
+            max_dimension=study.config.diagram.max_dimension,
+            code=code_digest(compute_diagram, *study.engines()),
+        script:
+            "../scripts/compute_diagram.py"

@@ -1,4 +1,4 @@
-"""graph: the weights of a network as a directed weighted graph.
+"""graph: the weights of networks as directed weighted graphs, several networks a job.
 
 Needs results/network/{dataset}/{variant}/seed_{seed}.h5.
 Gives results/graph/{dataset}/{variant}/seed_{seed}.h5.
@@ -6,24 +6,39 @@ Gives results/graph/{dataset}/{variant}/seed_{seed}.h5.
 
 from netkin.graph.build import build_graph
 
+for dataset, bundle, variants in study.bundles():
 
-rule build_graph:
-    input:
-        network=f"results/network/{NETWORK}.h5",
-    output:
-        graph=f"results/graph/{NETWORK}.h5",
-    log:
-        f"logs/build_graph/{NETWORK}.log",
-    benchmark:
-        f"results/benchmark/build_graph/{NETWORK}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
-    params:
-        options=study.config.graph.model_dump(),
-        code=code_digest(build_graph),
-    script:
-        "../scripts/build_graph.py"
+    rule:
+        name:
+            f"build_graph_{bundle}"
+        input:
+            expand(
+                "results/network/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+        output:
+            # what is there and current is kept
+            [
+                update(path)
+                for path in expand(
+                    "results/graph/{dataset}/{variant}/seed_{{seed}}.h5",
+                    dataset=dataset,
+                    variant=variants,
+                )
+            ],
+        log:
+            f"logs/build_graph/{bundle}/seed_{{seed}}.log",
+        benchmark:
+            f"results/benchmark/build_graph/{bundle}/seed_{{seed}}.tsv"
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 10 * attempt,
+        params:
+            options=study.config.graph.model_dump(),
+            code=code_digest(build_graph),
+        script:
+            "../scripts/build_graph.py"

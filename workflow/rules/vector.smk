@@ -1,4 +1,4 @@
-"""vector: a diagram as a vector, on one sampling common to all networks.
+"""vector: diagrams as vectors on one sampling common to all networks, several a job.
 
 Needs results/diagram/{dataset}/{variant}/seed_{seed}.h5.
 Gives results/vector/{vector}/{dataset}/{variant}/seed_{seed}.h5.
@@ -7,25 +7,40 @@ Gives results/vector/{vector}/{dataset}/{variant}/seed_{seed}.h5.
 from netkin.vector import VECTORISERS
 from netkin.vector.compute import vectorise_diagram
 
+for dataset, bundle, variants in study.bundles():
 
-rule vectorise_diagram:
-    input:
-        diagram=f"results/diagram/{NETWORK}.h5",
-    output:
-        vector=f"results/vector/{{vector}}/{NETWORK}.h5",
-    log:
-        f"logs/vectorise_diagram/{{vector}}/{NETWORK}.log",
-    benchmark:
-        f"results/benchmark/vectorise_diagram/{{vector}}/{NETWORK}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
-    params:
-        options=lambda wildcards: study.vector(wildcards.vector),
-        policy=study.policy(),
-        code=lambda wildcards: code_digest(vectorise_diagram, VECTORISERS[wildcards.vector]),
-    script:
-        "../scripts/vectorise_diagram.py"
+    rule:
+        name:
+            f"vectorise_diagram_{bundle}"
+        input:
+            expand(
+                "results/diagram/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+        output:
+            # what is there and current is kept
+            [
+                update(path)
+                for path in expand(
+                    "results/vector/{{vector}}/{dataset}/{variant}/seed_{{seed}}.h5",
+                    dataset=dataset,
+                    variant=variants,
+                )
+            ],
+        log:
+            f"logs/vectorise_diagram/{{vector}}/{bundle}/seed_{{seed}}.log",
+        benchmark:
+            f"results/benchmark/vectorise_diagram/{{vector}}/{bundle}/seed_{{seed}}.tsv"
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 10 * attempt,
+        params:
+            options=lambda wildcards: study.vector(wildcards.vector),
+            policy=study.policy(),
+            code=lambda wildcards: code_digest(vectorise_diagram, VECTORISERS[wildcards.vector]),
+        script:
+            "../scripts/vectorise_diagram.py"

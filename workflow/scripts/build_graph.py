@@ -1,12 +1,11 @@
 from netkin.graph.build import build_graph
-from netkin.job import run_job
+from netkin.job import run_each
 
 if __name__ == "__main__":
-    run_job(
+    run_each(
         build_graph,
         log_path=snakemake.log[0],
-        network_path=snakemake.input.network,
-        graph_path=snakemake.output.graph,
+        each={"network_path": list(snakemake.input), "graph_path": list(snakemake.output)},
         code=snakemake.params.code,
         **snakemake.params.options,
     )

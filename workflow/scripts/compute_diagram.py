@@ -1,12 +1,11 @@
 from netkin.diagram.compute import compute_diagram
-from netkin.job import run_job
+from netkin.job import run_each
 
 if __name__ == "__main__":
-    run_job(
+    run_each(
         compute_diagram,
         log_path=snakemake.log[0],
-        graph_path=snakemake.input.graph,
-        diagram_path=snakemake.output.diagram,
+        each={"graph_path": list(snakemake.input), "diagram_path": list(snakemake.output)},
         engine=snakemake.params.engine,
         max_dimension=snakemake.params.max_dimension,
         code=snakemake.params.code,

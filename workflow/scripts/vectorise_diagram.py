@@ -1,12 +1,11 @@
-from netkin.job import run_job
+from netkin.job import run_each
 from netkin.vector.compute import vectorise_diagram
 
 if __name__ == "__main__":
-    run_job(
+    run_each(
         vectorise_diagram,
         log_path=snakemake.log[0],
-        diagram_path=snakemake.input.diagram,
-        vector_path=snakemake.output.vector,
+        each={"diagram_path": list(snakemake.input), "vector_path": list(snakemake.output)},
         vector=snakemake.wildcards.vector,
         policy=snakemake.params.policy,
         code=snakemake.params.code,

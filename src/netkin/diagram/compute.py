@@ -1,12 +1,14 @@
 """Stage diagram: from a graph file to a diagram file."""
 
 import logging
+from typing import Any
 
 from netkin.diagram import ENGINES
 from netkin.diagram.diagram import write_diagram
 from netkin.diagram.exact import is_two_colourable
 from netkin.errors import NetkinError, did_you_mean
 from netkin.graph.graph import read_graph
+from netkin.storage import is_current
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +16,7 @@ logger = logging.getLogger(__name__)
 def compute_diagram(
     *, graph_path: str, diagram_path: str, engine: str, max_dimension: int, code: str = ""
 ) -> None:
-    """Write the persistence diagram of a graph.
+    """Write the persistence diagram of a graph, unless it is there already.
 
     Parameters
     ----------
@@ -39,6 +41,13 @@ def compute_diagram(
             f"unknown engine '{engine}', allowed: auto, {', '.join(ENGINES)}."
             + did_you_mean(engine, ENGINES)
         )
+    made_by: Any = {
+        "parameters": {"engine": engine, "max_dimension": max_dimension},
+        "code": code,
+        "inputs": [graph_path],
+    }
+    if is_current(diagram_path, "diagram", **made_by):
+        return
     graph = read_graph(graph_path)
     used = engine
     if engine == "auto":
@@ -53,7 +62,5 @@ def compute_diagram(
         diagram_path,
         diagram,
         engine=used,
-        parameters={"engine": engine, "max_dimension": max_dimension},
-        code=code,
-        inputs=[graph_path],
+        **made_by,
     )

@@ -21,7 +21,10 @@ _WASSERSTEIN = (
     "Cohen-Steiner et al. 2010, Lipschitz functions have Lp-stable persistence; "
     "Kerber et al. 2017, Geometry helps to compare persistence diagrams"
 )
-_BOTTLENECK = "Cohen-Steiner et al. 2007, Stability of persistence diagrams"
+_BOTTLENECK = (
+    "Cohen-Steiner et al. 2007, Stability of persistence diagrams; "
+    "Kerber et al. 2017, Geometry helps to compare persistence diagrams"
+)
 _NORM = (
     "Pérez-Fernández et al. 2021, Characterizing and measuring the similarity of neural "
     "networks with persistent homology"

@@ -163,8 +163,12 @@ def _matched_within(a: NDArray[np.float64], b: NDArray[np.float64], eps: float) 
 
     Both ascend and all reach equally far, so the first partner that is free is the best.
     """
-    j = 0
-    for i in range(np.searchsorted(a, 2 * eps, side="right"), len(a)):
+    first = np.searchsorted(a, 2 * eps, side="right")
+    if first == len(a):
+        return True
+    # often few points are that long: what is farther below them need not be walked through
+    j = np.searchsorted(b, a[first] - np.nextafter(eps, np.inf))
+    for i in range(first, len(a)):
         while j < len(b) and a[i] - b[j] > eps:
             j += 1
         if j == len(b) or b[j] - a[i] > eps:

@@ -93,8 +93,10 @@ def _heat_map(ax: Axes, panel: Panel, colour_map: str, top: float) -> QuadMesh:
         side.set_visible(False)
     bounds = group_bounds(panel.groups)
     for start, _ in list(bounds.values())[1:]:
-        ax.axhline(start, color="white", linestyle=(0, (3, 2)), linewidth=1.1)
-        ax.axvline(start, color="white", linestyle=(0, (3, 2)), linewidth=1.1)
+        for line in (ax.axhline, ax.axvline):
+            # white on black: seen on every colour of a map, and on grey
+            line(start, color="black", linewidth=1.1)
+            line(start, color="white", linestyle=(0, (4, 4)), linewidth=1.1)
     _name_groups(ax, bounds)
     undefined = " (grey: not defined)" if np.isnan(panel.matrix).any() else ""
     ax.set_title(panel.title + undefined, loc="left", pad=6)

@@ -1,10 +1,12 @@
 """Stage graph: from a network file to a graph file."""
 
 import logging
+from typing import Any
 
 from netkin.errors import NetkinError
 from netkin.graph.graph import BiasVertices, graph_from_weights, write_graph
 from netkin.network.file import read_network
+from netkin.storage import is_current
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +19,7 @@ def build_graph(
     zeta: float,
     code: str = "",
 ) -> None:
-    """Write the graph of a trained network.
+    """Write the graph of a trained network, unless it is there already.
 
     Parameters
     ----------
@@ -33,6 +35,10 @@ def build_graph(
     NetkinError
         The network file is unreadable or its weights make no graph.
     """
+    parameters = {"bias_vertices": bias_vertices, "zeta": zeta}
+    made_by: Any = {"parameters": parameters, "code": code, "inputs": [network_path]}
+    if is_current(graph_path, "graph", **made_by):
+        return
     network = read_network(network_path)
     try:
         graph = graph_from_weights(
@@ -41,5 +47,4 @@ def build_graph(
     except NetkinError as error:
         raise NetkinError(f"{network_path}: {error}") from None
     logger.info("%d vertices, %d edges", graph.n_vertices, len(graph.value))
-    parameters = {"bias_vertices": bias_vertices, "zeta": zeta}
-    write_graph(graph_path, graph, parameters=parameters, code=code, inputs=[network_path])
+    write_graph(graph_path, graph, **made_by)

@@ -7,6 +7,7 @@ from typing import Any
 from netkin.diagram.diagram import read_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError, did_you_mean
+from netkin.storage import is_current
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
 from netkin.vector.vector import Vector, read_vector, write_vector
@@ -25,17 +26,18 @@ def vectorise_diagram(
     n_bins: int,
     options: Mapping[str, Any],
     policy: Mapping[str, Any],
-    kind: str | None = None,
     code: str = "",
 ) -> None:
     """Write a diagram as arrays on a sampling common to all networks and dimensions.
+
+    A file that is there already is left as it is.
 
     Parameters
     ----------
     diagram_path, vector_path : str
         The diagram file to read and the vector file to write.
     vector : str
-        The user's name for this vector.
+        A key of `netkin.vector.VECTORISERS`.
     range : pair of float
         First and last point of the sampling, in units of the filtration.
     n_bins : int
@@ -44,21 +46,18 @@ def vectorise_diagram(
         Options of the vectoriser.
     policy : mapping
         Options of `netkin.diagram.policy.apply_policy`.
-    kind : str, optional
-        A key of `netkin.vector.VECTORISERS`, default the vector's name.
     code : str
         Digest of the code, recorded in the file.
 
     Raises
     ------
     NetkinError
-        Unknown kind, an empty range, too few points, or an unreadable diagram file.
+        Unknown vector, an empty range, too few points, or an unreadable diagram file.
     """
-    kind = kind or vector
-    if kind not in VECTORISERS:
+    if vector not in VECTORISERS:
         raise NetkinError(
-            f"vector '{vector}': unknown kind '{kind}', allowed: {', '.join(VECTORISERS)}."
-            + did_you_mean(kind, VECTORISERS)
+            f"unknown vector '{vector}', allowed: {', '.join(VECTORISERS)}."
+            + did_you_mean(vector, VECTORISERS)
         )
     low, high = (float(bound) for bound in range)
     if not low < high:
@@ -67,8 +66,21 @@ def vectorise_diagram(
         )
     if n_bins < 2:
         raise NetkinError(f"vector '{vector}': n_bins is {n_bins}, at least 2 are needed.")
+    made_by: Any = {
+        "parameters": {
+            "kind": vector,
+            "range": [low, high],
+            "n_bins": n_bins,
+            "options": dict(options),
+            "policy": dict(policy),
+        },
+        "code": code,
+        "inputs": [diagram_path],
+    }
+    if is_current(vector_path, "vector", **made_by):
+        return
     sampling = Sampling(low, high, n_bins)
-    vectoriser = VECTORISERS[kind]
+    vectoriser = VECTORISERS[vector]
     diagram = apply_policy(read_diagram(diagram_path), **policy)
     logger.info("intervals per dimension: %s", [len(part) for part in diagram.intervals])
     arrays = tuple(
@@ -76,14 +88,6 @@ def vectorise_diagram(
     )
     write_vector(
         vector_path,
-        Vector(arrays, sampling, axes=vectoriser.axes, kind=kind),
-        parameters={
-            "kind": kind,
-            "range": [low, high],
-            "n_bins": n_bins,
-            "options": dict(options),
-            "policy": dict(policy),
-        },
-        code=code,
-        inputs=[diagram_path],
+        Vector(arrays, sampling, axes=vectoriser.axes, kind=vector),
+        **made_by,
     )

@@ -162,7 +162,8 @@ class _Edges:
             inputs = np.arange(self.first[index], self.first[index] + n_in, dtype=np.int32)
             rows = max(1, WEIGHTS_PER_BLOCK // n_in)
             for row in range(0, n_out, rows):
-                weight = np.asarray(layer.weight[row : row + rows], dtype=np.float32)
+                stop = min(row + rows, n_out)  # safetensors refuses to read past the end
+                weight = np.asarray(layer.weight[row:stop], dtype=np.float32)
                 outputs = np.arange(row, row + len(weight), dtype=np.int32) + np.int32(
                     self.first[index + 1]
                 )
