@@ -46,11 +46,10 @@ def write_network(path: str, sizes: list[int]) -> None:
 
 def stream(path: str) -> dict:
     """Time the route from the file to three vectors and their distance to themselves."""
+    # imports are start-up, see startup.py
+
     from netkin.distance.vector import vector_distance
     from netkin.vector.stream import vectorise_layers
-
-    import scipy.ndimage  # noqa: F401 (imports are start-up, see startup.py)
-    import scipy.sparse.csgraph  # noqa: F401
 
     started = time.perf_counter()
     vectors = vectorise_layers(path, VECTORS)

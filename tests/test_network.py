@@ -245,8 +245,10 @@ def test_every_training_row_is_used_also_those_of_the_last_smaller_batch(train):
     # 74 rows in batches of 73: were the last batch dropped, an epoch would be one step
     one = train(epochs=1, batch_size=73, dropout=0.0)
     other = train(epochs=1, batch_size=74, dropout=0.0)
-    steps = [np.abs(n.biases[-1]).max() for n in (one, other)]
-    assert steps[0] > 1.1 * steps[1]
+    # the first step of RMSprop has the same size for every parameter
+    one_step = SETTINGS["learning_rate"] / np.sqrt(1 - SETTINGS["rho"])
+    np.testing.assert_allclose(np.abs(other.biases[-1]), one_step, rtol=1e-3)
+    assert not np.isclose(np.abs(one.biases[-1]), one_step, rtol=1e-3).any()
 
 
 def test_history_is_the_mean_over_rows_also_with_a_smaller_last_batch(train):
@@ -343,8 +345,8 @@ def test_training_neither_reads_nor_moves_the_global_random_state(train):
 
 
 def test_seed_is_stable_and_no_two_entries_share_it():
-    # first 16 digits of sha256sum of the text ["digits","layers_2",3], halved
-    assert derived_seed("digits", "layers_2", 3) == 5778955951290093661
+    # first 16 digits of sha256sum of the text digits/layers_2/3, halved
+    assert derived_seed("digits", "layers_2", 3) == 4843438032758982915
     seeds = {derived_seed(d, v, s) for d in ("a", "ab") for v in ("b", "bb") for s in range(20)}
     assert len(seeds) == 80
     assert all(0 <= seed < 2**63 for seed in seeds)

@@ -14,6 +14,7 @@ from netkin.storage import (
     open_layout,
     read_attributes,
     read_parameters,
+    restore,
     whole_file,
 )
 
@@ -142,3 +143,47 @@ def test_lineage_follows_code_parameters_and_inputs(tmp_path):
     made = {read_attributes(tmp_path / name)["lineage"] for name in ("c.h5", "d.h5")}
     assert len(made | {one, other}) == 4
     assert lineage("x", {"a": 1, "b": 2}, []) == lineage("x", {"b": 2, "a": 1}, [])
+
+
+def made_by(**changes):
+    return {"parameters": {"n_bins": 2}, "code": "abc", **changes}
+
+
+def test_a_deleted_file_is_put_back_if_it_would_be_made_the_same(tmp_path):
+    path = tmp_path / "a.h5"
+    assert not restore(path, "vector", **made_by())
+    write_vector(path, keep=True, code="abc")
+    inode = path.stat().st_ino
+    for _ in range(2):  # also when it was not deleted
+        path.unlink(missing_ok=True)
+        assert restore(path, "vector", **made_by())
+        assert restore(path, "vector", **made_by())
+        assert path.stat().st_ino == inode
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".a.h5.kept", "a.h5"]
+
+
+def test_what_would_be_made_otherwise_is_not_put_back(tmp_path):
+    path = tmp_path / "a.h5"
+    write_vector(path, keep=True, code="abc")
+    write_vector(tmp_path / "input.h5")
+    path.unlink()
+    for change in (
+        {"code": "other"},
+        {"parameters": {"n_bins": 3}},
+        {"inputs": [tmp_path / "input.h5"]},
+    ):
+        assert not restore(path, "vector", **made_by(**change))
+    assert not restore(path, "graph", **made_by())
+    assert not path.exists()
+    kept = tmp_path / ".a.h5.kept"
+    kept.write_bytes(kept.read_bytes()[:50])
+    assert not restore(path, "vector", **made_by())
+
+
+def test_only_the_last_version_is_kept(tmp_path):
+    path = tmp_path / "a.h5"
+    write_vector(path, keep=True, code="old")
+    write_vector(path, keep=True, code="abc")
+    path.unlink()
+    assert not restore(path, "vector", **made_by(code="old"))
+    assert restore(path, "vector", **made_by())

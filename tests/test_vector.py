@@ -403,13 +403,13 @@ def test_vectorise_diagram_applies_policy_and_common_sampling(tmp_path, diagram_
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"kind": "heatt"}, "Did you mean 'heat'"),
+        ({"vector": "heatt"}, "Did you mean 'heat'"),
         ({"range": [1.0, 0.0]}, "the first bound must be smaller"),
         ({"n_bins": 1}, "at least 2"),
     ],
 )
 def test_vectorise_diagram_names_the_mistake(tmp_path, diagram_file, changes, says):
-    arguments = {"vector": "mine", "kind": "heat", "range": [0.0, 1.0], "n_bins": 5}
+    arguments = {"vector": "heat", "range": [0.0, 1.0], "n_bins": 5}
     with pytest.raises(NetkinError, match=says) as caught:
         vectorise_diagram(
             diagram_path=str(diagram_file),
@@ -418,7 +418,7 @@ def test_vectorise_diagram_names_the_mistake(tmp_path, diagram_file, changes, sa
             policy={},
             **(arguments | changes),
         )
-    assert "'mine'" in str(caught.value)
+    assert "'heat" in str(caught.value)
 
 
 def test_a_vector_file_that_lacks_a_part_is_refused(tmp_path):

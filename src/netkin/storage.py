@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,7 @@ def create(
     parameters: Mapping[str, Any],
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
+    keep: bool = False,
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing; it appears at `path` only when complete.
 
@@ -107,6 +108,10 @@ def create(
         Digest of the code that makes the content (see `netkin.provenance`).
     inputs : iterable of paths
         The netkin files the content is made from.
+    keep : bool
+        Give the file a second, hidden name, so that `restore` can put it back when it has
+        been deleted. It takes no space of its own as long as both names are there. On a
+        file system without hard links nothing is kept.
     """
     lineages = [read_attributes(source)["lineage"] for source in inputs]
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
@@ -116,9 +121,12 @@ def create(
         file.attrs["lineage"] = lineage(code, parameters, lineages)
         file.attrs["version"] = __version__
         yield file
+    if keep:
+        with suppress(OSError):
+            _link(path, _kept(path))
 
 
-def is_current(
+def restore(
     path: str | os.PathLike[str],
     layout: str,
     *,
@@ -126,20 +134,41 @@ def is_current(
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> bool:
-    """Tell whether `path` already holds what `create` with these arguments would begin.
+    """Put a file back that was kept, if it is what `create` with these arguments would give.
 
-    Then its time is set to now, so that it is newer than its inputs. A file that is
-    missing or unreadable is not current, and without a `code` none is.
+    Snakemake deletes all outputs of a job before it starts, also those that an edit does
+    not affect. A job of several networks puts these back instead of making them anew.
+
+    Returns
+    -------
+    bool
+        Whether `path` is there now; False if nothing was kept, it cannot be read, or it
+        was made otherwise.
     """
+    kept = _kept(path)
     try:
-        found = read_attributes(path)
+        found = read_attributes(kept)
     except NetkinError:
         return False
     wanted = lineage(code, parameters, [read_attributes(source)["lineage"] for source in inputs])
-    current = bool(code) and (found["layout"], found["lineage"]) == (LAYOUTS[layout], wanted)
-    if current:
-        os.utime(path)
-    return current
+    if (found["layout"], found["lineage"]) != (LAYOUTS[layout], wanted):
+        return False
+    _link(kept, path)
+    os.utime(path)  # newer than its inputs
+    return True
+
+
+def _kept(path: str | os.PathLike[str]) -> Path:
+    return Path(path).with_name(f".{Path(path).name}.kept")
+
+
+def _link(existing: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
+    """Make `new` a second name of a file, at once and in place of what was there."""
+    temporary = Path(new).with_name(f".{Path(new).name}.link")
+    temporary.unlink(missing_ok=True)
+    os.link(existing, temporary)
+    temporary.replace(new)
+    temporary.unlink(missing_ok=True)  # still there if both were names of one file already
 
 
 @contextmanager

@@ -18,15 +18,11 @@ for dataset, bundle, variants in study.bundles():
                 variant=variants,
             ),
         output:
-            # what is there and current is kept
-            [
-                update(path)
-                for path in expand(
-                    "results/diagram/{dataset}/{variant}/seed_{{seed}}.h5",
-                    dataset=dataset,
-                    variant=variants,
-                )
-            ],
+            expand(
+                "results/diagram/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
         log:
             f"logs/compute_diagram/{bundle}/seed_{{seed}}.log",
         benchmark:

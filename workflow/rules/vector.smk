@@ -19,15 +19,11 @@ for dataset, bundle, variants in study.bundles():
                 variant=variants,
             ),
         output:
-            # what is there and current is kept
-            [
-                update(path)
-                for path in expand(
-                    "results/vector/{{vector}}/{dataset}/{variant}/seed_{{seed}}.h5",
-                    dataset=dataset,
-                    variant=variants,
-                )
-            ],
+            expand(
+                "results/vector/{{vector}}/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
         log:
             f"logs/vectorise_diagram/{{vector}}/{bundle}/seed_{{seed}}.log",
         benchmark:

@@ -8,7 +8,7 @@ from netkin.diagram.diagram import write_diagram
 from netkin.diagram.exact import is_two_colourable
 from netkin.errors import NetkinError, did_you_mean
 from netkin.graph.graph import read_graph
-from netkin.storage import is_current
+from netkin.storage import restore
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 def compute_diagram(
     *, graph_path: str, diagram_path: str, engine: str, max_dimension: int, code: str = ""
 ) -> None:
-    """Write the persistence diagram of a graph, unless it is there already.
+    """Write the persistence diagram of a graph, or put back what was there.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def compute_diagram(
         "code": code,
         "inputs": [graph_path],
     }
-    if is_current(diagram_path, "diagram", **made_by):
+    if restore(diagram_path, "diagram", **made_by):
         return
     graph = read_graph(graph_path)
     used = engine

@@ -43,7 +43,7 @@ def write_diagram(
     `parameters`, `code` and `inputs` are recorded as in `netkin.storage.create`.
     """
     with storage.create(
-        path, "diagram", parameters=parameters or {}, code=code, inputs=inputs
+        path, "diagram", parameters=parameters or {}, code=code, inputs=inputs, keep=True
     ) as file:
         file.attrs["engine"] = engine
         for dimension, intervals in enumerate(diagram.intervals):

@@ -6,7 +6,7 @@ from typing import Any
 from netkin.errors import NetkinError
 from netkin.graph.graph import BiasVertices, graph_from_weights, write_graph
 from netkin.network.file import read_network
-from netkin.storage import is_current
+from netkin.storage import restore
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def build_graph(
     zeta: float,
     code: str = "",
 ) -> None:
-    """Write the graph of a trained network, unless it is there already.
+    """Write the graph of a trained network, or put back what was there.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def build_graph(
     """
     parameters = {"bias_vertices": bias_vertices, "zeta": zeta}
     made_by: Any = {"parameters": parameters, "code": code, "inputs": [network_path]}
-    if is_current(graph_path, "graph", **made_by):
+    if restore(graph_path, "graph", **made_by):
         return
     network = read_network(network_path)
     try:

@@ -209,7 +209,7 @@ def write_graph(
     """
     packed = {"compression": "gzip", "shuffle": True}
     with storage.create(
-        path, "graph", parameters=parameters or {}, code=code, inputs=inputs
+        path, "graph", parameters=parameters or {}, code=code, inputs=inputs, keep=True
     ) as file:
         file.attrs["n_vertices"] = graph.n_vertices
         for name in ("source", "target", "layer"):

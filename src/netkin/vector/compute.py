@@ -7,7 +7,7 @@ from typing import Any
 from netkin.diagram.diagram import read_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError, did_you_mean
-from netkin.storage import is_current
+from netkin.storage import restore
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
 from netkin.vector.vector import Vector, read_vector, write_vector
@@ -30,7 +30,7 @@ def vectorise_diagram(
 ) -> None:
     """Write a diagram as arrays on a sampling common to all networks and dimensions.
 
-    A file that is there already is left as it is.
+    What was there already is put back.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def vectorise_diagram(
         "code": code,
         "inputs": [diagram_path],
     }
-    if is_current(vector_path, "vector", **made_by):
+    if restore(vector_path, "vector", **made_by):
         return
     sampling = Sampling(low, high, n_bins)
     vectoriser = VECTORISERS[vector]

@@ -99,7 +99,7 @@ def write_vector(
     `netkin.storage.create`.
     """
     with storage.create(
-        path, "vector", parameters=parameters or {}, code=code, inputs=inputs
+        path, "vector", parameters=parameters or {}, code=code, inputs=inputs, keep=True
     ) as file:
         file.attrs["n_bins"] = vector.sampling.n_bins
         file.attrs["start"] = vector.sampling.start
