@@ -34,8 +34,10 @@ format: env
 bench: env
 	$(BIN)/python benchmarks/persistence.py
 	$(BIN)/python benchmarks/distances.py
+	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/equality.py
 
 env: $(READY)
 

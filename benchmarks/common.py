@@ -24,11 +24,22 @@ NETWORKS = {
 
 
 def random_network(sizes: list[int], seed: int = 0):
-    """Return weights and biases of a network of these layer sizes, normal, like trained ones."""
+    """Return normal weights of Glorot's variance, and small biases, for these layer sizes.
+
+    As in trained networks the layers have different scales, which is harder on the forest
+    than one scale for all.
+    """
     rng = np.random.default_rng(seed)
     shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
-    weights = [rng.normal(scale=0.05, size=shape).astype(np.float32) for shape in shapes]
-    biases = [rng.normal(scale=0.05, size=shape[0]).astype(np.float32) for shape in shapes]
+    scales = [np.sqrt(2 / sum(shape)) for shape in shapes]
+    weights = [
+        rng.normal(scale=scale, size=shape).astype(np.float32)
+        for shape, scale in zip(shapes, scales, strict=True)
+    ]
+    biases = [
+        rng.normal(scale=scale / 4, size=shape[0]).astype(np.float32)
+        for shape, scale in zip(shapes, scales, strict=True)
+    ]
     return weights, biases
 
 
@@ -56,9 +67,9 @@ def in_own_process(script: str, *arguments: str, memory_gib: float = 20) -> dict
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
     if done.returncode:
-        lost = "MemoryError" in done.stderr or "bad_alloc" in done.stderr or done.returncode < 0
-        if lost or "Unable to allocate" in done.stderr:
-            return {"error": f"out of memory ({memory_gib:.0f} GiB)"}
+        lost = ("MemoryError", "bad_alloc", "Unable to allocate", "Cannot allocate memory")
+        if any(text in done.stderr for text in lost) or done.returncode == -9:
+            return {"error": f"out of memory ({memory_gib:.0f} GiB of address space)"}
         raise RuntimeError(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 

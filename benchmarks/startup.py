@@ -2,8 +2,9 @@
 
     python benchmarks/startup.py [RESULTS]
 
-Reads the benchmark files of a finished run (default: results) and times the stage functions
-on its files inside one process. Prints a Markdown table; run `make run` first.
+Reads the benchmark files of a finished run of config/config.yaml (default: results) and times
+the stage functions on the files of its first seed inside one process, where imports are
+paid once. Prints a Markdown table; run `make run` first.
 """
 
 import sys
@@ -29,13 +30,11 @@ def main(results: Path) -> None:
     dataset = study.datasets[0]
     names = [variant.name for variant in study.variants(dataset)]
     work: dict[str, float] = {}
-    jobs: dict[str, int] = {}
 
     def timed(rule, function, **arguments):
         started = time.perf_counter()
         function(**arguments)
         work[rule] = work.get(rule, 0.0) + time.perf_counter() - started
-        jobs[rule] = jobs.get(rule, 0) + 1
 
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / "out.h5")
@@ -79,10 +78,9 @@ def main(results: Path) -> None:
 
         all_stages(names[:1], True)  # imports
         work.clear()
-        jobs.clear()
         all_stages(names, True)
         for measure in study.measures:
-            needs = common_source(measure)
+            needs = source_of(measure)
             timed(
                 "compute_distances",
                 compute_distances,
@@ -98,7 +96,7 @@ def main(results: Path) -> None:
     for rule, seconds in work.items():
         paths = list((results / "benchmark" / rule).rglob("*.tsv"))
         wall = pd.concat([pd.read_csv(path, sep="\t") for path in paths])["s"].sum()
-        pure = seconds / jobs[rule] * len(paths)
+        pure = seconds * len(study.seeds)
         totals = [totals[0] + pure, totals[1] + wall]
         rows.append([rule, str(len(paths)), *figures(pure, wall, len(paths))])
     rows.append(["all", "", *figures(*totals, 1)])
@@ -107,7 +105,7 @@ def main(results: Path) -> None:
     print(common.table(head, rows))
 
 
-def common_source(measure: str) -> str:
+def source_of(measure: str) -> str:
     """Return the folder of the files that a measure compares."""
     from netkin.distance import MEASURES
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from netkin.config import Study
-from netkin.dataset import DATASETS
+from netkin.config import DatasetSection, Study
+from netkin.dataset import CLASSES, DATASETS, FILES
 from netkin.distance import MEASURES
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
@@ -53,11 +53,11 @@ MISTAKES = {
     "unknown_data_set_to_run": (
         changed("study.datasets", ["mnits"]),
         "study.datasets: found 'mnits', which is not in the section dataset. "
-        "Allowed: digits, mnist. Did you mean 'mnist'?",
+        f"Allowed: {', '.join(CONFIG['dataset'])}. Did you mean 'mnist'?",
     ),
     "unknown_loader": (
-        changed("dataset.letters", {"labels": [2], "batch_size": 1, "epochs": 1}),
-        f"dataset.letters: no such data set. Allowed: {', '.join(DATASETS)}.",
+        changed("dataset.sound", {"labels": [2], "batch_size": 1, "epochs": 1}),
+        f"dataset.sound: no such data set. Allowed: {', '.join(DATASETS)}.",
     ),
     "number_out_of_range": (
         changed("dataset.digits.epochs", 0),
@@ -116,7 +116,36 @@ MISTAKES = {
     ),
     "unknown_option_of_a_loader": (
         changed("dataset.mnist.test_share", 0.5),
-        "dataset.mnist.test_share: unknown key. Allowed: kind, labels, batch_size, epochs.",
+        "dataset.mnist.test_share: unknown key. Allowed: "
+        f"{', '.join(DatasetSection.model_fields)}.",
+    ),
+    "unknown_key_of_an_extractor": (
+        changed("dataset.cifar10.extractor", {"epoch": 20, "epochs": 20, "batch_size": 256}),
+        "dataset.cifar10.extractor.epoch: unknown key. Allowed: epochs, batch_size. "
+        "Did you mean 'epochs'?",
+    ),
+    "extractor_without_epochs": (
+        changed("dataset.mnist.extractor", {"batch_size": 256}),
+        "dataset.mnist.extractor.epochs: this key is missing. It is described in "
+        "config/config.yaml.",
+    ),
+    "more_batches_than_there_are": (
+        changed("dataset.cifar10.batches", 6),
+        "dataset.cifar10.batches: found 6; input should be less than or equal to 5.",
+    ),
+    "more_labels_than_classes": (
+        changed("dataset.mnist.labels", [2, 12]),
+        "dataset.mnist.labels: found 12, but there are 10 classes. Allowed: 2 to 10.",
+    ),
+    "more_labels_than_languages": (
+        changed("dataset.language_identification.languages", ["en", "fr", "de"]),
+        "dataset.language_identification.labels: found 7, but there are 3 classes. "
+        "Allowed: 2 to 3.",
+    ),
+    "language_twice": (
+        changed("dataset.language_identification.languages", [*"abcdefg", "a"]),
+        "dataset.language_identification.languages: found 'a' more than once; list each value "
+        "once.",
     ),
     "colour_map": (
         changed("figure.training.colour_map", "viridiss"),
@@ -173,6 +202,29 @@ def test_two_data_sets_can_share_a_loader():
     assert study.dataset("digits_small").kind == "digits"
     assert study.dataset_options("digits_small") == {"test_share": 0.5, "split_seed": 0}
     assert study.dataset_options("digits") == {"test_share": 0.2, "split_seed": 0}
+
+
+def test_what_is_said_of_data_sets_is_said_of_registered_ones():
+    assert set(CLASSES) | set(FILES) <= set(DATASETS)
+
+
+def test_an_extractor_is_trained_as_the_networks_are():
+    config = changed("network.learning_rate", 0.002)
+    config["study"]["datasets"] = ["digits", "cifar10"]
+    study = Study(config)
+    assert study.dataset("digits").extractor is None
+    assert study.extraction("cifar10") == {
+        "dataset": "cifar10",
+        "epochs": 20,
+        "batch_size": 256,
+        "dropout": 0.2,
+        "learning_rate": 0.002,
+        "rho": 0.9,
+        "epsilon": 1e-7,
+        "validation_share": 0.1,
+    }
+    # not the loader's business
+    assert set(study.dataset_options("cifar10")) == {"batches", "unknown_checksums"}
 
 
 def test_only_controls_are_permuted():

@@ -53,10 +53,32 @@ def layered(rng, sizes, bias_vertices="per_neuron", kind="normal"):
     bias_vertices=st.sampled_from(["per_neuron", "per_layer", "none"]),
     kind=st.sampled_from(["normal", "ties", "sparse", "equal"]),
     seed=st.integers(0, 2**32 - 1),
+    light=st.sampled_from([0, 0.1, 1, 8]),
+    block=st.sampled_from([3, 50]),
 )
-def test_layered_networks_give_what_flagser_gives(sizes, bias_vertices, kind, seed):
+def test_layered_networks_give_what_flagser_gives(sizes, bias_vertices, kind, seed, light, block):
     graph = layered(np.random.default_rng(seed), sizes, bias_vertices, kind)
-    assert_same(exact_diagram(graph, max_dimension=3), flagser_diagram(graph, max_dimension=3))
+    with pytest.MonkeyPatch.context() as patch:
+        # so that small graphs, too, need several passes and reductions
+        patch.setattr(forest, "LIGHT_EDGES_PER_VERTEX", light)
+        patch.setattr(forest, "FEW_SAMPLES", 2)
+        patch.setattr(forest, "MOST_EDGES_KEPT", 2 * block)
+        patch.setattr("netkin.diagram.exact.EDGES_PER_BLOCK", block)
+        patch.setattr("netkin.diagram.exact.SAMPLE_SIZE", block)
+        found = exact_diagram(graph, max_dimension=3)
+    assert_same(found, flagser_diagram(graph, max_dimension=3))
+
+
+@pytest.mark.parametrize("scales", [[1, 1, 1], [1, 0.1, 1], [0.01, 1, 0.1], [1, 1, 1e-4]])
+def test_layers_of_different_scale_give_what_flagser_gives(scales):
+    rng = np.random.default_rng(5)
+    sizes = [60, 200, 150, 10]
+    weights = [
+        (scale * rng.normal(size=(b, a))).astype(np.float32)
+        for a, b, scale in zip(sizes, sizes[1:], scales, strict=False)
+    ]
+    graph = graph_from_weights(weights, [np.zeros(b, np.float32) for b in sizes[1:]])
+    assert_same(exact_diagram(graph, max_dimension=1), flagser_diagram(graph, max_dimension=1))
 
 
 @FAST
@@ -147,9 +169,13 @@ def test_a_triangle_beside_a_layered_part_is_found():
     assert not is_two_colourable(graph)
 
 
-def test_a_negative_value_is_refused():
-    with pytest.raises(NetkinError, match="before its vertices enter"):
-        exact_diagram(graph_of([(0, 1, -0.5)], 2), max_dimension=1)
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [(-0.5, "before its vertices enter"), (np.nan, "NaN or infinite"), (np.inf, "NaN or infinite")],
+)
+def test_a_value_that_makes_no_filtration_is_refused(value, sentence):
+    with pytest.raises(NetkinError, match=sentence):
+        exact_diagram(graph_of([(0, 1, value)], 2), max_dimension=1)
 
 
 @pytest.mark.parametrize(

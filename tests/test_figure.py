@@ -52,7 +52,7 @@ def test_panels_of_an_overview_share_one_scale(panel):
     figure = draw_overview([panel] * 4)
     meshes = [ax.collections[0] for ax in figure.axes[:4]]
     assert {mesh.get_clim() for mesh in meshes} == {(0.0, 1.0)}
-    assert len(figure.axes) == 7  # a grid of two rows of three, and one colour bar
+    assert len(figure.axes) == 5  # two rows of two, and one colour bar
 
 
 def test_deviations_have_their_own_scale(panel):

@@ -19,7 +19,12 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from netkin.config import Study
 from netkin.diagram.diagram import Diagram
 from netkin.distance.line import bottleneck_on_line, lengths_on_line, wasserstein_on_line
-from netkin.distance.matching import bottleneck, wasserstein
+from netkin.distance.matching import (
+    _bottleneck_in_plane,
+    _wasserstein_in_plane,
+    bottleneck,
+    wasserstein,
+)
 from netkin.errors import NetkinError
 
 DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=300)
@@ -124,6 +129,11 @@ def test_thousands_of_random_diagrams_on_a_line(seed):
     for _ in range(800):
         a, b = random_lengths(rng), random_lengths(rng)
         a_0, b_0 = born_at_0(a), born_at_0(b)
+        # hera, through what guards it against ties and equal diagrams
+        assert wasserstein_on_line(a, b) == pytest.approx(
+            _wasserstein_in_plane(a_0, b_0), rel=1e-7, abs=1e-7
+        )
+        assert bottleneck_on_line(a, b) == pytest.approx(_bottleneck_in_plane(a_0, b_0), rel=1e-12)
         assert wasserstein_on_line(a, b) == pytest.approx(
             best_total(a_0, b_0), rel=1e-12, abs=1e-13
         )

@@ -70,6 +70,7 @@ def test_the_change_taken_back_gives_the_first_digest(digest_of):
 def test_every_stage_function_has_a_digest_of_its_own():
     names = [
         ("netkin.dataset.prepare", "prepare_dataset"),
+        ("netkin.dataset.features", "extract_features"),
         ("netkin.network.train", "train_network"),
         ("netkin.graph.build", "build_graph"),
         ("netkin.diagram.compute", "compute_diagram"),

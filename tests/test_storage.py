@@ -175,9 +175,48 @@ def test_what_would_be_made_otherwise_is_not_put_back(tmp_path):
         assert not restore(path, "vector", **made_by(**change))
     assert not restore(path, "graph", **made_by())
     assert not path.exists()
-    kept = tmp_path / ".a.h5.kept"
-    kept.write_bytes(kept.read_bytes()[:50])
+    assert not restore(path, "vector", **made_by(code=""))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "an array gone", "a value changed"])
+def test_a_damaged_file_is_not_put_back(tmp_path, damage):
+    path, kept = tmp_path / "a.h5", tmp_path / ".a.h5.kept"
+    write_vector(path, keep=True, code="abc")
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:50])
+    else:
+        with h5py.File(path, "r+") as file:
+            if damage == "an array gone":
+                del file["H0"]
+            else:
+                file["H0"][0] = 5.0
+    path.unlink()
     assert not restore(path, "vector", **made_by())
+    assert not path.exists()
+    write_vector(path, keep=True, code="abc")
+    assert restore(path, "vector", **made_by())
+    assert kept.exists()
+
+
+def test_other_content_of_an_input_counts_also_when_it_was_made_the_same_way(tmp_path):
+    source, path = tmp_path / "input.h5", tmp_path / "a.h5"
+    write_vector(source, (1.0, 2.0))
+    write_vector(path, keep=True, code="abc", inputs=[source])
+    assert restore(path, "vector", **made_by(inputs=[source]))
+    write_vector(source, (1.0, 3.0))  # same code and parameters, another machine say
+    assert not restore(path, "vector", **made_by(inputs=[source]))
+
+
+def test_without_hard_links_nothing_is_put_back_and_nothing_fails(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no hard links here")
+
+    path = tmp_path / "a.h5"
+    write_vector(path, keep=True, code="abc")
+    monkeypatch.setattr(os, "link", refuse)
+    assert not restore(path, "vector", **made_by())
+    write_vector(path, keep=True, code="abc")
+    assert path.is_file()
 
 
 def test_only_the_last_version_is_kept(tmp_path):

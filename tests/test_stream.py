@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -65,6 +67,40 @@ def test_dead_units_and_ties_are_handled(tmp_path):
     for array, intervals in zip(vectors["betti"].arrays, diagram.intervals, strict=True):
         wanted = VECTORISERS["betti"].vectorise(intervals, Sampling(0.0, 1.0, 40))
         np.testing.assert_array_equal(array, wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"vectors": {"bety": {"n_bins": 4}}}, "Did you mean 'betti'"),
+        ({"vectors": {"betti": {}}}, "n_bins, is missing"),
+        ({"bias_vertices": "per_neurom"}, "Did you mean 'per_neuron'"),
+        ({"zeta": 2.0}, "zeta: found 2.0"),
+        ({"max_dimension": 0}, "max_dimension: found 0"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(tmp_path, arguments, sentence):
+    save(tmp_path / "n.h5", *random_layers())
+    with pytest.raises(NetkinError, match=sentence):
+        vectorise_layers(tmp_path / "n.h5", **{"vectors": {"betti": {"n_bins": 4}}, **arguments})
+
+
+def test_memory_does_not_grow_with_the_number_of_weights(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    peaks = []
+    monkeypatch.setattr(stream, "WEIGHTS_PER_BLOCK", 1 << 14)
+    for width in (100, 800):
+        weights = [rng.normal(size=(width, 1000)).astype(np.float32)]
+        path = tmp_path / f"{width}.h5"
+        save(path, weights, [np.zeros(width, np.float32)])
+        vectorise_layers(path, {"silhouette": {"n_bins": 40}})  # imports
+        tracemalloc.start()
+        vectorise_layers(path, {"silhouette": {"n_bins": 40}})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # eight times the weights, 1.6 times the units
+    assert peaks[1] < 3 * peaks[0]
+    assert peaks[1] < weights[0].nbytes * 4
 
 
 def broken(kind):

@@ -132,7 +132,7 @@ EDITS = {
     ),
     "the data folder": (lambda c: c.set("data_folder", "elsewhere"), {}),
     "a comment in the library": (
-        lambda c: c.edit("src/netkin/network/train.py", "import hashlib", "# why\nimport hashlib"),
+        lambda c: c.edit("src/netkin/network/train.py", "import logging", "# why\nimport logging"),
         {},
     ),
     "a docstring in the library": (

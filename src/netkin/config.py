@@ -8,12 +8,13 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 import matplotlib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from netkin.dataset import DATASETS
+from netkin.dataset import CLASSES, DATASETS, FILES
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError, did_you_mean
@@ -40,6 +41,13 @@ class StudySection(_Section):
     seeds: PositiveInt | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
+class ExtractorSection(_Section):
+    """Training of the convolutions whose features take the place of the pixels."""
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+
+
 class DatasetSection(_Section):
     """What every data set has, whatever its loader."""
 
@@ -47,6 +55,7 @@ class DatasetSection(_Section):
     labels: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
     batch_size: PositiveInt
     epochs: PositiveInt
+    extractor: ExtractorSection | None = None
 
 
 class VariantsSection(_Section):
@@ -202,6 +211,33 @@ class Study:
         """Return the options of a data set's loader."""
         return self.dataset(dataset).model_dump(exclude=set(DatasetSection.model_fields))
 
+    def dataset_files(self, dataset: str) -> list[str]:
+        """Return the user's own files that a data set is made of, as far as all are there."""
+        files_of = FILES.get(self.dataset(dataset).kind)
+        if files_of is None:
+            return []
+        folder = Path(self.config.data_folder).expanduser()
+        try:
+            return [str(path) for path in files_of(folder, **self.dataset_options(dataset))]
+        except NetkinError:
+            return []  # the job says so, in one sentence and with a log
+
+    def extraction(self, dataset: str) -> dict[str, Any]:
+        """Return all that determines the features of a data set that has an extractor."""
+        section = self.dataset(dataset).extractor
+        assert section is not None
+        network = self.config.network
+        return {
+            "dataset": dataset,
+            "epochs": section.epochs,
+            "batch_size": section.batch_size,
+            "dropout": network.dropout,
+            "learning_rate": network.learning_rate,
+            "rho": network.rho,
+            "epsilon": network.epsilon,
+            "validation_share": network.validation_share,
+        }
+
     def variants(self, dataset: str) -> list[Variant]:
         """Return the variants to run on a data set, in the order of the grid."""
         return list(self._variants[dataset].values())
@@ -345,7 +381,21 @@ def _check_dataset(name: Any, entry: Any) -> list[str]:
         where = f"{path}.kind: found {kind!r}" if "kind" in entry else f"{path}: no such data set"
         return [f"{where}. Allowed: {_listed(DATASETS)}.{did_you_mean(kind, DATASETS)}"]
     model = options_model(kind, DATASETS[kind], DatasetSection)
-    return _check_model(model, {"kind": kind, **entry}, f"{path}.")
+    errors = _check_model(model, {"kind": kind, **entry}, f"{path}.")
+    return errors or _check_classes(path, _dataset_section(name, entry))
+
+
+def _check_classes(path: str, section: DatasetSection) -> list[str]:
+    """Check that no variant asks for more labels than there are classes."""
+    classes = CLASSES.get(section.kind)
+    if isinstance(classes, str):
+        classes = len(getattr(section, classes))
+    most = max(section.labels)
+    if classes is None or most <= classes:
+        return []
+    return [
+        f"{path}.labels: found {most}, but there are {classes} classes. Allowed: 2 to {classes}."
+    ]
 
 
 def _check_relations(right: Mapping[str, Any]) -> list[str]:
@@ -420,7 +470,7 @@ def _check_repeats(right: Mapping[str, Any]) -> list[str]:
         variants = right["network"]["variants"]
         lists |= {f"network.variants.{group}": variants[group] for group in GROUPS[:2]}
     for name, entry in right.get("dataset", {}).items():
-        lists[f"dataset.{name}.labels"] = entry["labels"]
+        lists |= {f"dataset.{name}.{key}": value for key, value in entry.items()}
     errors = []
     for path, values in lists.items():
         if isinstance(values, list):
@@ -481,9 +531,12 @@ def _keys_at(model: type[BaseModel], parts: Sequence[Any]) -> list[str]:
     """Return the keys allowed at a path of a model."""
     for part in parts:
         annotation = model.model_fields[part].annotation
-        if not (inspect.isclass(annotation) and issubclass(annotation, BaseModel)):
+        # a section that may be left out is a union with None
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if inspect.isclass(kind)]
+        sections = [kind for kind in kinds if issubclass(kind, BaseModel)]
+        if not sections:
             break
-        model = annotation
+        model = sections[0]
     return list(model.model_fields)
 
 

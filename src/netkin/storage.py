@@ -7,7 +7,8 @@ is and what made it:
 layout     stage and layout version, e.g. ``graph/1``
 parameters JSON object, every parameter that made the file
 code       digest of the library code that made it, "" outside the workflow
-lineage    digest of code, parameters and the lineages of the input files
+lineage    digest of code, parameters and the contents of the input files
+content    digest of all arrays and other attributes of this file
 version    version of netkin
 ========== ==============================================================
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from netkin import __version__
 from netkin.errors import NetkinError
@@ -39,6 +41,9 @@ LAYOUTS = {
 """Stage -> the value of the root attribute ``layout`` of its files."""
 
 
+BYTES_AT_ONCE = 1 << 24
+
+
 def canonical_json(value: Any) -> str:
     """Return `value` as JSON with sorted keys, so that equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
@@ -52,7 +57,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored as a parameter")
 
 
-def lineage(code: str, parameters: Mapping[str, Any], input_lineages: Iterable[str]) -> str:
+def lineage(code: str, parameters: Mapping[str, Any], input_contents: Iterable[str]) -> str:
     """Digest of all that determines a result: code, parameters and what it was made from.
 
     Returns
@@ -60,7 +65,7 @@ def lineage(code: str, parameters: Mapping[str, Any], input_lineages: Iterable[s
     str
         16 hexadecimal digits. Equal lineages mean equal content on the same machine.
     """
-    text = canonical_json([code, dict(parameters), list(input_lineages)])
+    text = canonical_json([code, dict(parameters), list(input_contents)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -113,14 +118,15 @@ def create(
         been deleted. It takes no space of its own as long as both names are there. On a
         file system without hard links nothing is kept.
     """
-    lineages = [read_attributes(source)["lineage"] for source in inputs]
+    contents = [read_attributes(source)["content"] for source in inputs]
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["layout"] = LAYOUTS[layout]
         file.attrs["parameters"] = canonical_json(dict(parameters))
         file.attrs["code"] = code
-        file.attrs["lineage"] = lineage(code, parameters, lineages)
+        file.attrs["lineage"] = lineage(code, parameters, contents)
         file.attrs["version"] = __version__
         yield file
+        file.attrs["content"] = _content(file)
     if keep:
         with suppress(OSError):
             _link(path, _kept(path))
@@ -150,12 +156,45 @@ def restore(
         found = read_attributes(kept)
     except NetkinError:
         return False
-    wanted = lineage(code, parameters, [read_attributes(source)["lineage"] for source in inputs])
-    if (found["layout"], found["lineage"]) != (LAYOUTS[layout], wanted):
+    wanted = lineage(code, parameters, [read_attributes(source)["content"] for source in inputs])
+    # without a digest of the code nobody knows what made the file
+    if not code or (found["layout"], found["lineage"]) != (LAYOUTS[layout], wanted):
         return False
-    _link(kept, path)
-    os.utime(path)  # newer than its inputs
-    return True
+    try:
+        with _open(kept) as file:
+            intact = _content(file) == found["content"]
+        if intact:
+            _link(kept, path)
+            os.utime(path)  # newer than its inputs
+    except OSError:  # a damaged file, or a file system without hard links
+        intact = False
+    if not intact:
+        kept.unlink()
+    return intact
+
+
+def _content(file: h5py.File) -> str:
+    """Return a digest of all arrays and attributes of a file but this digest."""
+    digest = hashlib.blake2b(digest_size=8)
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        attributes = {key: repr(value) for key, value in item.attrs.items() if key != "content"}
+        digest.update(f"{name} {sorted(attributes.items())}".encode())
+        if not isinstance(item, h5py.Dataset):
+            return
+        digest.update(f"{item.dtype} {item.shape}".encode())
+        if item.dtype.kind == "O":
+            digest.update(repr(item.asstr()[()].tolist()).encode())
+        elif item.ndim == 0:
+            digest.update(item[()].tobytes())
+        else:  # a part at a time: an array may be larger than memory
+            rows = max(1, BYTES_AT_ONCE // max(1, item.nbytes // max(1, len(item))))
+            for start in range(0, len(item), rows):
+                digest.update(np.ascontiguousarray(item[start : start + rows]).data)
+
+    add("/", file)
+    file.visititems(add)
+    return digest.hexdigest()
 
 
 def _kept(path: str | os.PathLike[str]) -> Path:

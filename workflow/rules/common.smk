@@ -4,6 +4,7 @@ Gives: `study`, the checked config, which every rule asks for its own piece only
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -27,8 +28,14 @@ except NetkinError as error:
     raise WorkflowError(str(error)) from None
 
 
+EXTRACTED = [dataset for dataset in study.datasets if study.dataset(dataset).extractor]
+PREPARED = {f"{d}.images" if d in EXTRACTED else d: d for d in study.datasets}
+"""What a loader gives, as an id in paths -> its data set; features replace the images."""
+
+
 wildcard_constraints:
     dataset="|".join(study.datasets),
+    prepared="|".join(re.escape(prepared) for prepared in PREPARED),
     variant="|".join(sorted({v.name for d in study.datasets for v in study.variants(d)})),
     seed=r"\d+",
     vector="|".join(study.vectors),
@@ -73,7 +80,7 @@ def files_of_measure(wildcards):
 def benchmarks_of_stages():
     """Return [(rule, benchmark file), ...] of every job from dataset to distance."""
     patterns = {
-        "dataset": {"prepare_dataset": "{dataset}"},
+        "dataset": {"prepare_dataset": "{prepared}", "extract_features": "{extracted}"},
         "network": {"train_network": NETWORK},
         "graph": {"build_graph": "{bundle}/seed_{seed}"},
         "diagram": {"compute_diagram": "{bundle}/seed_{seed}"},
@@ -92,6 +99,8 @@ def benchmarks_of_stages():
                 paths = expand(
                     f"results/benchmark/{rule_name}/{pattern}.tsv",
                     dataset=dataset,
+                    prepared=[prepared for prepared, d in PREPARED.items() if d == dataset],
+                    extracted=[d for d in EXTRACTED if d == dataset],
                     variant=[v.name for v in study.variants(dataset)],
                     seed=study.seeds,
                     bundle=[bundle for d, bundle, _ in study.bundles() if d == dataset],

@@ -1,20 +1,25 @@
-"""dataset: read, check and store the arrays of a data set.
+"""dataset: read, check and store the arrays of a data set, or the features of its images.
 
-Needs the data files of the config's `data_folder` (downloaded when missing).
-Gives results/dataset/{dataset}.h5.
+Needs the data files of the config's `data_folder` (downloaded when missing, where that is
+possible). Those that no checksum fixes are inputs: another text makes the data set anew.
+Gives results/dataset/{dataset}.h5; before it results/dataset/{dataset}.images.h5, where the
+data set has an extractor.
 """
 
 from netkin.dataset import DATASETS
+from netkin.dataset.features import extract_features
 from netkin.dataset.prepare import prepare_dataset
 
 
 rule prepare_dataset:
+    input:
+        lambda wildcards: study.dataset_files(PREPARED[wildcards.prepared]),
     output:
-        dataset="results/dataset/{dataset}.h5",
+        dataset="results/dataset/{prepared}.h5",
     log:
-        "logs/prepare_dataset/{dataset}.log",
+        "logs/prepare_dataset/{prepared}.log",
     benchmark:
-        "results/benchmark/prepare_dataset/{dataset}.tsv"
+        "results/benchmark/prepare_dataset/{prepared}.tsv"
     conda:
         "../../envs/network.yaml"
     threads: 1
@@ -24,10 +29,36 @@ rule prepare_dataset:
         # a place, not content: data files moved elsewhere must not retrain the grid
         data_folder=study.config.data_folder,
     params:
-        kind=lambda wildcards: study.dataset(wildcards.dataset).kind,
-        options=lambda wildcards: study.dataset_options(wildcards.dataset),
+        kind=lambda wildcards: study.dataset(PREPARED[wildcards.prepared]).kind,
+        options=lambda wildcards: study.dataset_options(PREPARED[wildcards.prepared]),
         code=lambda wildcards: code_digest(
-            prepare_dataset, DATASETS[study.dataset(wildcards.dataset).kind]
+            prepare_dataset, DATASETS[study.dataset(PREPARED[wildcards.prepared]).kind]
         ),
     script:
         "../scripts/prepare_dataset.py"
+
+
+rule extract_features:
+    input:
+        images="results/dataset/{dataset}.images.h5",
+    output:
+        dataset="results/dataset/{dataset}.h5",
+    log:
+        "logs/extract_features/{dataset}.log",
+    benchmark:
+        "results/benchmark/extract_features/{dataset}.tsv"
+    wildcard_constraints:
+        # no id has a hyphen: where no data set has an extractor, nothing matches
+        dataset="|".join(EXTRACTED) or "-",
+    conda:
+        "../../envs/network.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        extraction=lambda wildcards: study.extraction(wildcards.dataset),
+        device=study.config.network.device,
+        code=code_digest(extract_features),
+    script:
+        "../scripts/extract_features.py"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -124,16 +125,21 @@ def write_arrays(
         Digest of the code that made them.
     """
     with create(path, "dataset", parameters=parameters, code=code) as file:
-        for part in ("train", "test"):
-            for what in ("inputs", "labels", "rows"):
-                file.create_dataset(
-                    f"{part}/{what}",
-                    data=getattr(arrays, f"{part}_{what}"),
-                    compression="gzip",
-                    compression_opts=1,
-                    shuffle=True,
-                )
-        file["label_names"] = list(arrays.label_names)
+        store_arrays(file, arrays)
+
+
+def store_arrays(file: h5py.File, arrays: Arrays) -> None:
+    """Put the arrays into a file that was opened for writing, as `write_arrays` says."""
+    for part in ("train", "test"):
+        for what in ("inputs", "labels", "rows"):
+            file.create_dataset(
+                f"{part}/{what}",
+                data=getattr(arrays, f"{part}_{what}"),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+    file["label_names"] = list(arrays.label_names)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> Arrays:

@@ -17,7 +17,6 @@ from netkin.diagram.diagram import Diagram
 from netkin.diagram.forest import (
     SAMPLE_SIZE,
     EdgeBlock,
-    light_threshold,
     minimum_spanning_forest,
 )
 from netkin.errors import NetkinError
@@ -47,8 +46,10 @@ def exact_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
     Raises
     ------
     NetkinError
-        The graph is not two-colourable, or an edge has a negative value.
+        The graph is not two-colourable, or a value is negative, NaN or infinite.
     """
+    if not np.isfinite(graph.value).all():
+        raise NetkinError("an edge has a value that is NaN or infinite.")
     if graph.value.size and graph.value.min() < 0:
         raise NetkinError(
             f"an edge has the value {graph.value.min()}, which is before its vertices enter at 0."
@@ -56,15 +57,13 @@ def exact_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
     if not is_two_colourable(graph):
         raise NetkinError(
             "the engine 'exact' needs a graph without cycles of odd length, and this one has "
-            "some (edges within a layer, or skip connections); use 'flagser' or 'auto'."
+            "some (as edges within a layer and some skip connections make); use 'flagser' or "
+            "'auto'."
         )
     n_edges = len(graph.value)
-    sample = graph.value[:: max(1, n_edges // SAMPLE_SIZE)]
-    forest = minimum_spanning_forest(
-        lambda: _blocks(graph),
-        graph.n_vertices,
-        light_threshold(sample, graph.n_vertices, n_edges),
-    )
+    some = slice(None, None, max(1, n_edges // SAMPLE_SIZE))
+    sample = EdgeBlock(graph.value[some], graph.source[some], graph.target[some], 0)
+    forest = minimum_spanning_forest(lambda: _blocks(graph), graph.n_vertices, n_edges, sample)
     return diagram_of_forest(graph.value, forest.edges, forest.n_components, max_dimension)
 
 

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 LIGHT_EDGES_PER_VERTEX = 8
-"""How many of the lightest edges the first pass aims at; a random graph of n vertices is
-connected once it has n log(n) / 2 edges."""
+"""How many of the lightest edges a pass aims at; a random graph of n vertices is connected
+once it has n log(n) / 2 edges."""
 MOST_EDGES_KEPT = 1 << 22
 """Edges collected before they are reduced to their own forest."""
 SAMPLE_SIZE = 1 << 16
+FEW_SAMPLES = 64
+"""A sample of so few edges says nothing of their distribution, only that they are few."""
 
 
 class EdgeBlock(NamedTuple):
@@ -55,23 +57,11 @@ class Forest(NamedTuple):
     n_components: int
 
 
-def light_threshold(sample: NDArray[np.floating[Any]], n_vertices: int, n_edges: int) -> float:
-    """Return a key below which a graph has a few light edges per vertex, roughly.
-
-    Parameters
-    ----------
-    sample : array
-        Keys drawn evenly from all edges; may be empty.
-    """
-    if sample.size == 0:
-        return float("inf")
-    share = min(1.0, LIGHT_EDGES_PER_VERTEX * n_vertices / n_edges)
-    rank = min(sample.size - 1, int(np.ceil(share * sample.size)))
-    return float(np.partition(sample, rank)[rank])
-
-
 def minimum_spanning_forest(
-    blocks: Callable[[], Iterator[EdgeBlock]], n_vertices: int, threshold: float
+    blocks: Callable[[], Iterator[EdgeBlock]],
+    n_vertices: int,
+    n_edges: int,
+    sample: EdgeBlock,
 ) -> Forest:
     """Find a minimum spanning forest of an undirected graph, parallel edges allowed.
 
@@ -81,30 +71,57 @@ def minimum_spanning_forest(
     Parameters
     ----------
     blocks : callable
-        Returns an iterator over all edges; called twice at most, with the same edges.
-    n_vertices : int
+        Returns an iterator over all edges; called a few times, with the same edges.
+    n_vertices, n_edges : int
         Vertices are 0 to n_vertices - 1.
-    threshold : float
-        What counts as light, see `light_threshold`; any value gives a right answer.
+    sample : EdgeBlock
+        Edges drawn evenly from all, one-dimensional, its `start` without meaning. It
+        chooses what a pass looks at; any sample gives a right answer.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    light = _Kept(n_vertices)
-    for block in blocks():
-        light.add(block, np.flatnonzero(block.key.ravel() <= threshold))
-    light.reduce()
-    pairs = (light.tail, light.head)
-    joined = coo_array((np.ones(len(light.index)), pairs), shape=(n_vertices, n_vertices))
-    n_components, component = connected_components(joined, directed=False)
-    if n_components > 1:
-        # small integers make the gathers below cheaper
-        component = component.astype(np.int32)
+    kept = _Kept(n_vertices)
+    component = np.arange(n_vertices, dtype=np.int32)
+    n_components = n_vertices
+    low = -np.inf
+    while n_components > 1 and low < np.inf:
+        high = _next_threshold(sample, component, low, n_components, n_edges)
         for block in blocks():
-            crossing = component[block.tail] != component[block.head]
-            light.add(block, np.flatnonzero((crossing & (block.key > threshold)).ravel()))
-        light.reduce()
-    return Forest(np.sort(light.index), n_vertices - len(light.index))
+            wanted = component[block.tail] != component[block.head]
+            wanted &= block.key <= high
+            wanted &= block.key > low
+            kept.add(block, np.flatnonzero(wanted.ravel()))
+        kept.reduce()
+        pairs = (kept.tail, kept.head)
+        forest = coo_array((np.ones(len(kept.index)), pairs), shape=(n_vertices, n_vertices))
+        n_components, component = connected_components(forest, directed=False)
+        low = high
+    return Forest(np.sort(kept.index), n_vertices - len(kept.index))
+
+
+def _next_threshold(
+    sample: EdgeBlock,
+    component: NDArray[np.int32],
+    low: float,
+    n_components: int,
+    n_edges: int,
+) -> float:
+    """Return the key up to which a pass looks at edges that join two components.
+
+    Layers whose weights are much smaller than those of others come into play only in
+    later passes; the threshold follows the edges that still count.
+    """
+    crossing = component[sample.tail] != component[sample.head]
+    keys = sample.key[crossing & (sample.key > low)]
+    if keys.size <= FEW_SAMPLES:
+        return float("inf")
+    expected = n_edges * keys.size / sample.key.size
+    share = LIGHT_EDGES_PER_VERTEX * n_components / expected
+    if share > 0.5:
+        return float("inf")
+    rank = int(np.ceil(share * keys.size))
+    return float(np.partition(keys, rank)[rank])
 
 
 class _Kept:

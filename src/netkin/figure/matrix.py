@@ -1,5 +1,6 @@
 """Matrices of distances as heat maps, in the style of the figures of arXiv 2101.07752."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ def draw_deviation_matrix(panel: Panel, *, colour_map: str = "magma") -> Figure:
 def draw_overview(panels: Sequence[Panel], *, colour_map: str = "viridis") -> Figure:
     """Draw several measures side by side on one shared colour scale."""
     with matplotlib.rc_context(STYLE):
-        columns = min(len(panels), 3)
+        columns = len(panels) if len(panels) <= 3 else math.ceil(math.sqrt(len(panels)))
         rows = -(-len(panels) // columns)
         figure = Figure(figsize=(3.5 * columns + 0.9, 3.7 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)

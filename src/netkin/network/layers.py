@@ -54,11 +54,14 @@ def open_layers(path: str | Path) -> Iterator[list[Layer]]:
 @contextmanager
 def _open_hdf5(path: str | Path) -> Iterator[list[Layer]]:
     with open_layout(path, "network", reading_only=False) as file:
-        groups = [file[f"layers/{i}"] for i in range(len(file.get("layers", ())))]
-        yield [
-            Layer(g["weight"], g["bias"][:] if "bias" in g else None, g["weight"].shape)
-            for g in groups
-        ]
+        layers = []
+        for index in range(len(file.get("layers", ()))):
+            weight = file.get(f"layers/{index}/weight")
+            bias = file.get(f"layers/{index}/bias")
+            if weight is None or weight.dtype.kind != "f":
+                raise NetkinError(f"{path}: layer {index} has no array of numbers 'weight'.")
+            layers.append(Layer(weight, None if bias is None else bias[:], weight.shape))
+        yield layers
 
 
 @contextmanager
@@ -78,6 +81,11 @@ def _open_safetensors(path: str | Path) -> Iterator[list[Layer]]:
         layers = []
         for name in weights:
             weight = stored.get_slice(name)
+            if weight.get_dtype() not in ("F64", "F32", "F16"):
+                raise NetkinError(
+                    f"{path}: '{name}' is stored as {weight.get_dtype()}; allowed are F64, F32 and "
+                    "F16. Convert it to float32."
+                )
             bias_name = name.removesuffix("weight") + "bias"
             bias = stored.get_tensor(bias_name) if bias_name in names else None
             layers.append(Layer(weight, bias, tuple(weight.get_shape())))

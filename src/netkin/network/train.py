@@ -1,31 +1,25 @@
 """Stage network: train one network of the grid."""
 
-import hashlib
 import logging
-import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays, read_arrays
 from netkin.errors import NetkinError
-from netkin.network.file import HISTORY, Network, write_network
+from netkin.network.file import Network, write_network
+from netkin.network.fit import evaluate, fit, rows_to_train_on
 from netkin.network.mlp import build_mlp, layer_arrays
 from netkin.network.optimiser import RMSprop
+from netkin.network.torch_setup import choose_device, derived_seed, flushed_denormals
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 logger = logging.getLogger(__name__)
-
-EVALUATION_ROWS = 4096
-"""Rows evaluated at once; bounds the memory of the hidden activations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +118,10 @@ def train_network(
     import torch
 
     torch.set_num_threads(threads)
-    place = _choose_device(device)
+    place = choose_device(device)
     logger.info("%s: training on %s, %d rows", name, place.type, len(train.labels))
     on_cuda = [torch.cuda.current_device()] if place.type == "cuda" else []
-    with _flushed_denormals(), torch.random.fork_rng(devices=on_cuda):
+    with flushed_denormals(), torch.random.fork_rng(devices=on_cuda):
         torch.manual_seed(derived_seed(dataset, variant, seed))
         model = build_mlp(
             train.inputs.shape[1],
@@ -137,7 +131,7 @@ def train_network(
             dropout=dropout,
         ).to(place)
         optimiser = RMSprop(model, learning_rate=learning_rate, rho=rho, epsilon=epsilon)
-        history = _fit(
+        history = fit(
             model,
             optimiser,
             _tensors(train, place),
@@ -146,8 +140,9 @@ def train_network(
             epochs=epochs,
             name=name,
             learning_rate=learning_rate,
+            logger=logger,
         )
-    test_accuracy = _evaluate(model, _tensors(test, place))[1]
+    test_accuracy = evaluate(model, _tensors(test, place))[1]
     weights, biases = layer_arrays(model)
     parameters = {
         "dataset": dataset,
@@ -175,31 +170,6 @@ def train_network(
         inputs=[dataset_path],
     )
     logger.info("test accuracy %.4f, %.1f s", test_accuracy, time.perf_counter() - started)
-
-
-@contextmanager
-def _flushed_denormals() -> Iterator[None]:
-    """Let the processor take denormal numbers for 0 within the block.
-
-    Without it the averages of RMSprop for dead units decay into denormal numbers, which
-    make deep networks 4 times slower.
-    """
-    import torch
-
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-
-
-def derived_seed(dataset: str, variant: str, seed: int) -> int:
-    """Return a number in [0, 2^63) that depends on the three and on nothing else.
-
-    It is taken from a SHA-256 digest, so it is the same on every machine.
-    """
-    digest = hashlib.sha256(f"{dataset}/{variant}/{seed}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def select_rows(
@@ -268,109 +238,13 @@ def select_rows(
         raise NetkinError(
             f"{name}: input_order is '{input_order}'; allowed are 'samples', 'features' and none."
         )
-    n_train = math.floor(len(train.labels) * (1 - validation_share))
-    if n_train < 1:
-        raise NetkinError(
-            f"{name}: validation_share {validation_share} leaves none of {len(train.labels)} "
-            "rows to train on; lower it."
-        )
+    n_train = rows_to_train_on(len(train.labels), validation_share, name)
     validation = Rows(train.inputs[n_train:], train.labels[n_train:])
     train = Rows(train.inputs[:n_train], train.labels[:n_train])
     return train, validation, test, n_outputs
-
-
-def _choose_device(device: str) -> "torch.device":
-    import torch
-
-    if device not in ("auto", "cpu", "cuda"):
-        raise NetkinError(f"device: '{device}' is not known; allowed are auto, cpu and cuda.")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise NetkinError(
-            f"device: 'cuda' was asked for, but torch {torch.__version__} finds no GPU here; "
-            "set it to auto or cpu, or install a CUDA build of torch."
-        )
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 def _tensors(rows: Rows, device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
     import torch
 
     return torch.from_numpy(rows.inputs).to(device), torch.from_numpy(rows.labels).to(device)
-
-
-def _fit(
-    model: "nn.Sequential",
-    optimiser: RMSprop,
-    train: "tuple[torch.Tensor, torch.Tensor]",
-    validation: "tuple[torch.Tensor, torch.Tensor]",
-    *,
-    batch_size: int,
-    epochs: int,
-    name: str,
-    learning_rate: float,
-) -> dict[str, NDArray[np.float64]]:
-    """Train in place and return the history; see `Network.history`."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    inputs, labels = train
-    n_rows = len(labels)
-    history = {key: np.zeros(epochs) for key in HISTORY}
-    for epoch in range(epochs):
-        started = time.perf_counter()
-        model.train()
-        # sums stay on the device: reading them every step would stall a GPU
-        loss_sum = torch.zeros((), device=inputs.device, dtype=torch.float64)
-        n_right = torch.zeros((), device=inputs.device, dtype=torch.int64)
-        order = torch.randperm(n_rows).to(inputs.device)
-        for start in range(0, n_rows, batch_size):
-            batch = order[start : start + batch_size]
-            batch_labels = labels[batch]
-            logits = model(inputs[batch])
-            loss = cross_entropy(logits, batch_labels)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            loss_sum += loss.detach() * len(batch)
-            n_right += (logits.detach().argmax(1) == batch_labels).sum()
-        values = [loss_sum.item() / n_rows, n_right.item() / n_rows, *_evaluate(model, validation)]
-        for key, value in zip(HISTORY, values, strict=True):
-            history[key][epoch] = value
-        finite = all(bool(parameter.isfinite().all()) for parameter in model.parameters())
-        if not (math.isfinite(values[0]) and finite):
-            raise NetkinError(
-                f"{name}: the loss or a weight is NaN or infinite after epoch {epoch + 1} of "
-                f"{epochs} with learning_rate {learning_rate}; try a smaller learning_rate."
-            )
-        logger.info(
-            "epoch %d/%d loss %.4f accuracy %.4f validation loss %.4f accuracy %.4f %.1f s",
-            epoch + 1,
-            epochs,
-            *values,
-            time.perf_counter() - started,
-        )
-    return history
-
-
-def _evaluate(
-    model: "nn.Sequential", rows: "tuple[torch.Tensor, torch.Tensor]"
-) -> tuple[float, float]:
-    """Return mean cross-entropy and accuracy without dropout; NaN for no rows."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    inputs, labels = rows
-    if len(labels) == 0:
-        return math.nan, math.nan
-    model.eval()
-    loss_sum: Any = 0.0
-    n_right: Any = 0
-    with torch.inference_mode():
-        for start in range(0, len(labels), EVALUATION_ROWS):
-            chunk = slice(start, start + EVALUATION_ROWS)
-            logits = model(inputs[chunk])
-            loss_sum += cross_entropy(logits, labels[chunk], reduction="sum").double()
-            n_right += (logits.argmax(1) == labels[chunk]).sum()
-    return float(loss_sum) / len(labels), float(n_right) / len(labels)

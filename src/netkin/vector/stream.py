@@ -1,12 +1,12 @@
 """Vectors of a network straight from its weights, for networks larger than memory.
 
-Every weight is read three or four times and none is kept: once for the largest, once or
-twice for the minimum spanning forest, once for the vectors. No diagram is ever whole.
+Every weight is read a few times and none is kept: once for the largest, two or three times
+for the minimum spanning forest, once for the vectors. No diagram is ever whole.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,10 @@ from netkin.diagram.diagram import Diagram
 from netkin.diagram.forest import (
     SAMPLE_SIZE,
     EdgeBlock,
-    light_threshold,
     minimum_spanning_forest,
 )
 from netkin.diagram.policy import apply_policy
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, did_you_mean
 from netkin.graph.graph import BiasVertices, edge_values
 from netkin.network.layers import Layer, open_layers
 from netkin.vector import VECTORISERS
@@ -64,12 +63,16 @@ def vectorise_layers(
     Raises
     ------
     NetkinError
-        The file cannot be read, a weight is NaN or infinite, or all are 0.
+        The file cannot be read, a weight is NaN or infinite, all are 0, or an argument is
+        not allowed.
     """
     policy = dict(policy or {})
+    _check_arguments(vectors, bias_vertices, zeta, max_dimension)
     with open_layers(path) as layers:
         edges = _Edges(path, layers, bias_vertices)
-        forest = minimum_spanning_forest(edges.blocks, edges.n_vertices, edges.threshold)
+        forest = minimum_spanning_forest(
+            edges.blocks, edges.n_vertices, edges.n_edges, edges.sample
+        )
         accumulators = {
             name: [
                 VECTORISERS[name].accumulator(
@@ -110,6 +113,28 @@ def vectorise_layers(
     }
 
 
+def _check_arguments(
+    vectors: Mapping[str, Mapping[str, Any]], bias_vertices: str, zeta: float, max_dimension: int
+) -> None:
+    for name, options in vectors.items():
+        if name not in VECTORISERS:
+            raise NetkinError(
+                f"unknown vector '{name}', allowed: {', '.join(VECTORISERS)}."
+                + did_you_mean(name, VECTORISERS)
+            )
+        if "n_bins" not in options:
+            raise NetkinError(f"vector '{name}': its number of samples, n_bins, is missing.")
+    if bias_vertices not in get_args(BiasVertices):
+        raise NetkinError(
+            f"bias_vertices: found '{bias_vertices}', allowed: {', '.join(get_args(BiasVertices))}."
+            + did_you_mean(bias_vertices, get_args(BiasVertices))
+        )
+    if not 0 < zeta < 1:
+        raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
+    if max_dimension < 1:
+        raise NetkinError(f"max_dimension: found {max_dimension}, at least 1 is needed.")
+
+
 class _Edges:
     """The edges of the graph of a network, block by block; strongest is first.
 
@@ -135,19 +160,24 @@ class _Edges:
             next_vertex += n_new
         self.n_vertices = next_vertex
         n_weights = sum(layer.shape[0] * layer.shape[1] for layer in layers)
-        n_edges = n_weights + sum(len(strength) for strength, _, _ in self.biases)
-        stride = max(1, n_edges // SAMPLE_SIZE)
+        self.n_edges = n_weights + sum(len(strength) for strength, _, _ in self.biases)
+        stride = max(1, self.n_edges // SAMPLE_SIZE)
         self.largest = 0.0
         sample = []
-        for strength, start in self.strengths():
-            largest = float(strength.max(initial=0.0))
+        for block in self.blocks():
+            largest = -float(block.key.min(initial=0.0))
             if not np.isfinite(largest):  # NaN or infinite
                 raise NetkinError(f"{path}: a weight or bias is NaN or infinite.")
             self.largest = max(self.largest, largest)
-            sample.append(-strength[-start % stride :: stride])
+            place = np.unravel_index(
+                np.arange(-block.start % stride, block.key.size, stride), block.key.shape
+            )
+            ends = (np.broadcast_to(end, block.key.shape)[place] for end in block[1:3])
+            sample.append((block.key[place], *ends))
         if self.largest == 0:
             raise NetkinError(f"{path}: every weight is 0, so the values of edges are undefined.")
-        self.threshold = light_threshold(np.concatenate(sample), self.n_vertices, n_edges)
+        keys, tails, heads = (np.concatenate(part) for part in zip(*sample, strict=True))
+        self.sample = EdgeBlock(keys, tails, heads, 0)
 
     def strengths(self) -> Iterator[tuple[NDArray[np.float32], int]]:
         """Yield |w| of consecutive edges, flat, and the index of the first."""

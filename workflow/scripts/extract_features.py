@@ -1,0 +1,14 @@
+from netkin.dataset.features import extract_features
+from netkin.job import run_job
+
+if __name__ == "__main__":
+    run_job(
+        extract_features,
+        log_path=snakemake.log[0],
+        images_path=snakemake.input.images,
+        dataset_path=snakemake.output.dataset,
+        device=snakemake.params.device,
+        threads=snakemake.threads,
+        code=snakemake.params.code,
+        **snakemake.params.extraction,
+    )
