@@ -38,7 +38,7 @@ BATCH_RECORDS = 10_000
 N_PIXELS = 3 * 32 * 32
 
 # of the files in cifar-10-binary.tar.gz (md5 c32a1d4ab5d03f1284b67883e8d87530), as several
-# unrelated projects list them; torchvision lists those of the Python version only
+# public projects list them; torchvision lists those of the Python version only
 BINARY_MD5 = {
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
     "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
