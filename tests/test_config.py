@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from netkin.config import DatasetSection, Study
+from netkin.config import Study
 from netkin.dataset import CLASSES, DATASETS, FILES
 from netkin.distance import MEASURES
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
+from netkin.schema import DatasetSection
 from netkin.vector import VECTORISERS
 
 ROOT = Path(__file__).resolve().parent.parent

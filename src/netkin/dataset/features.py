@@ -112,7 +112,7 @@ def extract_features(
         blocks, head = build_extractor(shape, len(images.label_names), dropout=dropout)
         # colours last in memory: the convolutions of a CPU are faster so
         model = torch.nn.Sequential(*blocks, *head).to(place)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's own types lack it
         history = fit(
             model,
             RMSprop(model, learning_rate=learning_rate, rho=rho, epsilon=epsilon),

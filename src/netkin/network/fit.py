@@ -99,7 +99,7 @@ def fit(
             logits = model(inputs[batch])
             loss = cross_entropy(logits, batch_labels)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call] # torch has no types here
             optimiser.step()
             loss_sum += loss.detach() * len(batch)
             n_right += (logits.detach().argmax(1) == batch_labels).sum()
