@@ -204,6 +204,8 @@ def build_extractor(
     """
     from torch import nn
 
+    from netkin.network.dropout import Dropout
+
     channels, *size = shape
     layers: list[nn.Module] = [nn.Unflatten(1, shape)]
     for n_out in CHANNELS:
@@ -215,7 +217,7 @@ def build_extractor(
     blocks = nn.Sequential(*layers, nn.Flatten())
     layers, n_in = [], channels * math.prod(size)
     for n_out in HEAD:
-        layers += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(), Dropout(dropout)]
         n_in = n_out
     head = nn.Sequential(*layers, nn.Linear(n_in, n_outputs))
     for weight, bias in (*_trained(blocks), *_trained(head)):

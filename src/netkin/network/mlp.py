@@ -35,10 +35,12 @@ def build_mlp(
     """
     from torch import nn
 
+    from netkin.network.dropout import Dropout
+
     widths = [n_inputs] + [width] * hidden_layers
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(), Dropout(dropout)]
     layers.append(nn.Linear(widths[-1], n_outputs))
     for layer in layers:
         if isinstance(layer, nn.Linear):

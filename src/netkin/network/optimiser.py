@@ -11,9 +11,12 @@ class RMSprop:
 
     ``v <- rho v + (1 - rho) g^2; w <- w - learning_rate g / (sqrt(v) + epsilon)``.
 
-    The arithmetic is torch's own functional form. Its class `torch.optim.RMSprop` gives
-    the same numbers, but imports torch's compiler when it is made: 1.4 s in each job, as
-    much as the training of a small network.
+    It is computed by torch's fused Adam, which reads and writes each number once: Adam
+    without momentum (first beta 0) and with its start long past (bias corrections 1) is
+    this very formula. Torch has no fused RMSprop, and its operations one by one take
+    three times as long. The class `torch.optim.RMSprop` gives the same numbers up to
+    rounding, but imports torch's compiler when it is made: 1.4 s in each job, as much as
+    the training of a small network.
 
     Parameters
     ----------
@@ -29,8 +32,10 @@ class RMSprop:
         import torch
 
         self.parameters: list[torch.Tensor] = list(model.parameters())
+        self.momenta = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.averages = [torch.zeros_like(parameter) for parameter in self.parameters]
-        self.steps = [torch.zeros(()) for _ in self.parameters]
+        # after infinitely many steps both bias corrections are 1
+        self.steps = [torch.full((), torch.inf, device=p.device) for p in self.parameters]
         self.learning_rate = learning_rate
         self.rho = rho
         self.epsilon = epsilon
@@ -43,20 +48,22 @@ class RMSprop:
     def step(self) -> None:
         """Change the parameters by their gradients."""
         import torch
-        from torch.optim.rmsprop import rmsprop
+        from torch.optim.adam import adam
 
         with torch.no_grad():
-            rmsprop(
+            adam(
                 self.parameters,
                 [p.grad for p in self.parameters if p.grad is not None],
+                self.momenta,
                 self.averages,
                 [],
-                [],
                 self.steps,
+                fused=True,
+                amsgrad=False,
+                beta1=0.0,
+                beta2=self.rho,
                 lr=self.learning_rate,
-                alpha=self.rho,
-                eps=self.epsilon,
                 weight_decay=0.0,
-                momentum=0.0,
-                centered=False,
+                eps=self.epsilon,
+                maximize=False,
             )
