@@ -32,6 +32,7 @@ format: env
 
 # every figure of docs/performance.md, a quarter of an hour; `make run` first
 bench: env
+	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/persistence.py
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/matching.py

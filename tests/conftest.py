@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("Snakefile", "workflow", "src", "config", "envs", "profiles")
+PARTS = ("Snakefile", "workflow", "src", "config", "envs", "profiles", "resources/published")
 
 TINY = {
     "study": {"datasets": ["digits"], "variants": ["width_8", "width_16", "labels_2"], "seeds": 1},
@@ -90,7 +90,7 @@ class Checkout:
         counts = Counter()
         for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", stats):
             # jobs of several networks have a rule for each bundle of a data set
-            counts[re.sub(r"_(digits|mnist)_\d+$", "", name)] += int(count)
+            counts[re.sub(r"_(digits|mnist|digits_untrained)_\d+$", "", name)] += int(count)
         del counts["all"]
         return dict(counts)
 

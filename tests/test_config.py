@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from netkin.config import Study
 from netkin.dataset import CLASSES, DATASETS, FILES
@@ -286,11 +287,53 @@ def test_every_key_stands_in_the_default_config_with_a_comment():
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.stem
+    "names",
+    ["config/config.yaml", "config/mnist.yaml", "config/paper.yaml docs/reproduction/config.yaml"],
 )
-def test_every_study_that_ships_is_valid(path):
+def test_every_study_that_ships_is_valid(names):
     config = copy.deepcopy(CONFIG)
-    for section, keys in yaml.safe_load(path.read_text()).items():
-        if isinstance(keys, dict):
-            config[section] = {**config[section], **keys}
-    assert Study(config).datasets
+    for name in names.split():
+        update_config(config, yaml.safe_load((ROOT / name).read_text()))
+        assert Study(config).datasets
+
+
+def two_datasets(**study):
+    config = changed(
+        "dataset.digits_b", {**CONFIG["dataset"]["digits"], "kind": "digits", "epochs": 3}
+    )
+    config["study"] |= {"datasets": ["digits", "digits_b"], **study}
+    return Study(config)
+
+
+def test_control_networks_of_several_data_sets_are_compared_with_each_other():
+    study = two_datasets()
+    assert study.comparisons == ["digits", "digits_b", "control"]
+    cells = study.compared("control")
+    assert [(c.dataset, c.variant, c.index) for c in cells[4:6]] == [
+        ("digits", "input_order_5", 5),
+        ("digits_b", "input_order_1", 1),
+    ]
+    assert {c.group for c in cells} == {"digits", "digits_b"}
+    assert len({c.name for c in cells}) == len(cells) == 10
+    assert Study(CONFIG).comparisons == ["digits"]
+    assert two_datasets(variants=["width_128"]).comparisons == ["digits", "digits_b"]
+
+
+def test_untrained_networks_are_the_trained_ones_before_training():
+    study = two_datasets(untrained=True)
+    assert study.networks == ["digits", "digits_b", "digits_untrained", "digits_b_untrained"]
+    assert study.dataset_of("digits_b_untrained") == "digits_b"
+    trained = study.training("digits_b", "layers_4", 1)
+    assert trained["epochs"] == 3
+    assert study.training("digits_b_untrained", "layers_4", 1) == {**trained, "epochs": 0}
+    names = [[cell.name for cell in study.compared(n)] for n in ("digits", "digits_untrained")]
+    assert names[0] == names[1]
+    assert {dataset for dataset, _, _ in study.bundles()} == set(study.networks)
+
+
+@pytest.mark.parametrize("name", ["control", "digits_untrained"])
+def test_names_of_netkins_own_results_are_no_ids(name):
+    entry = {**CONFIG["dataset"]["digits"], "kind": "digits"}
+    assert f"dataset.{name}: results of netkin's own have such names" in message_of(
+        changed(f"dataset.{name}", entry)
+    )

@@ -11,6 +11,7 @@ import torch
 from netkin.dataset.arrays import Arrays, write_arrays
 from netkin.dataset.digits import load_digits
 from netkin.errors import NetkinError
+from netkin.network.dropout import Dropout
 from netkin.network.file import HISTORY, Network, read_network, write_network
 from netkin.network.mlp import build_mlp, layer_arrays
 from netkin.network.train import derived_seed, select_rows, train_network
@@ -184,6 +185,52 @@ def test_layers_are_linear_relu_dropout_and_a_linear_output():
     names = [type(layer).__name__ for layer in model]
     assert names == ["Linear", "ReLU", "Dropout"] * 2 + ["Linear"]
     assert {layer.p for layer in model if isinstance(layer, torch.nn.Dropout)} == {0.25}
+
+
+def test_dropout_drops_the_share_it_is_told_and_scales_the_rest():
+    torch.manual_seed(0)
+    dropout = Dropout(0.2)
+    found = dropout(torch.ones(1000, 1001))
+    kept = found != 0
+    # 13107 of 65536 values of 16 bits drop a unit
+    assert kept.double().mean().item() == pytest.approx(1 - 13107 / 65536, abs=2e-3)
+    assert found[kept].unique().tolist() == pytest.approx([65536 / (65536 - 13107)])
+    # units are dropped independently: neighbours share no bits
+    neighbours = (kept[:, :-1] & kept[:, 1:]).double().mean().item()
+    assert neighbours == pytest.approx(0.8**2, abs=3e-3)
+
+
+def test_dropout_passes_gradients_of_kept_units_only():
+    torch.manual_seed(0)
+    inputs = torch.ones(64, 5, requires_grad=True)
+    outputs = Dropout(0.5)(inputs)
+    outputs.sum().backward()
+    assert torch.equal(inputs.grad, outputs.detach())
+    assert 0 < (inputs.grad == 0).sum() < inputs.numel()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_dropout_outside_of_training_changes_nothing(share):
+    inputs = torch.rand(7, 3)
+    assert torch.equal(Dropout(share).eval()(inputs), inputs)
+    assert torch.equal(Dropout(0.0)(inputs), inputs)
+
+
+def test_masks_follow_the_seed():
+    def mask():
+        torch.manual_seed(3)
+        return Dropout(0.3)(torch.ones(9, 9))
+
+    assert torch.equal(mask(), mask())
+
+
+def test_no_epoch_gives_the_network_as_training_would_begin_it(train):
+    network = train(epochs=0)
+    torch.manual_seed(derived_seed("toy", "base", 0))
+    model = build_mlp(N_FEATURES, N_LABELS, width=8, hidden_layers=1, dropout=0.2)
+    for found, expected in zip(network.weights, layer_arrays(model)[0], strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert [values.size for values in network.history.values()] == [0] * len(HISTORY)
 
 
 # --- training -------------------------------------------------------------------------

@@ -18,8 +18,9 @@ pytestmark = pytest.mark.workflow
 
 DISTANCES = {"compute_distances": 3, "summarise_distances": 3}
 FIGURES = {"plot_distance_matrix": 3, "plot_deviation_matrix": 3, "plot_overview": 1}
-GROUPS = {"tabulate_groups": 1, "tabulate_costs": 1}
-TRAINED = {"plot_training": 1, "tabulate_accuracy": 1}
+SUMMARIES = {"tabulate_groups": 1, "tabulate_costs": 1}
+GROUPS = {**SUMMARIES, "tabulate_reproduction": 1}
+TRAINED = {"plot_training": 1, "tabulate_accuracy": 1, "tabulate_neural_persistence": 1}
 DOWNSTREAM = {"build_graph": 1, "compute_diagram": 1, "vectorise_diagram": 2}
 ALL_DISTANCES = {**DISTANCES, **FIGURES, **GROUPS}
 TOPOLOGY = {
@@ -69,7 +70,10 @@ def test_a_run_makes_every_result(finished):
     assert (mean[np.triu_indices(3, 1)] > 0).all()
     with h5py.File(folder / "distance/digits/norm_1/summary.h5") as file:
         assert np.isnan(file["mean"][0, 1])
-    for name in ("overview", "training", "distance_matrix/heat", "deviation_matrix/norm_1"):
+    for name in (
+        *("overview", "training", "diagrams"),
+        *("distance_matrix/heat", "deviation_matrix/norm_1"),
+    ):
         assert (folder / f"figure/digits/{name}.svg").stat().st_size > 5000
         assert (folder / f"figure/digits/{name}.png").stat().st_size > 5000
 
@@ -104,11 +108,12 @@ EDITS = {
             **DOWNSTREAM,
             **ALL_DISTANCES,
             **TRAINED,
+            "plot_diagrams": 1,
         },
     ),
     "epochs of a data set": (
         lambda c: c.set("dataset.digits.epochs", 2),
-        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED},
+        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED, "plot_diagrams": 1},
     ),
     "n_bins of one vector": (
         lambda c: c.set("vector.heat.n_bins", 30),
@@ -153,15 +158,21 @@ EDITS = {
     ),
     "the engine": (
         lambda c: c.edit("src/netkin/diagram/flagser.py", '"max"', '"max" or "max"'),
-        {"compute_diagram": 1, "vectorise_diagram": 2, **TOPOLOGY},
+        {"compute_diagram": 1, "vectorise_diagram": 2, **TOPOLOGY, "plot_diagrams": 1},
     ),
     "the training": (
         lambda c: c.edit("src/netkin/network/mlp.py", "widths = ", "widths = [] + "),
-        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED},
+        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED, "plot_diagrams": 1},
     ),
     "all tables": (
         lambda c: c.edit("src/netkin/table/write.py", "1.45", "1.5"),
-        {"tabulate_accuracy": 1, "tabulate_groups": 1, "tabulate_costs": 1},
+        {
+            "tabulate_accuracy": 1,
+            "tabulate_neural_persistence": 1,
+            "tabulate_groups": 1,
+            "tabulate_costs": 1,
+            "tabulate_reproduction": 1,
+        },
     ),
     "one table": (
         lambda c: c.edit("src/netkin/table/accuracy.py", "4)", "5)"),
@@ -181,7 +192,7 @@ EDITS = {
     ),
     "the summary": (
         lambda c: c.edit("src/netkin/distance/summary.py", "np.stack(", "np.array("),
-        {"summarise_distances": 3, **FIGURES, **GROUPS},
+        {"summarise_distances": 3, **FIGURES, **SUMMARIES},
     ),
     "what a registry says of an entry": (
         lambda c: c.edit("src/netkin/vector/__init__.py", "(Heat, axes=2)", "(Heat, axes=1)"),
@@ -209,7 +220,7 @@ EDITS = {
     ),
     "resolution of the PNG": (
         lambda c: c.set("figure.dpi", 90),
-        {**FIGURES, "plot_training": 1},
+        {**FIGURES, "plot_training": 1, "plot_diagrams": 1},
     ),
     "a loader that is not used": (
         lambda c: c.edit("src/netkin/dataset/mnist.py", "784", "28 * 28"),
@@ -267,6 +278,27 @@ def test_a_real_rerun_keeps_what_an_edit_does_not_affect(fresh):
     fresh.run()
     assert {name: results(fresh)[name] for name in shared} == {n: before[n] for n in shared}
     assert fresh.planned() == {}
+
+
+def test_several_data_sets_have_a_control_and_a_null(fresh):
+    digits = {"labels": [2], "batch_size": 128, "epochs": 1, "test_share": 0.2, "split_seed": 0}
+    fresh.set("dataset.digits_b", {**digits, "kind": "digits", "split_seed": 1})
+    fresh.set("study.datasets", ["digits", "digits_b"])
+    fresh.set("study.variants", ["width_8", "input_order_1", "input_order_2"])
+    fresh.set("study.untrained", True)
+    fresh.set("network.variants.input_order", 2)
+    fresh.set("distance.measures", ["heat"])
+    fresh.run("tables", "figures")
+    with h5py.File(fresh.folder / "results/distance/control/heat/summary.h5") as file:
+        names = file["networks"].asstr()[:].tolist()
+        assert (file["mean"][:][np.triu_indices(4, 1)] > 0).all()
+    assert names == [f"{d}_input_order_{i}" for d in ("digits", "digits_b") for i in (1, 2)]
+    for name in ("control/norms", "control/norm_ratios", "digits_b/untrained", "claims"):
+        assert (fresh.folder / f"results/table/{name}.csv").read_text().count("\n") > 1
+    null = {p.parent.name: p for p in fresh.folder.glob("results/network/digits_untrained/*/*.h5")}
+    assert sorted(null) == ["input_order_1", "input_order_2", "width_8"]
+    with h5py.File(null["width_8"]) as file:
+        assert file["history/loss"].size == 0
 
 
 def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):

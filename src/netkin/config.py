@@ -9,9 +9,11 @@ from netkin.dataset import FILES
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
-from netkin.grid import Variant
+from netkin.grid import Cell, Variant
 from netkin.schema import (
+    CONTROL,
     EXTRA_FIGURE_OPTIONS,
+    UNTRAINED,
     Config,
     DatasetSection,
     all_variants,
@@ -23,6 +25,9 @@ from netkin.vector import VECTORISERS
 
 class Study:
     """A checked study: which networks there are and what each job is given.
+
+    Networks have the name of their data set in their paths; the untrained ones, a null, have
+    a name of their own, and what is asked for a data set may be asked for that name too.
 
     Parameters
     ----------
@@ -51,6 +56,9 @@ class Study:
         }
         section = self.config.study
         self.datasets: list[str] = section.datasets
+        self.untrained: list[str] = [
+            f"{dataset}{UNTRAINED}" for dataset in self.datasets if section.untrained
+        ]
         seeds = section.seeds
         self.seeds: list[int] = list(range(seeds)) if isinstance(seeds, int) else seeds
         self.measures: list[str] = self.config.distance.measures
@@ -63,6 +71,39 @@ class Study:
             }
             for dataset in self.datasets
         }
+
+    @property
+    def networks(self) -> list[str]:
+        """The names under which networks stand: the data sets, then the untrained ones."""
+        return self.datasets + self.untrained
+
+    @property
+    def comparisons(self) -> list[str]:
+        """The sets of networks that are compared: each name, and the control networks of all.
+
+        The control needs two data sets with the group ``input_order``.
+        """
+        groups = [{v.group for v in self.variants(dataset)} for dataset in self.datasets]
+        control = sum("input_order" in found for found in groups) > 1
+        return self.networks + [CONTROL] * control
+
+    def compared(self, comparison: str) -> list[Cell]:
+        """Return the networks of a comparison, in the order of its matrices."""
+        if comparison != CONTROL:
+            return [
+                Cell(comparison, v.name, v.index, v.value, v.group, v.name)
+                for v in self.variants(comparison)
+            ]
+        return [
+            Cell(dataset, v.name, v.value, v.value, dataset, f"{dataset}_{v.name}")
+            for dataset in self.datasets
+            for v in self.variants(dataset)
+            if v.group == "input_order"
+        ]
+
+    def dataset_of(self, name: str) -> str:
+        """Return the data set of networks that stand under this name."""
+        return name.removesuffix(UNTRAINED) if name in self.untrained else name
 
     def dataset(self, dataset: str) -> DatasetSection:
         """Return the checked section of one data set."""
@@ -101,13 +142,13 @@ class Study:
 
     def variants(self, dataset: str) -> list[Variant]:
         """Return the variants to run on a data set, in the order of the grid."""
-        return list(self._variants[dataset].values())
+        return list(self._variants[self.dataset_of(dataset)].values())
 
     def bundles(self) -> list[tuple[str, str, list[str]]]:
         """Return (data set, id of the bundle, variants) for the jobs of several networks."""
         size = self.config.networks_per_job
         found = []
-        for dataset in self.datasets:
+        for dataset in self.networks:
             names = [variant.name for variant in self.variants(dataset)]
             for number, start in enumerate(range(0, len(names), size), start=1):
                 found.append((dataset, f"{dataset}_{number}", names[start : start + size]))
@@ -115,14 +156,19 @@ class Study:
 
     def variant(self, dataset: str, name: str) -> Variant:
         """Return a variant by its name."""
-        return self._variants[dataset][name]
+        return self._variants[self.dataset_of(dataset)][name]
 
     def training(self, dataset: str, variant: str, seed: int) -> dict[str, Any]:
-        """Return all that determines one trained network, besides its data."""
+        """Return all that determines one network, besides its data.
+
+        An untrained network has the weights with which the trained one of the same variant
+        and seed began.
+        """
         network = self.config.network
         cell = self.variant(dataset, variant)
+        section = self.dataset(self.dataset_of(dataset))
         return {
-            "dataset": dataset,
+            "dataset": self.dataset_of(dataset),
             "variant": variant,
             "seed": seed,
             "width": cell.width,
@@ -134,8 +180,8 @@ class Study:
             "learning_rate": network.learning_rate,
             "rho": network.rho,
             "epsilon": network.epsilon,
-            "batch_size": self.dataset(dataset).batch_size,
-            "epochs": self.dataset(dataset).epochs,
+            "batch_size": section.batch_size,
+            "epochs": 0 if dataset in self.untrained else section.epochs,
             "validation_share": network.validation_share,
         }
 

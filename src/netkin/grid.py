@@ -39,6 +39,43 @@ class Variant:
     randomisation: int | None = None
     n_labels: int | None = None
 
+    @property
+    def value(self) -> int:
+        """What its group varies: units, layers, number of the order, or labels."""
+        values = {
+            "width": self.width,
+            "layers": self.hidden_layers,
+            "input_order": self.randomisation or 0,
+            "labels": self.n_labels or 0,
+        }
+        return values[self.group]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network among those that are compared, before the seed is chosen.
+
+    Attributes
+    ----------
+    dataset, variant : str
+        Where its files stand: results/{stage}/{dataset}/{variant}.
+    index : int
+        Its number in figures.
+    value : int
+        What its group varies, see `Variant.value`.
+    group : str
+        What it has in common with its neighbours in a matrix.
+    name : str
+        What it is called in a matrix.
+    """
+
+    dataset: str
+    variant: str
+    index: int
+    value: int
+    group: str
+    name: str
+
 
 def generate_variants(
     *,

@@ -22,6 +22,10 @@ from netkin.figure import FIGURES
 from netkin.grid import GROUPS, Variant, generate_variants
 from netkin.vector import VECTORISERS
 
+CONTROL = "control"
+"""The comparison of the control networks of all data sets with each other."""
+UNTRAINED = "_untrained"
+"""What is added to the id of a data set for its untrained networks."""
 PATH_PART = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -39,6 +43,7 @@ class StudySection(_Section):
     datasets: Annotated[list[str], Field(min_length=1)]
     variants: Literal["all"] | Annotated[list[str], Field(min_length=1)]
     seeds: PositiveInt | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    untrained: bool
 
 
 class ExtractorSection(_Section):
@@ -194,6 +199,11 @@ def _check_dataset(name: Any, entry: Any) -> list[str]:
         return [
             f"{path}: an id becomes part of paths; allowed are lower-case letters, digits "
             "and underscores inside, beginning with a letter."
+        ]
+    if name == CONTROL or name.endswith(UNTRAINED):
+        return [
+            f"{path}: results of netkin's own have such names; choose an id that is not "
+            f"'{CONTROL}' and does not end in '{UNTRAINED}'."
         ]
     if not isinstance(entry, Mapping):
         return [f"{path}: found {entry!r}; expected a section with keys."]

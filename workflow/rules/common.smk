@@ -34,7 +34,8 @@ PREPARED = {f"{d}.images" if d in EXTRACTED else d: d for d in study.datasets}
 
 
 wildcard_constraints:
-    dataset="|".join(study.datasets),
+    dataset="|".join(study.networks),
+    comparison="|".join(study.comparisons),
     prepared="|".join(re.escape(prepared) for prepared in PREPARED),
     variant="|".join(sorted({v.name for d in study.datasets for v in study.variants(d)})),
     seed=r"\d+",
@@ -45,9 +46,12 @@ wildcard_constraints:
 NETWORK = "{dataset}/{variant}/seed_{seed}"
 
 
-def grid(dataset):
-    """Return name, index and group of a data set's variants, in the order of the grid."""
-    return [{"name": v.name, "index": v.index, "group": v.group} for v in study.variants(dataset)]
+def grid(comparison):
+    """Return name, index, group and value of the networks of a comparison, in order."""
+    return [
+        {key: getattr(cell, key) for key in ("name", "index", "group", "value")}
+        for cell in study.compared(comparison)
+    ]
 
 
 def networks_of_dataset(pattern):
@@ -60,21 +64,29 @@ def networks_of_dataset(pattern):
     )
 
 
-def networks_of_seed(pattern):
-    """Return an input function: `pattern` for all variants of {dataset} at {seed}."""
-    return lambda wildcards: expand(
-        pattern,
-        dataset=wildcards.dataset,
-        variant=[v.name for v in study.variants(wildcards.dataset)],
-        seed=wildcards.seed,
-    )
+def networks_at(folder, comparison, seed):
+    """Return the files in `folder` of the networks of a comparison at a seed."""
+    return [
+        f"results/{folder}/{cell.dataset}/{cell.variant}/seed_{seed}.h5"
+        for cell in study.compared(comparison)
+    ]
 
 
 def files_of_measure(wildcards):
-    """Return what {measure} compares: one file of the stage it needs for each variant."""
+    """Return what {measure} compares: one file of the stage it needs for each network."""
     measure = MEASURES[wildcards.measure]
     folder = f"vector/{measure.vector}" if measure.needs == "vector" else measure.needs
-    return networks_of_seed(f"results/{folder}/{NETWORK}.h5")(wildcards)
+    return networks_at(folder, wildcards.comparison, wildcards.seed)
+
+
+def distances_of(comparison):
+    """Return the distance files of a comparison: all measures and seeds."""
+    return expand(
+        "results/distance/{comparison}/{measure}/seed_{seed}.h5",
+        comparison=comparison,
+        measure=study.measures,
+        seed=study.seeds,
+    )
 
 
 def benchmarks_of_stages():
@@ -86,8 +98,8 @@ def benchmarks_of_stages():
         "diagram": {"compute_diagram": "{bundle}/seed_{seed}"},
         "vector": {"vectorise_diagram": "{vector}/{bundle}/seed_{seed}"},
         "distance": {
-            "compute_distances": "{dataset}/{measure}/seed_{seed}",
-            "summarise_distances": "{dataset}/{measure}",
+            "compute_distances": "{comparison}/{measure}/seed_{seed}",
+            "summarise_distances": "{comparison}/{measure}",
         },
     }
     pairs = {}
@@ -95,16 +107,17 @@ def benchmarks_of_stages():
         if stage not in study.needed_stages():
             continue
         for rule_name, pattern in rules_of_stage.items():
-            for dataset in study.datasets:
+            for dataset in study.networks:
                 paths = expand(
                     f"results/benchmark/{rule_name}/{pattern}.tsv",
                     dataset=dataset,
-                    prepared=[prepared for prepared, d in PREPARED.items() if d == dataset],
+                    prepared=[name for name, d in PREPARED.items() if d == dataset],
                     extracted=[d for d in EXTRACTED if d == dataset],
                     variant=[v.name for v in study.variants(dataset)],
                     seed=study.seeds,
                     bundle=[bundle for d, bundle, _ in study.bundles() if d == dataset],
                     vector=study.needed_vectors(),
+                    comparison=study.comparisons,
                     measure=study.measures,
                 )
                 # a pattern without some of the wildcards is expanded more than once

@@ -1,7 +1,9 @@
-"""distance: one matrix for each data set, measure and seed, then their summary over seeds.
+"""distance: one matrix for each comparison, measure and seed, then their summary over seeds.
 
 Needs the files of the stage that a measure reads (`MEASURES[...].needs`).
-Gives results/distance/{dataset}/{measure}/seed_{seed}.h5 and .../summary.h5.
+A comparison is the networks of one data set, its untrained ones, or `control`: the control
+networks of all data sets.
+Gives results/distance/{comparison}/{measure}/seed_{seed}.h5 and .../summary.h5.
 """
 
 from netkin.distance.matrix import compute_distances
@@ -12,11 +14,11 @@ rule compute_distances:
     input:
         files_of_measure,
     output:
-        distance="results/distance/{dataset}/{measure}/seed_{seed}.h5",
+        distance="results/distance/{comparison}/{measure}/seed_{seed}.h5",
     log:
-        "logs/compute_distances/{dataset}/{measure}/seed_{seed}.log",
+        "logs/compute_distances/{comparison}/{measure}/seed_{seed}.log",
     benchmark:
-        "results/benchmark/compute_distances/{dataset}/{measure}/seed_{seed}.tsv"
+        "results/benchmark/compute_distances/{comparison}/{measure}/seed_{seed}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -24,7 +26,7 @@ rule compute_distances:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        networks=lambda wildcards: [v.name for v in study.variants(wildcards.dataset)],
+        networks=lambda wildcards: [cell.name for cell in study.compared(wildcards.comparison)],
         options=lambda wildcards: study.measure_options(wildcards.measure),
         reading=lambda wildcards: study.measure_reading(wildcards.measure),
         code=lambda wildcards: code_digest(
@@ -39,17 +41,17 @@ rule compute_distances:
 rule summarise_distances:
     input:
         lambda wildcards: expand(
-            "results/distance/{dataset}/{measure}/seed_{seed}.h5",
-            dataset=wildcards.dataset,
+            "results/distance/{comparison}/{measure}/seed_{seed}.h5",
+            comparison=wildcards.comparison,
             measure=wildcards.measure,
             seed=study.seeds,
         ),
     output:
-        summary="results/distance/{dataset}/{measure}/summary.h5",
+        summary="results/distance/{comparison}/{measure}/summary.h5",
     log:
-        "logs/summarise_distances/{dataset}/{measure}.log",
+        "logs/summarise_distances/{comparison}/{measure}.log",
     benchmark:
-        "results/benchmark/summarise_distances/{dataset}/{measure}.tsv"
+        "results/benchmark/summarise_distances/{comparison}/{measure}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1

@@ -1,9 +1,11 @@
 """figure: matrices as heat maps and learning curves, as SVG (report) and PNG.
 
-Needs results/distance/{dataset}/{measure}/summary.h5 and the trained networks.
-Gives results/figure/{dataset}/...
+Needs results/distance/{comparison}/{measure}/summary.h5 and the trained networks.
+Gives results/figure/{comparison}/..., where a comparison is a data set, its untrained networks
+or `control`.
 """
 
+from netkin.figure.plot_diagrams import plot_diagrams
 from netkin.figure.plot_matrix import (
     plot_deviation_matrix,
     plot_distance_matrix,
@@ -19,34 +21,38 @@ OVERVIEW_MEASURES = study.overview_measures()
 rule figures:
     input:
         expand(
-            "results/figure/{dataset}/{kind}/{measure}.svg",
-            dataset=study.datasets,
+            "results/figure/{comparison}/{kind}/{measure}.svg",
+            comparison=study.comparisons,
             kind=["distance_matrix", "deviation_matrix"],
             measure=study.measures,
         ),
         expand(
-            "results/figure/{dataset}/{kind}.svg",
-            dataset=study.datasets,
-            kind=["training"] + ["overview"] * bool(OVERVIEW_MEASURES),
+            "results/figure/{comparison}/overview.svg",
+            comparison=study.comparisons if OVERVIEW_MEASURES else [],
         ),
+        expand(
+            "results/figure/{comparison}/diagrams.svg",
+            comparison=study.comparisons if "diagram" in study.needed_stages() else [],
+        ),
+        expand("results/figure/{dataset}/training.svg", dataset=study.datasets),
 
 
 rule plot_distance_matrix:
     input:
-        summary="results/distance/{dataset}/{measure}/summary.h5",
+        summary="results/distance/{comparison}/{measure}/summary.h5",
     output:
         svg=report(
-            "results/figure/{dataset}/distance_matrix/{measure}.svg",
+            "results/figure/{comparison}/distance_matrix/{measure}.svg",
             caption="../report/distance_matrix.rst",
             category="Distances",
-            subcategory="{dataset}",
+            subcategory="{comparison}",
             labels={"measure": "{measure}", "statistic": "normalised mean"},
         ),
-        png="results/figure/{dataset}/distance_matrix/{measure}.png",
+        png="results/figure/{comparison}/distance_matrix/{measure}.png",
     log:
-        "logs/plot_distance_matrix/{dataset}/{measure}.log",
+        "logs/plot_distance_matrix/{comparison}/{measure}.log",
     benchmark:
-        "results/benchmark/plot_distance_matrix/{dataset}/{measure}.tsv"
+        "results/benchmark/plot_distance_matrix/{comparison}/{measure}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -54,8 +60,8 @@ rule plot_distance_matrix:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        title=lambda wildcards: f"{wildcards.dataset}: {wildcards.measure}, mean of {SEEDS}",
-        grid=lambda wildcards: grid(wildcards.dataset),
+        title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, mean of {SEEDS}",
+        grid=lambda wildcards: grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("distance_matrix"),
         code=code_digest(plot_distance_matrix),
@@ -65,20 +71,20 @@ rule plot_distance_matrix:
 
 rule plot_deviation_matrix:
     input:
-        summary="results/distance/{dataset}/{measure}/summary.h5",
+        summary="results/distance/{comparison}/{measure}/summary.h5",
     output:
         svg=report(
-            "results/figure/{dataset}/deviation_matrix/{measure}.svg",
+            "results/figure/{comparison}/deviation_matrix/{measure}.svg",
             caption="../report/deviation_matrix.rst",
             category="Distances",
-            subcategory="{dataset}",
+            subcategory="{comparison}",
             labels={"measure": "{measure}", "statistic": "standard deviation"},
         ),
-        png="results/figure/{dataset}/deviation_matrix/{measure}.png",
+        png="results/figure/{comparison}/deviation_matrix/{measure}.png",
     log:
-        "logs/plot_deviation_matrix/{dataset}/{measure}.log",
+        "logs/plot_deviation_matrix/{comparison}/{measure}.log",
     benchmark:
-        "results/benchmark/plot_deviation_matrix/{dataset}/{measure}.tsv"
+        "results/benchmark/plot_deviation_matrix/{comparison}/{measure}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -86,8 +92,8 @@ rule plot_deviation_matrix:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        title=lambda wildcards: f"{wildcards.dataset}: {wildcards.measure}, deviation over {SEEDS}",
-        grid=lambda wildcards: grid(wildcards.dataset),
+        title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, deviation over {SEEDS}",
+        grid=lambda wildcards: grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("deviation_matrix"),
         code=code_digest(plot_deviation_matrix),
@@ -98,22 +104,22 @@ rule plot_deviation_matrix:
 rule plot_overview:
     input:
         lambda wildcards: expand(
-            "results/distance/{dataset}/{measure}/summary.h5",
-            dataset=wildcards.dataset,
+            "results/distance/{comparison}/{measure}/summary.h5",
+            comparison=wildcards.comparison,
             measure=OVERVIEW_MEASURES,
         ),
     output:
         svg=report(
-            "results/figure/{dataset}/overview.svg",
+            "results/figure/{comparison}/overview.svg",
             caption="../report/overview.rst",
             category="Overview",
-            labels={"data set": "{dataset}", "figure": "distances side by side"},
+            labels={"networks": "{comparison}", "figure": "distances side by side"},
         ),
-        png="results/figure/{dataset}/overview.png",
+        png="results/figure/{comparison}/overview.png",
     log:
-        "logs/plot_overview/{dataset}.log",
+        "logs/plot_overview/{comparison}.log",
     benchmark:
-        "results/benchmark/plot_overview/{dataset}.tsv"
+        "results/benchmark/plot_overview/{comparison}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -121,13 +127,44 @@ rule plot_overview:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        titles=lambda wildcards: [f"{wildcards.dataset}: {m}" for m in OVERVIEW_MEASURES],
-        grid=lambda wildcards: grid(wildcards.dataset),
+        titles=lambda wildcards: [f"{wildcards.comparison}: {m}" for m in OVERVIEW_MEASURES],
+        grid=lambda wildcards: grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("overview"),
         code=code_digest(plot_overview),
     script:
         "../scripts/plot_overview.py"
+
+
+rule plot_diagrams:
+    input:
+        lambda wildcards: networks_at("diagram", wildcards.comparison, study.seeds[0]),
+    output:
+        svg=report(
+            "results/figure/{comparison}/diagrams.svg",
+            caption="../report/diagrams.rst",
+            category="Overview",
+            labels={"networks": "{comparison}", "figure": "persistence diagrams"},
+        ),
+        png="results/figure/{comparison}/diagrams.png",
+    log:
+        "logs/plot_diagrams/{comparison}.log",
+    benchmark:
+        "results/benchmark/plot_diagrams/{comparison}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        title=lambda wildcards: f"{wildcards.comparison}: diagrams of seed {study.seeds[0]}",
+        grid=lambda wildcards: grid(wildcards.comparison),
+        dpi=study.config.figure.dpi,
+        options=study.figure("diagrams"),
+        code=code_digest(plot_diagrams),
+    script:
+        "../scripts/plot_diagrams.py"
 
 
 rule plot_training:
@@ -138,7 +175,7 @@ rule plot_training:
             "results/figure/{dataset}/training.svg",
             caption="../report/training.rst",
             category="Overview",
-            labels={"data set": "{dataset}", "figure": "learning curves"},
+            labels={"networks": "{dataset}", "figure": "learning curves"},
         ),
         png="results/figure/{dataset}/training.png",
     log:

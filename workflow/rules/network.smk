@@ -1,6 +1,7 @@
 """network: train one network for each data set, variant and seed.
 
 Needs results/dataset/{dataset}.h5.
+The untrained networks are those after no epoch, in results/network/{dataset}_untrained.
 Gives results/network/{dataset}/{variant}/seed_{seed}.h5.
 """
 
@@ -9,7 +10,7 @@ from netkin.network.train import train_network
 
 rule train_network:
     input:
-        dataset="results/dataset/{dataset}.h5",
+        dataset=lambda wildcards: f"results/dataset/{study.dataset_of(wildcards.dataset)}.h5",
     output:
         network=f"results/network/{NETWORK}.h5",
     log:

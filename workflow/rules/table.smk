@@ -4,9 +4,22 @@ Needs the trained networks, the distance summaries, and the benchmark files of a
 Gives results/table/...
 """
 
+from netkin.schema import CONTROL, UNTRAINED
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
+from netkin.table.neural_persistence import tabulate_neural_persistence
+from netkin.table.norms import tabulate_norms
+from netkin.table.reproduction import tabulate_reproduction
+from netkin.table.untrained import tabulate_untrained
+
+# only with control networks of several data sets; they cost graphs, but no homology
+NORM_TABLES = [f"results/table/{CONTROL}/norms.csv", f"results/table/{CONTROL}/norm_ratios.csv"] * (
+    CONTROL in study.comparisons
+)
+# the claims are about trained networks
+JUDGED = [comparison for comparison in study.comparisons if comparison not in study.untrained]
+PUBLISHED = f"{workflow.basedir}/resources/published"
 
 
 rule tables:
@@ -14,8 +27,11 @@ rule tables:
         expand(
             "results/table/{dataset}/{kind}.csv",
             dataset=study.datasets,
-            kind=["accuracy", "groups"],
+            kind=["accuracy", "neural_persistence"] + ["untrained"] * bool(study.untrained),
         ),
+        expand("results/table/{comparison}/groups.csv", comparison=study.comparisons),
+        NORM_TABLES,
+        "results/table/reproduction.csv",
         "results/table/costs.csv",
 
 
@@ -28,7 +44,7 @@ rule tabulate_accuracy:
             "results/table/{dataset}/accuracy.html",
             caption="../report/accuracy.rst",
             category="Tables",
-            labels={"data set": "{dataset}", "table": "test accuracy"},
+            labels={"networks": "{dataset}", "table": "test accuracy"},
         ),
     log:
         "logs/tabulate_accuracy/{dataset}.log",
@@ -51,25 +67,58 @@ rule tabulate_accuracy:
         "../scripts/tabulate_accuracy.py"
 
 
+rule tabulate_neural_persistence:
+    input:
+        networks_of_dataset(f"results/network/{NETWORK}.h5"),
+    output:
+        csv="results/table/{dataset}/neural_persistence.csv",
+        html=report(
+            "results/table/{dataset}/neural_persistence.html",
+            caption="../report/neural_persistence.rst",
+            category="Tables",
+            labels={"networks": "{dataset}", "table": "neural persistence"},
+        ),
+    log:
+        "logs/tabulate_neural_persistence/{dataset}.log",
+    benchmark:
+        "results/benchmark/tabulate_neural_persistence/{dataset}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        title=lambda wildcards: f"Neural persistence on {wildcards.dataset}",
+        variants=lambda wildcards: [
+            v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
+        ],
+        order=2.0,
+        grid=lambda wildcards: grid(wildcards.dataset),
+        code=code_digest(tabulate_neural_persistence),
+    script:
+        "../scripts/tabulate_neural_persistence.py"
+
+
 rule tabulate_groups:
     input:
         lambda wildcards: expand(
-            "results/distance/{dataset}/{measure}/summary.h5",
-            dataset=wildcards.dataset,
+            "results/distance/{comparison}/{measure}/summary.h5",
+            comparison=wildcards.comparison,
             measure=study.measures,
         ),
     output:
-        csv="results/table/{dataset}/groups.csv",
+        csv="results/table/{comparison}/groups.csv",
         html=report(
-            "results/table/{dataset}/groups.html",
+            "results/table/{comparison}/groups.html",
             caption="../report/groups.rst",
             category="Tables",
-            labels={"data set": "{dataset}", "table": "distances within groups"},
+            labels={"networks": "{comparison}", "table": "distances within groups"},
         ),
     log:
-        "logs/tabulate_groups/{dataset}.log",
+        "logs/tabulate_groups/{comparison}.log",
     benchmark:
-        "results/benchmark/tabulate_groups/{dataset}.tsv"
+        "results/benchmark/tabulate_groups/{comparison}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -77,12 +126,107 @@ rule tabulate_groups:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        title=lambda wildcards: f"Distances within experiment groups on {wildcards.dataset}",
+        title=lambda wildcards: f"Distances within groups of {wildcards.comparison}",
         measures=study.measures,
-        grid=lambda wildcards: grid(wildcards.dataset),
+        grid=lambda wildcards: grid(wildcards.comparison),
         code=code_digest(tabulate_groups),
     script:
         "../scripts/tabulate_groups.py"
+
+
+rule tabulate_untrained:
+    input:
+        trained=lambda wildcards: distances_of(wildcards.dataset),
+        untrained=lambda wildcards: distances_of(f"{wildcards.dataset}{UNTRAINED}"),
+    output:
+        csv="results/table/{dataset}/untrained.csv",
+        html=report(
+            "results/table/{dataset}/untrained.html",
+            caption="../report/untrained.rst",
+            category="Tables",
+            labels={"networks": "{dataset}", "table": "trained and untrained"},
+        ),
+    log:
+        "logs/tabulate_untrained/{dataset}.log",
+    benchmark:
+        "results/benchmark/tabulate_untrained/{dataset}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title=lambda wildcards: f"Distances before and after training on {wildcards.dataset}",
+        grid=lambda wildcards: grid(wildcards.dataset),
+        code=code_digest(tabulate_untrained),
+    script:
+        "../scripts/tabulate_untrained.py"
+
+
+rule tabulate_norms:
+    input:
+        [path for seed in study.seeds for path in networks_at("graph", CONTROL, seed)],
+    output:
+        csv=f"results/table/{CONTROL}/norms.csv",
+        ratios=f"results/table/{CONTROL}/norm_ratios.csv",
+        html=report(
+            f"results/table/{CONTROL}/norms.html",
+            caption="../report/norms.rst",
+            category="Reproduction",
+            labels={"networks": CONTROL, "table": "norm baselines"},
+        ),
+    log:
+        "logs/tabulate_norms.log",
+    benchmark:
+        "results/benchmark/tabulate_norms.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        title="Norm baselines on the control networks",
+        datasets=[cell.dataset for _ in study.seeds for cell in study.compared(CONTROL)],
+        seeds=[seed for seed in study.seeds for _ in study.compared(CONTROL)],
+        code=code_digest(tabulate_norms),
+    script:
+        "../scripts/tabulate_norms.py"
+
+
+rule tabulate_reproduction:
+    input:
+        distances=[path for comparison in JUDGED for path in distances_of(comparison)],
+        norms=NORM_TABLES,
+    output:
+        csv="results/table/reproduction.csv",
+        claims="results/table/claims.csv",
+        html=report(
+            "results/table/reproduction.html",
+            caption="../report/reproduction.rst",
+            category="Reproduction",
+            labels={"networks": "all", "table": "published numbers and claims"},
+        ),
+    log:
+        "logs/tabulate_reproduction.log",
+    benchmark:
+        "results/benchmark/tabulate_reproduction.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title="The paper's numbers and claims on these networks",
+        comparisons=[comparison for comparison in JUDGED for _ in distances_of(comparison)],
+        grids={comparison: grid(comparison) for comparison in JUDGED},
+        epochs={dataset: study.dataset(dataset).epochs for dataset in study.datasets},
+        published=PUBLISHED,
+        code=code_digest(tabulate_reproduction),
+    script:
+        "../scripts/tabulate_reproduction.py"
 
 
 BENCHMARKS = benchmarks_of_stages()
@@ -93,8 +237,8 @@ rule tabulate_costs:
     # would mean doing its job again
     input:
         expand(
-            "results/distance/{dataset}/{measure}/summary.h5",
-            dataset=study.datasets,
+            "results/distance/{comparison}/{measure}/summary.h5",
+            comparison=study.comparisons,
             measure=study.measures,
         ),
     output:
@@ -103,7 +247,7 @@ rule tabulate_costs:
             "results/table/costs.html",
             caption="../report/costs.rst",
             category="Tables",
-            labels={"data set": "all", "table": "run time and memory"},
+            labels={"networks": "all", "table": "run time and memory"},
         ),
     log:
         "logs/tabulate_costs.log",

@@ -1,12 +1,16 @@
 """Distances: the registered measures of how different two networks are."""
 
 from netkin.diagram.policy import read_finite_diagram
+from netkin.distance.graph_matching import faq
 from netkin.distance.matching import bottleneck, wasserstein
 from netkin.distance.measure import Measure, Source
+from netkin.distance.neural_persistence import neural_persistence_distance
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
 from netkin.distance.vector import vector_distance
+from netkin.distance.weight_matching import weight_matching
 from netkin.graph.graph import read_graph
+from netkin.network.file import read_network
 from netkin.vector.vector import read_vector
 
 _LANDSCAPE = "Bubenik 2015, Statistical topological data analysis using persistence landscapes"
@@ -29,8 +33,20 @@ _NORM = (
     "Pérez-Fernández et al. 2021, Characterizing and measuring the similarity of neural "
     "networks with persistent homology"
 )
+_NEURAL_PERSISTENCE = (
+    "Rieck et al. 2019, Neural persistence: a complexity measure for deep neural networks "
+    "using algebraic topology"
+)
+_WEIGHT_MATCHING = (
+    "Ainsworth et al. 2023, Git Re-Basin: merging models modulo permutation symmetries"
+)
+_FAQ = (
+    "Vogelstein et al. 2015, Fast approximate quadratic programming for graph matching; "
+    "Fishkind et al. 2019, Seeded graph matching"
+)
 
 SOURCES: dict[str, Source] = {
+    "network": Source(read_network, after="dataset"),
     "graph": Source(read_graph, after="network"),
     "diagram": Source(read_finite_diagram, after="graph"),
     "vector": Source(read_vector, after="diagram"),
@@ -77,7 +93,19 @@ MEASURES: dict[str, Measure] = {
     "heat_pairwise": Measure(
         heat_pairwise, "diagram", "topology_pairwise", False, vector="heat", citation=_HEAT
     ),
+    "neural_persistence": Measure(
+        neural_persistence_distance,
+        "network",
+        "topology",
+        True,
+        vector=None,
+        citation=_NEURAL_PERSISTENCE,
+    ),
     "norm_1": Measure(norm_1, "graph", "weight", True, vector=None, citation=_NORM),
     "frobenius": Measure(frobenius, "graph", "weight", True, vector=None, citation=_NORM),
+    "weight_matching": Measure(
+        weight_matching, "network", "weight", False, vector=None, citation=_WEIGHT_MATCHING
+    ),
+    "faq": Measure(faq, "network", "weight", False, vector=None, citation=_FAQ),
 }
 """Name -> measure; its options are the keyword-only parameters of its function."""

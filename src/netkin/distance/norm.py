@@ -22,10 +22,7 @@ def norm_1(a: Graph, b: Graph) -> float:
     UndefinedDistance
         The graphs do not have the same layers of vertices.
     """
-    difference = _difference(a, b)
-    if difference.nnz == 0:
-        return 0.0
-    return float(np.bincount(difference.indices, np.abs(difference.data)).max())
+    return _norm_1(_difference(a, b))
 
 
 def frobenius(a: Graph, b: Graph) -> float:
@@ -38,11 +35,35 @@ def frobenius(a: Graph, b: Graph) -> float:
     UndefinedDistance
         The graphs do not have the same layers of vertices.
     """
-    return float(np.linalg.norm(_difference(a, b).data))
+    return _frobenius(_difference(a, b))
+
+
+def self_norm_1(graph: Graph) -> float:
+    """Induced 1-norm of the adjacency matrix of one graph."""
+    return _norm_1(_matrix(graph))
+
+
+def self_frobenius(graph: Graph) -> float:
+    """Frobenius norm of the adjacency matrix of one graph."""
+    return _frobenius(_matrix(graph))
+
+
+def _norm_1(matrix: "csr_matrix") -> float:
+    if matrix.nnz == 0:
+        return 0.0
+    return float(np.bincount(matrix.indices, np.abs(matrix.data)).max())
+
+
+def _frobenius(matrix: "csr_matrix") -> float:
+    return float(np.linalg.norm(matrix.data))
 
 
 def _difference(a: Graph, b: Graph) -> "csr_matrix":
     """Return A - B, float64, after checking that the vertices correspond."""
     if not (np.array_equal(a.layer, b.layer) and np.array_equal(a.is_bias, b.is_bias)):
         raise UndefinedDistance("networks of different shape have no corresponding vertices")
-    return a.to_scipy().tocsr().astype(np.float64) - b.to_scipy().tocsr().astype(np.float64)
+    return _matrix(a) - _matrix(b)
+
+
+def _matrix(graph: Graph) -> "csr_matrix":
+    return graph.to_scipy().tocsr().astype(np.float64)

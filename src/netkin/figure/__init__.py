@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from netkin.figure.diagram import draw_diagrams
 from netkin.figure.matrix import draw_deviation_matrix, draw_distance_matrix, draw_overview
 from netkin.figure.training import draw_training
 
@@ -11,5 +12,6 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "distance_matrix": draw_distance_matrix,
     "deviation_matrix": draw_deviation_matrix,
     "overview": draw_overview,
+    "diagrams": draw_diagrams,
     "training": draw_training,
 }

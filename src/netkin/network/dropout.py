@@ -13,7 +13,7 @@ class Dropout(nn.Dropout):
     by the inverse of the rounded share. On another device this is torch's own.
     """
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 # torch's name
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return `input` with units dropped, or as it is outside training."""
         if not self.training or self.p == 0 or input.device.type != "cpu":
             return super().forward(input)

@@ -1,0 +1,218 @@
+"""Collect the small results of the run described in config.yaml, and write README.md from them.
+
+    python docs/reproduction/collect.py STUDY_FOLDER
+
+STUDY_FOLDER is where the workflow ran, with `results/` in it. Nothing in README.md is typed by
+hand: its numbers are read from the tables, its text stands below.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import yaml
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+MEASURES = ["landscape", "silhouette", "heat"]
+TABLES = ["accuracy", "groups", "neural_persistence", "norms", "norm_ratios", "untrained"]
+
+
+def git(*arguments: str) -> str:
+    """Return what git prints."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def collect(study: Path) -> list[str]:
+    """Copy tables and figures, write the matrices as text, and return the comparisons."""
+    results = study / "results"
+    for name in ("tables", "matrices", "figures"):
+        shutil.rmtree(HERE / name, ignore_errors=True)
+        (HERE / name).mkdir()
+    comparisons = sorted(path.name for path in (results / "distance").iterdir())
+    for name in ("reproduction", "claims", "costs"):
+        shutil.copy2(results / "table" / f"{name}.csv", HERE / "tables")
+    for comparison in comparisons:
+        for name in TABLES:
+            table = results / "table" / comparison / f"{name}.csv"
+            if table.exists():
+                shutil.copy2(table, HERE / "tables" / f"{comparison}.{name}.csv")
+        for name in ("overview", "diagrams", "training"):
+            figure = results / "figure" / comparison / f"{name}.png"
+            if figure.exists():
+                shutil.copy2(figure, HERE / "figures" / f"{comparison}.{name}.png")
+        for summary in sorted((results / "distance" / comparison).glob("*/summary.h5")):
+            with h5py.File(summary) as file:
+                names = list(file["networks"].asstr()[:])
+                for statistic in ("mean", "standard_deviation"):
+                    frame = pd.DataFrame(file[statistic][:], index=names, columns=names)
+                    name = f"{comparison}.{summary.parent.name}.{statistic}.csv"
+                    frame.to_csv(HERE / "matrices" / name, float_format="%.6g")
+    return comparisons
+
+
+def training_costs(study: Path) -> pd.DataFrame:
+    """Return the CPU time of training by data set, and what five seeds of it take."""
+    rows = []
+    for folder in sorted((study / "results" / "benchmark" / "train_network").iterdir()):
+        if folder.name.endswith("_untrained"):
+            continue
+        jobs = pd.concat(pd.read_csv(path, sep="\t") for path in folder.glob("*/*.tsv"))
+        minutes = jobs["cpu_time"].sum() / 60
+        rows.append(
+            {
+                "data set": folder.name,
+                "networks": len(jobs),
+                "CPU minutes": minutes,
+                "longest, CPU minutes": jobs["cpu_time"].max() / 60,
+                "peak MiB": jobs["max_rss"].max(),
+                "five seeds, core hours": minutes / len(jobs) * 95 / 60,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def markdown(frame: pd.DataFrame, decimals: int = 4) -> str:
+    """Return a Markdown table; NaN is empty."""
+
+    def shown(value: object) -> str:
+        if isinstance(value, float):
+            return "" if np.isnan(value) else f"{value:.{decimals}f}"
+        return str(value)
+
+    lines = [
+        "| " + " | ".join(str(column).replace("_", " ") for column in frame.columns) + " |",
+        "|" + "---|" * len(frame.columns),
+        *("| " + " | ".join(map(shown, row)) + " |" for row in frame.itertuples(index=False)),
+    ]
+    return "\n".join(lines)
+
+
+def page(study: Path, comparisons: list[str]) -> str:
+    """Return the text of README.md."""
+    sys.path.insert(0, str(ROOT / "src"))
+    from netkin.table.claims import overall
+
+    tables = HERE / "tables"
+    config = yaml.safe_load((HERE / "config.yaml").read_text())
+    claims = pd.read_csv(tables / "claims.csv", keep_default_na=False, na_values=[""])
+    beside = pd.read_csv(tables / "reproduction.csv")
+    groups = beside[beside["quantity"] == "distance within group"]
+    control = groups[groups["group"] == "input_order"]
+    norms = beside[beside["quantity"] != "distance within group"]
+    columns = ["data_set", "group", "measure", "statistic", "ours", "published", "difference"]
+    datasets = [name for name in comparisons if (tables / f"{name}.accuracy.csv").exists()]
+    accuracy = pd.DataFrame(
+        {
+            "data set": name,
+            "networks": int(table["seeds"].sum()),
+            "seeds": int(table["seeds"].max()),
+            "base network (width_512)": table.set_index("variant").loc["width_512", "mean"],
+            "least of all": table["lowest"].min(),
+            "largest of all": table["highest"].max(),
+        }
+        for name in datasets
+        for table in [pd.read_csv(tables / f"{name}.accuracy.csv")]
+    )
+    untrained = pd.concat(
+        pd.read_csv(tables / f"{name}.untrained.csv").assign(data_set=name)
+        for name in datasets
+        if (tables / f"{name}.untrained.csv").exists()
+    )
+    untrained = untrained[["data_set", *(c for c in untrained.columns if c != "data_set")]]
+    costs = pd.read_csv(tables / "costs.csv")
+    seeds = config["study"]["seeds"]
+    text = f"""# The paper, run
+
+What `config/paper.yaml` with the smaller sizes of [config.yaml](config.yaml) gave, at commit
+`{git("rev-parse", "HEAD")}`, with {seeds} seeds. Written by [collect.py](collect.py) from the
+tables of
+the run; nothing here is typed by hand. All tables are in [tables](tables), all matrices (mean and
+standard deviation over seeds) in [matrices](matrices).
+
+```yaml
+{(HERE / "config.yaml").read_text().strip()}
+```
+
+## Verdicts
+
+A case is one data set (and one experiment group). A claim holds in a case when the whole 95 %
+interval over seeds (Student's t) is on its side, and is undecided when the interval reaches to both.
+With {seeds} seeds the intervals are wide. Each case is in [claims.csv](tables/claims.csv).
+
+{markdown(pd.DataFrame(overall(claims.to_dict("records"))))}
+
+## The networks
+
+Test accuracy:
+
+{markdown(accuracy)}
+
+## Table 3: control networks
+
+Distances within the group of randomised input orders, in the matrix averaged over seeds and
+divided by its largest entry.
+
+{markdown(control[columns])}
+
+## The other groups
+
+{markdown(groups[groups["group"] != "input_order"][columns][groups["statistic"] == "mean"])}
+
+## Table 2: norms, in both readings
+
+{markdown(norms[["measure", "statistic", "ours", "published", "difference"]])}
+
+## Before and after training
+
+Correlation: Spearman's, of the distances of trained networks with those of the same networks before
+training. Near 1, a measure sees the architecture rather than the training.
+
+{markdown(untrained, 3)}
+
+## Control networks of all data sets
+
+![](figures/control.overview.png)
+
+## Distance matrices
+"""
+    for name in comparisons:
+        if name != "control":
+            text += f"\n![](figures/{name}.overview.png)\n"
+    text += "\n## Diagrams and learning curves\n"
+    for name in datasets:
+        text += f"\n![](figures/{name}.diagrams.png)\n\n![](figures/{name}.training.png)\n"
+    return (
+        text
+        + f"""
+## What it cost
+
+On 2 cores without a GPU, two jobs at a time, beside other work on the same machine:
+
+{markdown(costs, 1)}
+
+Training by data set, at the sizes above, CPU time of one thread a job. The last column is the
+paper's grid of 95 networks a data set at this size: on a cluster its jobs run side by side, so that
+the longest of them and the number of cores decide. No GPU could be had, so nothing is said about one.
+
+{markdown(training_costs(study), 1)}
+"""
+    )
+
+
+def main() -> None:
+    """Collect and write."""
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    study = Path(sys.argv[1])
+    comparisons = collect(study)
+    (HERE / "README.md").write_text(page(study, comparisons), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

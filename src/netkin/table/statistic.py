@@ -1,0 +1,144 @@
+"""Statistics of distance matrices, and their uncertainty over seeds."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """A mean over seeds with the bounds of its confidence interval.
+
+    Attributes
+    ----------
+    mean, low, high : float
+        NaN where there is no value; the bounds also where there is only one.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def interval_over_seeds(
+    values: Sequence[float],
+    *,
+    level: float = 0.95,
+    least: float = -np.inf,
+    largest: float = np.inf,
+) -> Interval:
+    """Return the mean of one value a seed and its interval by Student's t distribution.
+
+    Parameters
+    ----------
+    values : sequence of float
+        NaN are left out.
+    level : float
+        Coverage, between 0 and 1.
+    least, largest : float
+        Bounds of what the values can be; the interval is cut to them.
+    """
+    from scipy.stats import t
+
+    found = np.asarray([value for value in values if np.isfinite(value)])
+    if not found.size:
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(found.mean())
+    if found.size == 1:
+        return Interval(mean, np.nan, np.nan)
+    error = found.std(ddof=1) / np.sqrt(found.size)
+    half = float(t.ppf((1 + level) / 2, found.size - 1) * error)
+    return Interval(mean, max(mean - half, least), min(mean + half, largest))
+
+
+def pairs_of(matrix: Matrix, members: Sequence[int] | None = None) -> Matrix:
+    """Return the defined entries above the diagonal, of all rows or of some."""
+    chosen = matrix if members is None else matrix[np.ix_(members, members)]
+    values = chosen[np.triu_indices(len(chosen), k=1)]
+    defined: Matrix = values[np.isfinite(values)]
+    return defined
+
+
+def control_ratio(matrix: Matrix, control: Sequence[int]) -> float:
+    """Return the mean distance within a group over the mean of all other pairs; NaN for none."""
+    inside = np.zeros(matrix.shape, dtype=bool)
+    inside[np.ix_(control, control)] = True
+    above = np.triu(np.ones(matrix.shape, dtype=bool), k=1) & np.isfinite(matrix)
+    within, others = matrix[above & inside], matrix[above & ~inside]
+    if not (within.size and others.size) or others.mean() == 0:
+        return np.nan
+    return float(within.mean() / others.mean())
+
+
+def growth(matrix: Matrix, members: Sequence[int], values: Sequence[float]) -> float:
+    """Return Spearman's correlation of distance with the difference of a varied value.
+
+    Over the pairs i < j of `members`, of the distance and ``|values[i] - values[j]|``; NaN
+    with fewer than three defined pairs, or where either is constant.
+    """
+    from scipy.stats import rankdata
+
+    block = matrix[np.ix_(members, members)]
+    above = np.triu_indices(len(members), k=1)
+    array = np.asarray(values, dtype=np.float64)
+    differences, distances = np.abs(array[above[0]] - array[above[1]]), block[above]
+    defined = np.isfinite(distances)
+    if defined.sum() < 3:
+        return np.nan
+    ranks = [rankdata(part[defined]) for part in (differences, distances)]
+    if min(np.ptp(part) for part in ranks) == 0:
+        return np.nan
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def rank_correlation(a: Matrix, b: Matrix) -> float:
+    """Return Spearman's correlation of the entries above the diagonal of two matrices.
+
+    Over the pairs that both define; NaN with fewer than three, or where either is constant.
+    """
+    from scipy.stats import rankdata
+
+    above = np.triu_indices(len(a), k=1)
+    defined = np.isfinite(a[above]) & np.isfinite(b[above])
+    if defined.sum() < 3:
+        return np.nan
+    ranks = [rankdata(matrix[above][defined]) for matrix in (a, b)]
+    if min(np.ptp(part) for part in ranks) == 0:
+        return np.nan
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def average_precision(matrix: Matrix, groups: Sequence[str]) -> float:
+    """Return the area under the precision-recall curve of finding pairs of one group.
+
+    Over the defined pairs i < j, nearest first: 1 when all pairs within a group are closer
+    than all others; the share of such pairs for distances without order. NaN where all or
+    no pairs are within a group.
+    """
+    from sklearn.metrics import average_precision_score
+
+    rows, columns = np.triu_indices(len(matrix), k=1)
+    distances = matrix[rows, columns]
+    defined = np.isfinite(distances)
+    same = np.asarray([groups[i] == groups[j] for i, j in zip(rows, columns, strict=True)])
+    if not 0 < same[defined].sum() < defined.sum():
+        return np.nan
+    return float(average_precision_score(same[defined], -distances[defined]))
+
+
+def hub_share(matrix: Matrix, members: Sequence[int]) -> float:
+    """Return which share of the nearest other networks of a group's networks is its own.
+
+    Each of the k members is asked for its k - 1 nearest others; 1 when these are the other
+    members, for all of them. NaN for fewer than two members or undefined distances.
+    """
+    k = len(members)
+    rows = matrix[list(members)].copy()
+    if k < 2 or not np.isfinite(rows).all():
+        return np.nan
+    rows[np.arange(k), list(members)] = np.inf
+    nearest = np.argsort(rows, axis=1, kind="stable")[:, : k - 1]
+    return float(np.isin(nearest, list(members)).mean())
