@@ -142,7 +142,7 @@ standard deviation over seeds) in [matrices](matrices).
 ## Verdicts
 
 A case is one data set (and one experiment group). A claim holds in a case when the whole 95 %
-interval over seeds (Student's t) is on its side, and is undecided when the interval reaches to both.
+interval over seeds (Student's t) is on its side, and undecided when the interval reaches to both.
 With {seeds} seeds the intervals are wide. Each case is in [claims.csv](tables/claims.csv).
 
 {markdown(pd.DataFrame(overall(claims.to_dict("records"))))}
@@ -198,7 +198,7 @@ On 2 cores without a GPU, two jobs at a time, beside other work on the same mach
 
 Training by data set, at the sizes above, CPU time of one thread a job. The last column is the
 paper's grid of 95 networks a data set at this size: on a cluster its jobs run side by side, so that
-the longest of them and the number of cores decide. No GPU could be had, so nothing is said about one.
+the longest of them and the number of cores decide. No GPU could be had, so none was timed.
 
 {markdown(training_costs(study), 1)}
 """
