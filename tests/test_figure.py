@@ -5,6 +5,7 @@ import pytest
 
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
+from netkin.figure.diagram import Curves, draw_diagrams
 from netkin.figure.matrix import Panel, draw_deviation_matrix, draw_distance_matrix, draw_overview
 from netkin.figure.style import UNDEFINED_COLOUR, colours, save_figure
 from netkin.figure.training import draw_training
@@ -66,6 +67,27 @@ def test_learning_curves_show_the_mean_over_seeds():
     ax = draw_training(curves).axes[0]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.3, 0.6])
     assert ax.get_legend().get_texts()[0].get_text() == "8"
+
+
+def test_diagrams_are_shares_of_classes_against_the_filtration_value():
+    births, deaths = np.array([0.9, 0.3, 0.6]), np.array([0.2, 0.1])
+    networks = [
+        Curves("width_8", "width", deaths, births),
+        Curves("labels_2", "labels", deaths, births[:0]),
+    ]
+    figure = draw_diagrams(networks)
+    merged, _, born, empty = figure.axes
+    np.testing.assert_allclose(merged.lines[0].get_xdata(), [0.1, 0.2])
+    np.testing.assert_allclose(born.lines[0].get_xdata(), [0.3, 0.6, 0.9])
+    np.testing.assert_allclose(born.lines[0].get_ydata(), [0, 0.5, 1])
+    assert not empty.lines
+
+
+def test_many_classes_are_drawn_by_few_points_of_the_same_curve():
+    values = np.random.default_rng(0).random(50_000)
+    line = draw_diagrams([Curves("width_8", "width", values, values)]).axes[0].lines[0]
+    assert len(line.get_xdata()) == 400
+    np.testing.assert_allclose(line.get_xdata(), line.get_ydata(), atol=0.02)
 
 
 def test_svg_keeps_text_and_the_same_figure_gives_the_same_files(panel, tmp_path):

@@ -5,11 +5,13 @@ import h5py
 import numpy as np
 import pytest
 
+from netkin.distance.neural_persistence import layer_neural_persistence
 from netkin.network.file import HISTORY, Network, write_network
 from netkin.storage import create
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
+from netkin.table.neural_persistence import tabulate_neural_persistence
 
 GRID = [
     {"name": "width_8", "index": 1, "group": "width"},
@@ -107,3 +109,28 @@ def test_costs_add_up_by_rule(tmp_path, pages):
     assert float(train["peak_memory_MiB"]) == 300.0
     assert graph["peak_memory_MiB"] == ""
     assert "–" in Path(pages["html_path"]).read_text()
+
+
+def test_neural_persistence_is_tabulated_by_layer_and_network(tmp_path, pages):
+    paths, networks = [], []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        network = Network(
+            weights=tuple(
+                rng.normal(size=shape).astype(np.float32) for shape in [(4, 3), (5, 4), (2, 5)]
+            ),
+            biases=tuple(np.zeros(n, np.float32) for n in (4, 5, 2)),
+            history={name: np.zeros(1) for name in HISTORY},
+            test_accuracy=0.5,
+        )
+        paths.append(str(tmp_path / f"{seed}.h5"))
+        write_network(paths[-1], network, parameters={})
+        networks.append(layer_neural_persistence(network))
+    tabulate_neural_persistence(
+        network_paths=paths, variants=["width_8"] * 2, order=2.0, grid=GRID[:1], **pages
+    )
+    table = {row["layer"]: row for row in rows(pages["csv_path"])}
+    assert list(table) == ["network", "1", "2", "3"]
+    assert float(table["2"]["mean"]) == pytest.approx(np.mean([n[1] for n in networks]))
+    assert float(table["network"]["deviation"]) == pytest.approx(np.std(np.mean(networks, axis=1)))
+    assert "Layers, from the inputs on" in Path(pages["html_path"]).read_text()

@@ -108,7 +108,7 @@ def _name_groups(ax: Axes, bounds: Mapping[str, tuple[int, int]]) -> None:
     """Write the name of each group below its columns."""
     for group, (start, stop) in bounds.items():
         ax.annotate(
-            GROUP_TITLES.get(group, group).replace(" ", "\n", 1),
+            GROUP_TITLES.get(group, group.replace("_", " ")).replace(" ", "\n", 1),
             xy=((start + stop) / 2, 0),
             xycoords=("data", "axes fraction"),
             xytext=(0, -16),
