@@ -10,13 +10,17 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint bench env format clean
+.PHONY: run test cluster-test lint bench env format clean
 
 run: env
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host --report results/report.html --report-after-run $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# the workflow on a Slurm of its own on this machine; installs Debian's packages where missing
+cluster-test: env
+	$(BIN)/python -m pytest tests/cluster --durations=5
 
 lint: env
 	$(BIN)/ruff check .

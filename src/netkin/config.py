@@ -1,14 +1,16 @@
 """The study a config file describes: checked as a whole, then asked by the workflow."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from netkin.dataset import FILES
+from netkin import estimate
+from netkin.dataset import CLASSES, FILES, SHAPES
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
+from netkin.estimate import Need
 from netkin.grid import Cell, Variant
 from netkin.schema import (
     CONTROL,
@@ -107,7 +109,7 @@ class Study:
 
     def dataset(self, dataset: str) -> DatasetSection:
         """Return the checked section of one data set."""
-        return self._sections[dataset]
+        return self._sections[self.dataset_of(dataset)]
 
     def dataset_options(self, dataset: str) -> dict[str, Any]:
         """Return the options of a data set's loader."""
@@ -166,7 +168,7 @@ class Study:
         """
         network = self.config.network
         cell = self.variant(dataset, variant)
-        section = self.dataset(self.dataset_of(dataset))
+        section = self.dataset(dataset)
         return {
             "dataset": self.dataset_of(dataset),
             "variant": variant,
@@ -246,3 +248,76 @@ class Study:
         """Return the chosen measures of the family that the overview shows."""
         family = self.config.figure.overview.family  # type: ignore[attr-defined] # a model made at run time
         return [measure for measure in self.measures if MEASURES[measure].family == family]
+
+    def shape(self, dataset: str) -> tuple[int, int]:
+        """Return rows and features that the networks of a data set see, known beforehand."""
+        section = self.dataset(dataset)
+        n_rows, n_inputs = SHAPES[section.kind](**self.dataset_options(dataset))
+        if section.extractor is None:
+            return n_rows, n_inputs
+        try:
+            return n_rows, estimate.convolutions(n_inputs)[0]
+        except NetkinError:
+            return n_rows, n_inputs  # the job says that these are no images, with a log
+
+    def n_parameters(self, dataset: str, variant: str) -> int:
+        """Return how many weights and biases a network has."""
+        cell = self.variant(dataset, variant)
+        classes = CLASSES[self.dataset(dataset).kind]
+        if isinstance(classes, str):
+            classes = len(getattr(self.dataset(dataset), classes))
+        return estimate.count_parameters(
+            self.shape(dataset)[1],
+            cell.n_labels or classes,
+            width=cell.width,
+            hidden_layers=cell.hidden_layers,
+        )
+
+    def need_of_dataset(self, dataset: str) -> Need:
+        """Return what preparing a data set needs."""
+        kind = self.dataset(dataset).kind
+        return estimate.preparing(*SHAPES[kind](**self.dataset_options(dataset)))
+
+    def need_of_features(self, dataset: str) -> Need:
+        """Return what the extractor of a data set needs."""
+        section = self.dataset(dataset)
+        assert section.extractor is not None
+        n_rows, n_inputs = SHAPES[section.kind](**self.dataset_options(dataset))
+        try:
+            n_features, n_operations = estimate.convolutions(n_inputs)
+        except NetkinError:
+            n_features, n_operations = 1, 1  # the job says that these are no images
+        return estimate.training(
+            0,
+            n_operations=n_operations,
+            n_rows=n_rows,
+            n_inputs=n_inputs + n_features,
+            batch_size=section.extractor.batch_size,
+            epochs=section.extractor.epochs,
+        )
+
+    def need_of_training(self, dataset: str, variant: str) -> Need:
+        """Return what the training of one network needs."""
+        n_rows, n_inputs = self.shape(dataset)
+        section = self.dataset(dataset)
+        return estimate.training(
+            self.n_parameters(dataset, variant),
+            n_rows=n_rows,
+            n_inputs=n_inputs,
+            batch_size=section.batch_size,
+            epochs=0 if dataset in self.untrained else section.epochs,
+        )
+
+    def need_of_bundle(self, stage: str, dataset: str, variants: Sequence[str]) -> Need:
+        """Return what a job of several networks needs: ``graph``, ``diagram`` or ``vector``."""
+        if stage == "diagram":
+            # the graph of a network is two-coloured by its layers, so ``auto`` takes ``exact``
+            stage = self.config.diagram.engine.replace("auto", "exact")
+        return estimate.bundle(stage, [self.n_parameters(dataset, name) for name in variants])
+
+    def need_of_distances(self, comparison: str, measure: str) -> Need:
+        """Return what the matrix of one measure and seed needs."""
+        n_edges = [
+            self.n_parameters(cell.dataset, cell.variant) for cell in self.compared(comparison)
+        ]
+        return estimate.comparing(n_edges, vectors=MEASURES[measure].needs == "vector")

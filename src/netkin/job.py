@@ -1,5 +1,6 @@
 """One job: call a stage function with its log, and end in one sentence on a user's mistake."""
 
+import errno
 import logging
 import os
 import sys
@@ -61,8 +62,8 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
     """Call ``function(**arguments)``, logging to `log_path`.
 
     A `NetkinError` is written to the log and to standard error as one sentence and
-    ends the process with status 1; any other exception is a defect of netkin, is
-    logged with its traceback and raised.
+    ends the process with status 1, as do a lack of memory and a full disk; any other
+    exception is a defect of netkin, is logged with its traceback and raised.
     """
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -74,6 +75,9 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
     )
     logging.captureWarnings(True)
     logger = logging.getLogger("netkin")
+    # what nobody can catch, such as h5py's trouble with a full disk, is for the log alone
+    sys.excepthook = lambda *error: logger.error("ignored", exc_info=error)
+    sys.unraisablehook = lambda hint: logger.error("ignored in %r", hint.object)
     try:
         function(**arguments)
     except NetkinError as error:
@@ -84,6 +88,24 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
         logger.exception("out of memory")
         print(f"netkin: this job ran out of memory (log: {log_path}).", file=sys.stderr)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if _disk_is_full(error):
+            logger.exception("no space left on device")
+            print(
+                f"netkin: no space left on device (log: {log_path}).", file=sys.stderr, flush=True
+            )
+            logging.shutdown()
+            # HDF5 cannot close a file that it cannot write, and crashes when it tries at exit
+            os._exit(1)
         logger.exception("defect")
+        sys.excepthook = sys.__excepthook__
         raise
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Tell whether an error, or the one in whose handling it arose, is for want of space."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__context__
+    return False

@@ -45,6 +45,15 @@ wildcard_constraints:
 
 NETWORK = "{dataset}/{variant}/seed_{seed}"
 
+# a profile names the rule; what it sets for `compute_diagram` holds for each of its bundles
+for overwritten in (
+    workflow.resource_settings.overwrite_resources,
+    workflow.resource_settings.overwrite_threads,
+):
+    for stage in {"build_graph", "compute_diagram", "vectorise_diagram"} & set(overwritten):
+        for _, bundle, _ in study.bundles():
+            overwritten.setdefault(f"{stage}_{bundle}", overwritten[stage])
+
 
 def grid(comparison):
     """Return name, index, group and value of the networks of a comparison, in order."""

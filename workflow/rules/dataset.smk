@@ -24,8 +24,12 @@ rule prepare_dataset:
         "../../envs/network.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 20 * attempt,
+        mem_mb=lambda wildcards, attempt: study.need_of_dataset(
+            PREPARED[wildcards.prepared]
+        ).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: study.need_of_dataset(
+            PREPARED[wildcards.prepared]
+        ).runtime(attempt),
         # a place, not content: data files moved elsewhere must not retrain the grid
         data_folder=study.config.data_folder,
     params:
@@ -54,8 +58,10 @@ rule extract_features:
         "../../envs/network.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).runtime(
+            attempt
+        ),
     params:
         extraction=lambda wildcards: study.extraction(wildcards.dataset),
         device=study.config.network.device,

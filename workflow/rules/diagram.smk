@@ -7,6 +7,7 @@ Gives results/diagram/{dataset}/{variant}/seed_{seed}.h5, the raw intervals.
 from netkin.diagram.compute import compute_diagram
 
 for dataset, bundle, variants in study.bundles():
+    need = study.need_of_bundle("diagram", dataset, variants)
 
     rule:
         name:
@@ -31,8 +32,8 @@ for dataset, bundle, variants in study.bundles():
             "../../envs/diagram.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, attempt: 4000 * attempt,
-            runtime=lambda wildcards, attempt: 30 * attempt,
+            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
+            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
             engine=study.config.diagram.engine,
             max_dimension=study.config.diagram.max_dimension,

@@ -23,8 +23,12 @@ rule compute_distances:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=lambda wildcards, attempt: study.need_of_distances(
+            wildcards.comparison, wildcards.measure
+        ).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: study.need_of_distances(
+            wildcards.comparison, wildcards.measure
+        ).runtime(attempt),
     params:
         networks=lambda wildcards: [cell.name for cell in study.compared(wildcards.comparison)],
         options=lambda wildcards: study.measure_options(wildcards.measure),

@@ -7,6 +7,7 @@ Gives results/graph/{dataset}/{variant}/seed_{seed}.h5.
 from netkin.graph.build import build_graph
 
 for dataset, bundle, variants in study.bundles():
+    need = study.need_of_bundle("graph", dataset, variants)
 
     rule:
         name:
@@ -31,8 +32,8 @@ for dataset, bundle, variants in study.bundles():
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, attempt: 2000 * attempt,
-            runtime=lambda wildcards, attempt: 10 * attempt,
+            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
+            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
             options=study.config.graph.model_dump(),
             code=code_digest(build_graph),

@@ -21,8 +21,12 @@ rule train_network:
         "../../envs/network.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: study.need_of_training(
+            wildcards.dataset, wildcards.variant
+        ).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: study.need_of_training(
+            wildcards.dataset, wildcards.variant
+        ).runtime(attempt),
     params:
         training=lambda wildcards: study.training(
             wildcards.dataset, wildcards.variant, int(wildcards.seed)

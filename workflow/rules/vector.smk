@@ -8,6 +8,7 @@ from netkin.vector import VECTORISERS
 from netkin.vector.compute import vectorise_diagram
 
 for dataset, bundle, variants in study.bundles():
+    need = study.need_of_bundle("vector", dataset, variants)
 
     rule:
         name:
@@ -32,8 +33,8 @@ for dataset, bundle, variants in study.bundles():
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, attempt: 2000 * attempt,
-            runtime=lambda wildcards, attempt: 10 * attempt,
+            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
+            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
             options=lambda wildcards: study.vector(wildcards.vector),
             policy=study.policy(),

@@ -13,11 +13,13 @@ from netkin.dataset.cifar10 import load_cifar10
 from netkin.dataset.digits import load_digits
 from netkin.dataset.fashion_mnist import load_fashion_mnist
 from netkin.dataset.language_identification import (
+    CAPITALS,
+    SMALL_ALPHABET,
     files_of_language_identification,
     load_language_identification,
 )
 from netkin.dataset.mnist import load_mnist
-from netkin.dataset.reuters import load_reuters
+from netkin.dataset.reuters import CHARACTERS, load_reuters
 
 DATASETS: dict[str, Callable[..., Arrays]] = {
     "digits": load_digits,
@@ -43,3 +45,20 @@ CLASSES: dict[str, int | str] = {
     "language_identification": "languages",
 }
 """How many classes a kind has, or the option that lists them; the config allows no more."""
+
+SHAPES: dict[str, Callable[..., tuple[int, int]]] = {
+    "digits": lambda **options: (1_797, 64),
+    "mnist": lambda **options: (70_000, 784),
+    "fashion_mnist": lambda **options: (70_000, 784),
+    "cifar10": lambda *, batches, **options: (10_000 * (batches + 1), 3_072),
+    "reuters": lambda *, features, n_words, **options: (
+        11_228,
+        n_words if features == "words" else len(CHARACTERS),
+    ),
+    "language_identification": lambda *, languages, samples_per_language, **options: (
+        len(languages) * samples_per_language,
+        len(SMALL_ALPHABET) + len(CAPITALS),
+    ),
+}
+"""How many rows, training and test together, and features the options of a kind give: what its
+jobs ask of a cluster depends on it."""

@@ -1,0 +1,162 @@
+"""How much memory and time a job needs, from the size of its networks, before anything runs.
+
+The constants are measured: docs/cluster.md says on what. A request is generous where too little
+would kill a job, and doubles with every attempt.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from netkin.dataset.features import CHANNELS, HEAD, image_shape
+
+START_MB = 600
+"""Python, the imports of a stage without torch, and the two Snakemakes around a cluster's job."""
+TORCH_MB = 4_000
+"""The same with torch and what CUDA takes of the host's memory."""
+START_MINUTES = 10
+"""Start-up on a busy file system, and what else does not grow with the networks."""
+FLOPS = 1e10
+"""Floating-point operations a second that a slow core does in training."""
+STEP_SECONDS = 0.01
+"""What a step of training costs, however small the network."""
+BYTES = {"graph": 100, "exact": 100, "flagser": 800, "vector": 120}
+"""Bytes of memory an edge takes while its stage runs, twice what was measured."""
+SECONDS = {"graph": 1e-5, "exact": 1e-5, "flagser": 1.2e-4, "vector": 1e-5, "pair": 3e-6}
+"""Seconds an edge takes in its stage, or in one comparison, five times what was measured."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one job asks for at its first attempt.
+
+    Attributes
+    ----------
+    megabytes : float
+        Memory, in units of 10**6 bytes.
+    minutes : float
+        Wall-clock time on one core.
+    """
+
+    megabytes: float
+    minutes: float
+
+    def mem_mb(self, attempt: int) -> int:
+        """Return the memory of an attempt, counted from 1; each has twice that of the last."""
+        return math.ceil(self.megabytes) << (attempt - 1)
+
+    def runtime(self, attempt: int) -> int:
+        """Return the minutes of an attempt, counted from 1; each has twice those of the last."""
+        return math.ceil(self.minutes) << (attempt - 1)
+
+
+def count_parameters(n_inputs: int, n_outputs: int, *, width: int, hidden_layers: int) -> int:
+    """Return the number of weights and biases of a multilayer perceptron.
+
+    It is also the number of edges of its graph, but for `bias_vertices` ``none``, whose
+    edges are fewer by the biases.
+    """
+    units = [n_inputs, *[width] * hidden_layers, n_outputs]
+    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(units))
+
+
+def preparing(n_rows: int, n_inputs: int) -> Need:
+    """Return what loading and storing a data set needs.
+
+    Parameters
+    ----------
+    n_rows, n_inputs : int
+        Shape of the training and test rows together; float32 in memory, several copies
+        while they are split and compressed.
+    """
+    n_bytes = 4 * n_rows * n_inputs
+    return Need(1_500 + 5e-6 * n_bytes, 2 * START_MINUTES + n_bytes / 2e6 / 60)
+
+
+def training(
+    n_parameters: int,
+    *,
+    n_operations: int | None = None,
+    n_rows: int,
+    n_inputs: int,
+    batch_size: int,
+    epochs: int,
+) -> Need:
+    """Return what the training of a network needs, on a CPU; a GPU is faster.
+
+    Parameters
+    ----------
+    n_parameters : int
+        Weights and biases; each is kept with its gradient, its average and a copy.
+    n_operations : int, optional
+        Multiplications to take one row through the network, that many as there are
+        parameters by default. A step is forward, backward and the gradients: three times
+        as many multiplications, and as many additions.
+    n_rows, n_inputs : int
+        Shape of the data set, of which a variant may hold three copies.
+    batch_size, epochs : int
+        Rows a step, and passes over all rows.
+    """
+    operations = 6.0 * (n_operations or n_parameters) * n_rows * epochs
+    seconds = operations / FLOPS + STEP_SECONDS * epochs * math.ceil(n_rows / batch_size)
+    megabytes = TORCH_MB + 1e-6 * (12 * n_rows * n_inputs + 32 * n_parameters)
+    return Need(megabytes, START_MINUTES + seconds / 60)
+
+
+def convolutions(n_inputs: int) -> tuple[int, int]:
+    """Return how many features an extractor makes of an image, and by how many multiplications.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Values of an image, as `netkin.dataset.features.image_shape` takes them.
+
+    Raises
+    ------
+    NetkinError
+        When rows of so many values are no images.
+    """
+    n_in, side, _ = image_shape(n_inputs, "extractor")
+    operations = 0
+    for n_out in CHANNELS:
+        operations += 9 * side**2 * n_out * (n_in + n_out)
+        n_in, side = n_out, side // 2
+    n_features = n_in * side**2
+    return n_features, operations + sum(a * b for a, b in pairwise([n_features, *HEAD]))
+
+
+def bundle(stage: str, n_edges: Sequence[int]) -> Need:
+    """Return what a job of several networks needs, one after the other.
+
+    Parameters
+    ----------
+    stage : str
+        A key of `BYTES`: the stage, or for diagrams the engine.
+    n_edges : sequence of int
+        Edges of the graph of each network.
+    """
+    return Need(
+        START_MB + 1e-6 * BYTES[stage] * max(n_edges),
+        START_MINUTES + SECONDS[stage] * sum(n_edges) / 60,
+    )
+
+
+def comparing(n_edges: Sequence[int], *, vectors: bool) -> Need:
+    """Return what a matrix of distances needs.
+
+    Parameters
+    ----------
+    n_edges : sequence of int
+        Edges of the graph of each network.
+    vectors : bool
+        Whether vectors are compared, whose size does not depend on the network, or graphs
+        and diagrams, which are all kept in memory.
+    """
+    if vectors:
+        return Need(2 * START_MB, START_MINUTES)
+    pairs = (len(n_edges) + 1) / 2  # of each network; with itself is a pair too
+    return Need(
+        2 * START_MB + 1e-6 * (32 * sum(n_edges) + 120 * max(n_edges)),
+        START_MINUTES + SECONDS["pair"] * pairs * sum(n_edges) / 60,
+    )

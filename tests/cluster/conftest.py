@@ -1,0 +1,95 @@
+"""A Slurm of its own for these tests, and checkouts whose jobs it runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.cluster.slurm import Cluster, install
+from tests.conftest import ROOT, Checkout, environment, make_checkout
+
+RUN_SECONDS = int(os.environ.get("NETKIN_TEST_SECONDS", "600"))
+"""Longest run of a workflow here, on a machine that is not busy; none may hang."""
+EXTRACTOR = {"epochs": 1, "batch_size": 128}
+VARIANTS = ["width_8", "width_16", "labels_2"]
+
+
+def small(checkout):
+    """Give a checkout the study of these tests: every rule, few jobs."""
+    checkout.set("dataset.digits.extractor", EXTRACTOR)
+    checkout.set("study.variants", VARIANTS)
+    checkout.set("distance.measures", ["heat"])
+    return checkout
+
+
+class ClusterCheckout(Checkout):
+    """A copy of the workflow whose runs go through `--profile slurm`."""
+
+    def __init__(self, folder, cluster):
+        folder.mkdir()
+        super().__init__(make_checkout(folder).folder)
+        # as in the repository: found as ./slurm
+        shutil.copytree(ROOT / "slurm", folder / "slurm")
+        self.cluster = cluster
+        small(self)
+
+    def command(self, *arguments):
+        """Return the command line of Snakemake on this checkout."""
+        return [
+            *(sys.executable, "-m", "snakemake", *arguments, "--profile", "slurm"),
+            # a cluster of tests has no queue to wait in
+            *("--slurm-init-seconds-before-status-checks", "1"),
+            *("--configfile", self.study.name),
+        ]
+
+    def start(self, *arguments, **options):
+        """Start Snakemake; its output goes to `said`."""
+        with self.said.open("w") as output:
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env={**environment(), "SLURM_CONF": str(self.cluster.conf)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **options,
+            )
+
+    @property
+    def said(self):
+        """The file with what the last run printed."""
+        return self.folder / "said.txt"
+
+    def run(self, *arguments, check=True):
+        """Run Snakemake to its end and return what it printed."""
+        process = self.start(*arguments)
+        try:
+            process.wait(RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            raise AssertionError(f"it hangs:\n{self.said.read_text()}") from None
+        output = self.said.read_text()
+        assert not check or process.returncode == 0, output
+        return output
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A running cluster; without Slurm the tests are skipped, but fail where CI is set."""
+    reason = install()
+    if reason is not None:
+        text = f"no Slurm here, nothing of the cluster is tested: {reason}"
+        pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
+    with Cluster(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """The same study, run without a cluster."""
+    checkout = small(make_checkout(tmp_path_factory.mktemp("undisturbed")))
+    checkout.run()
+    return checkout

@@ -1,0 +1,224 @@
+"""What clusters do to jobs: the run goes on or says why, and the results are the same."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.conftest import RUN_SECONDS, VARIANTS, ClusterCheckout
+from tests.cluster.slurm import wait_for
+from tests.test_workflow import content
+
+DIAGRAMS = [f"results/diagram/digits/{variant}/seed_0.h5" for variant in VARIANTS]
+ONE = DIAGRAMS[:1]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory, cluster):
+    """A checkout for one network a job, which each test leaves in order."""
+    folder = tmp_path_factory.mktemp("faults") / "checkout"
+    checkout = ClusterCheckout(folder, cluster)
+    # bundle digits_1 is width_8, digits_2 is width_16, digits_3 is labels_2
+    checkout.set("networks_per_job", 1)
+    return checkout
+
+
+def assert_same(checkout, undisturbed, targets):
+    """A plain run completes, and what it leaves is what an undisturbed one does."""
+    checkout.run(*targets)
+    for target in targets:
+        for stage in ("network", "graph", "diagram"):
+            path = target.replace("diagram", stage, 1)
+            assert content(checkout.folder / path) == content(undisturbed.folder / path)
+    assert not list(checkout.folder.glob("results/**/.*.part*"))
+    assert "Nothing to be done" in checkout.run(*targets)
+
+
+def of(records, rule, variant=""):
+    """Return the records of the jobs of a rule, oldest first, for one network or all."""
+    return [r for r in records if r["rule"].startswith(rule) and f"_{variant}" in r["Comment"]]
+
+
+def running(cluster, known, rule, variant=""):
+    """Return the first job of a rule that runs and was not there before, or None."""
+    jobs = of((r for r in cluster.jobs() if r["JobId"] not in known), rule, variant)
+    return next((r for r in jobs if r["JobState"] == "RUNNING"), None)
+
+
+def ids(cluster):
+    return {record["JobId"] for record in cluster.jobs()}
+
+
+def end(process):
+    """Kill a Snakemake that has not ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def assert_explained(output, record, text):
+    """The message names the job, what became of it, and the logs to read."""
+    message = next(
+        block for block in output.split("Error in rule ")[1:] if f"'{record['JobId']}'" in block
+    )
+    assert text in message
+    assert re.search(r"log: logs/\S+\.log", message)
+    assert re.search(rf"logs/slurm/\S+/{record['JobId']}\.log", message)
+
+
+def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed):
+    profile = checkout.folder / "slurm/config.yaml"
+    plain = profile.read_text()
+    settings = yaml.safe_load(plain)
+    rules = settings["set-resources"]
+    # the first attempts of two jobs get too little
+    short = "1 if wildcards.variant == 'width_16' and attempt == 1 else 20"
+    rules["train_network"]["runtime"] = short
+    small = "100 if attempt == 1 else 1000"
+    rules["compute_diagram_digits_3"] = {**rules["compute_diagram"], "mem_mb": small}
+    profile.write_text(yaml.safe_dump(settings))
+    known = ids(cluster)
+    dead = []
+
+    def kill_node(record):
+        dead.append(record["NodeList"])
+        cluster.kill_node(record["NodeList"], record["JobId"])
+
+    def restart_controller(record):
+        cluster.stop("controller", signal.SIGKILL)
+        # Snakemake asks in vain, and the job ends meanwhile
+        wait_for(lambda: not cluster.processes(record["JobId"]), "end of job", RUN_SECONDS)
+        cluster.start_controller()
+
+    faults = {
+        ("train_network", "width_8"): kill_node,
+        ("train_network", "width_16"): lambda record: freeze(cluster, record["JobId"]),
+        ("train_network", "labels_2"): lambda record: cluster.ask("scancel", record["JobId"]),
+        ("build_graph_digits_3", ""): restart_controller,
+        ("compute_diagram_digits_1", ""): kill_node,
+    }
+
+    def step():
+        for (rule, variant), fault in list(faults.items()):
+            record = running(cluster, known, rule, variant)
+            if record is not None:
+                del faults[rule, variant]
+                fault(record)
+        return process.poll() is not None
+
+    process = checkout.start(*DIAGRAMS)
+    try:
+        wait_for(step, "end of the run", RUN_SECONDS)
+    finally:
+        end(process)
+        for node in dead:
+            cluster.start_node(node)
+        profile.write_text(plain)
+    output = checkout.said.read_text()
+    assert process.returncode == 0, output
+    assert not faults
+    records = [r for r in cluster.jobs() if r["JobId"] not in known]
+    expected = {
+        ("train_network", "width_8"): ["NODE_FAIL"],
+        ("train_network", "width_16"): ["TIMEOUT"],
+        ("train_network", "labels_2"): ["CANCELLED"],
+        ("compute_diagram_digits_1", ""): ["NODE_FAIL"],
+        ("compute_diagram_digits_2", ""): [],
+        # Slurm samples the memory itself here and calls a job it kills FAILED
+        ("compute_diagram_digits_3", ""): ["FAILED"],
+    }
+    found = {key: [r["JobState"] for r in of(records, *key)] for key in expected}
+    assert found == {key: [*states, "COMPLETED"] for key, states in expected.items()}
+    for key, states in expected.items():
+        for state in states:
+            assert_explained(output, of(records, *key)[0], f"SLURM status is: '{state}'")
+    too_little, enough = of(records, "compute_diagram_digits_3")
+    assert (too_little["tres"]["mem"], enough["tres"]["mem"]) == ("100M", "1000M")
+    log = checkout.folder / f"logs/slurm/rule_compute_diagram_digits_3/0/{too_little['JobId']}.log"
+    assert re.search("memory limit|oom|kill", log.read_text(), re.IGNORECASE)
+    assert_same(checkout, undisturbed, DIAGRAMS)
+
+
+def freeze(cluster, job):
+    """Let a job hang, as on a file system that does not answer."""
+    for pid in cluster.processes(job):
+        if not Path(f"/proc/{pid}/cmdline").read_text().startswith("slurmstepd"):
+            os.kill(pid, signal.SIGSTOP)
+
+
+def test_an_interrupted_snakemake_cancels_its_jobs(checkout, cluster, undisturbed):
+    (checkout.folder / ONE[0]).unlink(missing_ok=True)
+    known = ids(cluster)
+    process = checkout.start(*ONE)
+    try:
+        job = wait_for(lambda: running(cluster, known, ""), "a job", RUN_SECONDS)["JobId"]
+        process.send_signal(signal.SIGINT)
+        process.wait(RUN_SECONDS)
+    finally:
+        end(process)
+    states = {record["JobId"]: record["JobState"] for record in cluster.jobs()}
+    assert states[job] == "CANCELLED"
+    assert_same(checkout, undisturbed, ONE)
+
+
+def test_a_killed_snakemake_is_taken_up_again(checkout, cluster, undisturbed):
+    (checkout.folder / ONE[0]).unlink(missing_ok=True)
+    known = ids(cluster)
+    process = checkout.start(*ONE)
+    try:
+        wait_for(lambda: running(cluster, known, ""), "a job", RUN_SECONDS)
+    finally:
+        end(process)
+    output = checkout.run(*ONE, check=False)
+    assert "--unlock" in output
+    checkout.run("--unlock")
+    # its job may still run: both write the same file, each at once
+    assert_same(checkout, undisturbed, ONE)
+    wait_for(cluster.all_idle, "end of the orphan", RUN_SECONDS)
+    assert_same(checkout, undisturbed, ONE)
+
+
+def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):
+    checkout.run(*ONE)
+    graph = checkout.folder / "results/graph/digits/width_8/seed_0.h5"
+    graph.write_bytes(graph.read_bytes()[:100])
+    (checkout.folder / ONE[0]).unlink()
+    output = checkout.run(*ONE, "--retries", "0", check=False)
+    log = checkout.folder / "logs/compute_diagram/digits_1/seed_0.log"
+    sentence = "width_8/seed_0.h5: not a readable HDF5 file, truncated"
+    assert sentence in log.read_text()
+    assert str(log.relative_to(checkout.folder)) in output
+    graph.unlink()
+    assert_same(checkout, undisturbed, ONE)
+
+
+def test_a_full_disk_is_one_sentence_and_no_result(tmp_path, cluster, undisturbed):
+    checkout = ClusterCheckout(tmp_path / "checkout", cluster)
+    folder = checkout.folder / "results"
+    folder.mkdir()
+    mount(folder, "size=16k")
+    target = "results/dataset/digits.images.h5"
+    try:
+        output = checkout.run(target, "--retries", "0", check=False)
+        log = checkout.folder / "logs/prepare_dataset/digits.images.log"
+        assert "no space left on device" in log.read_text()
+        assert str(log.relative_to(checkout.folder)) in output
+        assert not list(folder.glob("dataset/*.h5"))
+        mount(folder, "remount,size=64m")
+        checkout.run(target)
+        assert content(checkout.folder / target) == content(undisturbed.folder / target)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def mount(folder, options):
+    """Mount a small file system in memory."""
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        text = f"no file system of a test's own: {done.stderr.strip()}"
+        pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
