@@ -20,6 +20,7 @@ from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.graph.graph import graph_from_weights, read_graph, write_graph
+from netkin.network.file import HISTORY, Network, read_network, write_network
 from netkin.vector import VECTORISERS
 from netkin.vector.compute import read_vector, vectorise_diagram
 from netkin.vector.sampling import Sampling
@@ -120,11 +121,14 @@ def test_vectors_that_cannot_be_compared_are_refused(other, says):
         vector_distance(stored([0.0, 1.0]), other)
 
 
+def random_layers(rng, widths):
+    weights = [rng.normal(size=(b, a)) for a, b in pairwise(widths)]
+    return weights, [rng.normal(size=len(weight)) for weight in weights]
+
+
 def network_graph(seed, widths=(6, 5, 3), mode="per_neuron"):
     rng = np.random.default_rng(seed)
-    weights = [rng.normal(size=(b, a)) for a, b in pairwise(widths)]
-    biases = [rng.normal(size=len(weight)) for weight in weights]
-    return graph_from_weights(weights, biases, bias_vertices=mode)
+    return graph_from_weights(*random_layers(rng, widths), bias_vertices=mode)
 
 
 @pytest.mark.parametrize("mode", ["per_neuron", "per_layer", "none"])
@@ -158,9 +162,16 @@ def test_distance_matrix_mirrors_symmetric_measures_only():
 
 @pytest.fixture
 def study(tmp_path):
-    """Files of three networks: graphs, diagrams and vectors; the third has another shape."""
+    """Files of three networks: of every source; the third has another shape."""
     shapes = [(6, 5, 3), (6, 5, 3), (6, 7, 3)]
     for i, widths in enumerate(shapes):
+        layers = [
+            [array.astype(np.float32) for array in arrays_]
+            for arrays_ in random_layers(np.random.default_rng(i), widths)
+        ]
+        history = {name: np.zeros(1) for name in HISTORY}
+        network = Network(tuple(layers[0]), tuple(layers[1]), history, 0.5)
+        write_network(tmp_path / f"network_{i}.h5", network, parameters={})
         graph = network_graph(i, widths)
         write_graph(tmp_path / f"graph_{i}.h5", graph)
         diagram = flagser_diagram(graph, max_dimension=3)
@@ -203,6 +214,7 @@ def test_compute_distances_writes_the_matrix_of_every_measure(study, measure):
         "vector": read_vector,
         "diagram": lambda path: apply_policy(read_diagram(path)),
         "graph": read_graph,
+        "network": read_network,
     }[entry.needs]
     a, b, _ = (read(path) for path in inputs_of(study, measure))
     assert found.matrix[0, 1] == found.matrix[1, 0] == entry.function(a, b) > 0
