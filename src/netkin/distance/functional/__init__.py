@@ -1,0 +1,1 @@
+"""Functional measures: how alike the outputs of two networks are."""
