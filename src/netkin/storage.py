@@ -35,6 +35,8 @@ LAYOUTS = {
     "graph": "graph/1",
     "diagram": "diagram/1",
     "vector": "vector/1",
+    "activation": "activation/1",
+    "prediction": "prediction/1",
     "distance": "distance/1",
     "distance_summary": "distance_summary/1",
 }

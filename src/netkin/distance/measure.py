@@ -1,8 +1,16 @@
-"""What a measure of distance is: its function, what it reads and what is known of it."""
+"""What a measure is: its function, what it reads and what is known of it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+Family = Literal["topology", "topology_pairwise", "weight", "representational", "functional"]
+Invariance = Literal[
+    "permutation", "orthogonal", "scaling", "translation", "invertible_linear", "affine"
+]
+"""Changes of the columns (neurons) of a representation: their order, a rotation, one factor
+for all, an added row, an invertible linear map, and the last two together."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Measure:
     ----------
     function : callable
         ``(a, b, **options) -> float`` on two items of the stage `needs`; raises
-        `netkin.errors.UndefinedDistance` where the pair has no distance.
+        `netkin.errors.UndefinedDistance` where the pair has no value.
     needs : str
         The stage whose files are compared, a key of `netkin.distance.SOURCES`.
     family : str
@@ -41,16 +49,23 @@ class Measure:
     citation : str
         Where the measure comes from.
     orientation : {"down", "up"}
-        ``down``: the smaller the more alike.
+        ``down``: the smaller the more alike; ``up``: the larger.
     symmetric : bool
-        Whether d(a, b) = d(b, a), so that half of the pairs suffice.
+        Whether m(a, b) = m(b, a), so that half of the pairs suffice.
+    range : tuple of float
+        Least and largest value, infinite where there is no bound.
+    invariances : tuple of str
+        Changes of either representation that leave the value as it is; for weights and
+        outputs empty.
     """
 
     function: Callable[..., float]
     needs: str
-    family: Literal["topology", "topology_pairwise", "weight"]
-    metric: bool
-    vector: str | None
-    citation: str = field(metadata={"inert": True})
-    orientation: Literal["down"] = "down"
+    family: Family
+    metric: bool = field(metadata={"inert": True})
+    vector: str | None = None
+    citation: str = field(default="", metadata={"inert": True})
+    orientation: Literal["down", "up"] = "down"
     symmetric: bool = True
+    range: tuple[float, float] = field(default=(0.0, math.inf), metadata={"inert": True})
+    invariances: tuple[Invariance, ...] = field(default=(), metadata={"inert": True})

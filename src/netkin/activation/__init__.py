@@ -1,0 +1,1 @@
+"""Activations: what the layers of a network make of the probe rows of its data set."""

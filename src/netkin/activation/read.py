@@ -1,0 +1,46 @@
+"""Reading the activations of a network as what measures compare.
+
+Not beside the writer: an edit of `Representation` must not rerun what writes activations.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from netkin import storage
+from netkin.errors import NetkinError, did_you_mean
+
+if TYPE_CHECKING:
+    from netkin.distance.representational.representation import Representation
+
+
+def read_activation(path: str | os.PathLike[str], layer: str = "last_hidden") -> "Representation":
+    """Read the activations of one layer, with the ids and the true labels of the rows.
+
+    Parameters
+    ----------
+    path : path
+        File of layout ``activation``.
+    layer : str
+        ``last_hidden``, or the name of a stored layer: ``hidden_1``, ..., ``logits``.
+
+    Raises
+    ------
+    NetkinError
+        For a file that is not an activation file, a layer that it has not, and for
+        activations that `Representation` refuses.
+    """
+    # the registry of measures, which its package is, imports this module
+    from netkin.distance.representational.representation import Representation
+
+    with storage.open_layout(path, "activation") as file:
+        names = list(file["layer_names"].asstr()[()])
+        hidden = [name for name in names if name != "logits"]
+        name = hidden[-1] if layer == "last_hidden" and hidden else layer
+        found = file[f"layers/{name}"][()] if name in names else None
+        rows, labels = file["rows"][()], file["labels"][()]
+    if found is None:
+        raise NetkinError(
+            f"{path}: has no layer '{layer}'; stored: {', '.join(names)}."
+            f"{did_you_mean(layer, names)} With layers: all every layer is stored."
+        )
+    return Representation(found, rows, str(path), labels)

@@ -1,0 +1,157 @@
+"""Functional measures: how alike the outputs of two networks are."""
+
+import math
+
+from netkin.distance.functional.group import (
+    prediction_difference_of_pair,
+    rashomon_capacity_of_pair,
+)
+from netkin.distance.functional.hard import (
+    cohen_kappa,
+    disagreement,
+    error_corrected_disagreement,
+    normalised_disagreement,
+    performance_difference,
+)
+from netkin.distance.functional.soft import (
+    jensen_shannon_divergence,
+    soft_prediction_difference,
+    surrogate_churn,
+)
+from netkin.distance.functional.white_box import (
+    adversarial_transferability,
+    attack_transferability_score,
+    saliency_cosine,
+    stitching,
+)
+from netkin.distance.measure import Measure
+
+_SURVEY = "Klabunde et al. 2025, Similarity of neural network models: a survey"
+_HWANG = (
+    "Hwang et al. 2023, Similarity of neural architectures using adversarial attack transferability"
+)
+
+FUNCTIONAL: dict[str, Measure] = {
+    "performance_difference": Measure(
+        performance_difference,
+        "prediction",
+        "functional",
+        False,
+        citation=_SURVEY,
+        range=(0.0, 1.0),
+    ),
+    "disagreement": Measure(
+        disagreement,
+        "prediction",
+        "functional",
+        False,
+        citation="Madani et al. 2004, Co-validation: using model disagreement on unlabeled data",
+        range=(0.0, 1.0),
+    ),
+    "error_corrected_disagreement": Measure(
+        error_corrected_disagreement,
+        "prediction",
+        "functional",
+        False,
+        citation="Fort et al. 2020, Deep ensembles: a loss landscape perspective",
+        symmetric=False,
+    ),
+    "normalised_disagreement": Measure(
+        normalised_disagreement,
+        "prediction",
+        "functional",
+        False,
+        citation="Klabunde and Lemmerich 2023, On the prediction instability of graph neural "
+        "networks",
+        range=(0.0, 1.0),
+    ),
+    "cohen_kappa": Measure(
+        cohen_kappa,
+        "prediction",
+        "functional",
+        False,
+        citation="Cohen 1960, A coefficient of agreement for nominal scales",
+        orientation="up",
+        range=(-1.0, 1.0),
+    ),
+    "soft_prediction_difference": Measure(
+        soft_prediction_difference,
+        "prediction",
+        "functional",
+        True,
+        citation=_SURVEY,
+        range=(0.0, math.sqrt(0.5)),
+    ),
+    "surrogate_churn": Measure(
+        surrogate_churn,
+        "prediction",
+        "functional",
+        True,
+        citation="Bhojanapalli et al. 2021, On the reproducibility of neural network predictions",
+    ),
+    "jensen_shannon": Measure(
+        jensen_shannon_divergence,
+        "prediction",
+        "functional",
+        False,
+        citation="Lin 1991, Divergence measures based on the Shannon entropy",
+        range=(0.0, math.log(2)),
+    ),
+    "prediction_difference": Measure(
+        prediction_difference_of_pair,
+        "prediction",
+        "functional",
+        True,
+        citation="Shamir and Coviello 2020, Anti-distillation: improving reproducibility of deep "
+        "networks",
+        range=(0.0, 1.0),
+    ),
+    "rashomon_capacity": Measure(
+        rashomon_capacity_of_pair,
+        "prediction",
+        "functional",
+        False,
+        citation="Hsu and Calmon 2022, Rashomon capacity: a metric for predictive multiplicity in "
+        "classification",
+        range=(1.0, 2.0),
+    ),
+    "saliency_cosine": Measure(
+        saliency_cosine,
+        "network",
+        "functional",
+        False,
+        citation="Jones et al. 2022, If you've trained one you've trained them all: "
+        "inter-architecture similarity increases with robustness",
+        orientation="up",
+        range=(0.0, 1.0),
+    ),
+    "adversarial_transferability": Measure(
+        adversarial_transferability,
+        "network",
+        "functional",
+        False,
+        citation=_HWANG,
+        orientation="up",
+        range=(0.0, 1.0),
+    ),
+    "attack_transferability_score": Measure(
+        attack_transferability_score,
+        "network",
+        "functional",
+        False,
+        citation=_HWANG,
+        orientation="up",
+        range=(-math.inf, math.log(100)),
+    ),
+    "stitching": Measure(
+        stitching,
+        "network",
+        "functional",
+        False,
+        citation="Csiszárik et al. 2021, Similarity and matching of neural network representations",
+        orientation="up",
+        symmetric=False,
+        range=(-1.0, 1.0),
+    ),
+}
+"""Name -> measure on the predictions or on the inside of two networks."""

@@ -1,0 +1,253 @@
+"""Measures that need the weights: gradients by the input, attacks, stitching.
+
+Taken on the probe rows whose true label both networks know, see
+`netkin.distance.functional.rows.known_rows`. Gradients of a multilayer perceptron are written
+out here, so no torch is needed.
+"""
+
+import dataclasses
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from numpy.typing import NDArray
+
+from netkin.activation.forward import forward
+from netkin.distance.functional.model import Model
+from netkin.distance.functional.rows import check_same_classes, known_rows
+from netkin.errors import NetkinError, UndefinedDistance
+from netkin.network.file import Network
+
+Array = NDArray[np.float64]
+
+
+def saliency_cosine(
+    a: Model, b: Model, *, logits: Literal["predicted", "all"] = "predicted"
+) -> float:
+    """Mean cosine of the saliency maps of a row, in [0, 1]; 1 for equal maps.
+
+    A saliency map is the absolute gradient of a logit by the input, feature by feature in the
+    order of the data set. Jones et al. 2022. Maps that are 0 everywhere have no direction and
+    are left out.
+
+    Parameters
+    ----------
+    a, b : Model
+        What is compared.
+    logits : {"predicted", "all"}
+        The logit of the class that the network itself predicts for the row, or the mean over
+        the logits of all classes.
+
+    Raises
+    ------
+    NetkinError
+        The networks hold different rows.
+    UndefinedDistance
+        No row has a label that both know, every map is 0, or the mean over all logits of
+        networks that know different classes is wanted.
+    """
+    known = _known(a, b)
+    if logits == "all":
+        check_same_classes([a, b])
+        chosen = [(c, c) for c in range(a.n_classes)]
+    else:
+        chosen = [(a.logits[known].argmax(axis=1), b.logits[known].argmax(axis=1))]
+    cosines = []
+    for classes in chosen:
+        of_a, of_b = (
+            np.abs(
+                input_gradients(
+                    model.network, model.probe.inputs[known], np.eye(model.n_classes)[of_model]
+                )
+            )
+            for model, of_model in zip((a, b), classes, strict=True)
+        )
+        norms = np.linalg.norm(of_a, axis=1) * np.linalg.norm(of_b, axis=1)
+        with np.errstate(invalid="ignore"):
+            cosines.append((of_a * of_b).sum(axis=1) / norms)
+    found = np.concatenate(cosines)
+    if np.isnan(found).all():
+        raise UndefinedDistance("every gradient of one of the networks is 0")
+    return float(np.nanmean(found))
+
+
+def input_gradients(network: Network, inputs: NDArray[np.floating[Any]], direction: Array) -> Array:
+    """Return the gradient by the input of the logits summed with the weights `direction`.
+
+    Parameters
+    ----------
+    network : Network
+        A multilayer perceptron; the slope of ReLU at 0 is taken as 0, as in torch.
+    inputs : float array of shape (n, d)
+        Rows.
+    direction : float64 array of shape (n, C) or (C,)
+        Weight of each logit.
+
+    Returns
+    -------
+    float64 array of shape (n, d)
+    """
+    hidden = forward(network, inputs)[:-1]
+    gradient = np.broadcast_to(direction, (len(inputs), direction.shape[-1]))
+    gradient = gradient @ network.weights[-1].astype(np.float64)
+    for weight, output in zip(network.weights[-2::-1], hidden[::-1], strict=True):
+        gradient = (gradient * (output > 0)) @ weight.astype(np.float64)
+    return gradient
+
+
+def adversarial_transferability(
+    a: Model,
+    b: Model,
+    *,
+    epsilon: Annotated[float, Gt(0)] = 0.1,
+    steps: Annotated[int, Ge(1)] = 1,
+) -> float:
+    """Share of adversarial examples of one network that fool the other, in [0, 1].
+
+    ``1 / (2 |X|) sum_x [A(x_B) != y] + [B(x_A) != y]`` over the rows X that both classify
+    rightly, x_A being the example made against A: what is inside the logarithm of Hwang et al.
+    2023. A row that no example was found for counts as not fooled. Examples are made by the
+    fast gradient sign method, or in more steps by projected gradient descent.
+
+    Parameters
+    ----------
+    a, b : Model
+        What is compared.
+    epsilon : float
+        Largest change of a feature, as a share of the range of all features of all probe rows.
+    steps : int
+        1 for the fast gradient sign method (Goodfellow et al. 2015); more for projected
+        gradient descent from the row itself in steps of ``2.5 epsilon / steps`` (Madry et al.
+        2018).
+
+    Raises
+    ------
+    NetkinError
+        The networks hold different rows.
+    UndefinedDistance
+        There is no row that both classify rightly.
+    """
+    known = _known(a, b)
+    right = known & (a.logits.argmax(axis=1) == a.labels) & (b.logits.argmax(axis=1) == a.labels)
+    if not right.any():
+        raise UndefinedDistance("no row is classified rightly by both networks")
+    inputs, labels = a.probe.inputs[right], a.labels[right]
+    bounds = float(a.probe.inputs.min()), float(a.probe.inputs.max())
+    fooled = 0
+    for attacked, other in ((a, b), (b, a)):
+        examples = attack(
+            attacked.network, inputs, labels, epsilon=epsilon, steps=steps, bounds=bounds
+        )
+        fooled += int((forward(other.network, examples)[-1].argmax(axis=1) != labels).sum())
+    return fooled / (2 * len(labels))
+
+
+def attack_transferability_score(
+    a: Model,
+    b: Model,
+    *,
+    epsilon: Annotated[float, Gt(0)] = 0.1,
+    steps: Annotated[int, Ge(1)] = 1,
+    least: Annotated[float, Gt(0), Le(100)] = 0.01,
+) -> float:
+    """Similarity by attack transferability: ``log(max(least, 100 share))``.
+
+    The share is that of `adversarial_transferability`, with its options; `least`, in percent,
+    keeps the natural logarithm finite. From log `least` to log 100. Hwang et al. 2023, equation
+    1; their attack is projected gradient descent.
+    """
+    share = adversarial_transferability(a, b, epsilon=epsilon, steps=steps)
+    return math.log(max(least, 100 * share))
+
+
+def attack(
+    network: Network,
+    inputs: NDArray[np.floating[Any]],
+    labels: NDArray[np.integer[Any]],
+    *,
+    epsilon: float,
+    steps: int,
+    bounds: tuple[float, float],
+) -> Array:
+    """Return an adversarial example of each row against its true label.
+
+    See `adversarial_transferability`; features stay within `bounds`.
+    """
+    from scipy.special import softmax
+
+    reach = epsilon * (bounds[1] - bounds[0])
+    size = reach if steps == 1 else 2.5 * reach / steps
+    low = np.maximum(inputs.astype(np.float64) - reach, bounds[0])
+    high = np.minimum(inputs.astype(np.float64) + reach, bounds[1])
+    examples = inputs.astype(np.float64)
+    each = np.arange(len(labels))
+    for _ in range(steps):
+        # the direction of the cross-entropy's gradient by the logits; its length, the chance of
+        # a wrong answer, may be too small for a float and changes no sign
+        direction = forward(network, examples)[-1]
+        direction[each, labels] = -np.inf
+        direction = softmax(direction, axis=1)
+        direction[each, labels] = -1.0
+        gradient = input_gradients(network, examples, direction)
+        examples = np.clip(examples + size * np.sign(gradient), low, high)
+    return examples
+
+
+def stitching(a: Model, b: Model, *, layer: Annotated[int, Le(-1)] = -1) -> float:
+    """Accuracy of b fed by a hidden layer of a, minus the accuracy of b; not symmetric.
+
+    An affine map takes the activations of `a` after ReLU to those of `b`, and the layers of `b`
+    that follow do the rest. The map is fitted by least squares to training rows of the labels
+    that both know, the direct matching of Csiszárik et al. 2021 (the shortest such map, where
+    the rows leave several); nothing is trained. In [-1, 1], mostly below 0: 0 where `a` holds all
+    that `b` uses of its layer. Wise with 5 or more training rows for each unit.
+
+    Parameters
+    ----------
+    a, b : Model
+        Sender and receiver.
+    layer : int
+        Which hidden layer of both, counted from the last, which is -1.
+
+    Raises
+    ------
+    NetkinError
+        The networks hold different rows.
+    UndefinedDistance
+        No row has a label that both know, or a network has no such layer.
+    """
+    known = _known(a, b)
+    n_hidden = min(len(model.network.weights) for model in (a, b)) - 1
+    if n_hidden < -layer:
+        raise UndefinedDistance(f"a network of {n_hidden} hidden layers has no layer {layer}")
+    # the logits are the last output, so hidden layer -1 is output -2
+    fitted = a.training.labels < min(a.n_classes, b.n_classes)
+    sent, wanted = (
+        forward(model.network, model.training.inputs[fitted])[layer - 1] for model in (a, b)
+    )
+    stitch = np.linalg.lstsq(_with_ones(sent), wanted, rcond=None)[0]
+    rest = dataclasses.replace(
+        b.network, weights=b.network.weights[layer:], biases=b.network.biases[layer:]
+    )
+    sent = forward(a.network, a.probe.inputs[known])[layer - 1]
+    labels = b.labels[known]
+    stitched = forward(rest, _with_ones(sent) @ stitch)[-1].argmax(axis=1)
+    own = b.logits[known].argmax(axis=1)
+    return (int((stitched == labels).sum()) - int((own == labels).sum())) / len(labels)
+
+
+def _with_ones(values: Array) -> Array:
+    return np.column_stack([values, np.ones(len(values))])
+
+
+def _known(a: Model, b: Model) -> NDArray[np.bool_]:
+    """Return `known_rows` of the probe rows, after checking that the inputs are the same."""
+    known = known_rows([a, b])
+    for part in ("probe", "training"):
+        of_a, of_b = getattr(a, part), getattr(b, part)
+        if of_a is not of_b and not np.array_equal(of_a.inputs, of_b.inputs):
+            raise NetkinError(
+                f"{a.name} and {b.name} hold different {part} rows; use the same data set."
+            )
+    return known

@@ -1,0 +1,1 @@
+"""Representational measures: how alike the activations of two networks are."""

@@ -1,0 +1,147 @@
+"""What linear readouts of two representations have in common."""
+
+import math
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+
+from netkin.distance.representational.cca import check_free
+from netkin.distance.representational.representation import (
+    Matrix,
+    Representation,
+    check_not_zero,
+    check_same_rows,
+    check_varies,
+)
+from netkin.errors import UndefinedDistance
+
+
+def linear_regression(a: Representation, b: Representation) -> float:
+    """Share of the variance of `a` that a linear regression on `b` explains, R^2.
+
+    Li et al. 2016; Kornblith et al. 2019, table 1: ``|Q'^T R|^2 / |R|^2``, where R is centred and
+    Q' an orthonormal basis of the centred columns of `b`. Not symmetric.
+
+    Parameters
+    ----------
+    a : Representation
+        What is explained.
+    b : Representation
+        What explains it; the same rows, any width. If all its rows are the same, it explains
+        nothing: 0.
+
+    Returns
+    -------
+    float
+        0 to 1 (`a` is a linear function of `b`).
+
+    Raises
+    ------
+    UndefinedDistance
+        All rows of `a` are the same, or `b` has the rank n - 1 and explains anything.
+    """
+    check_same_rows(a, b)
+    check_varies(a)
+    if not b.varying.any():
+        return 0.0
+    basis, explained = b.varying_decomposition.u, a.varying_decomposition
+    if basis.shape[1] >= b.distinct_rows - 1:
+        raise UndefinedDistance(
+            f"{b.name} has the rank {basis.shape[1]} in {b.distinct_rows} rows, so that it "
+            "explains anything"
+        )
+    shares = explained.s**2 / (explained.s**2).sum()
+    return min(float(shares @ ((explained.u.T @ basis) ** 2).sum(axis=1)), 1.0)
+
+
+def eigenspace_overlap(a: Representation, b: Representation) -> float:
+    """Overlap of the spaces that the columns span, not centred.
+
+    May et al. 2019: ``|U^T U'|^2 / max(D, D')``, where U and U' are the left singular vectors.
+    They are only defined for singular values above 0, so D and D' are read as the ranks: the
+    widths, unless neurons are dead, doubled or sums of others. A representation has the
+    overlap 1 with itself then, too.
+
+    Parameters
+    ----------
+    a, b : Representation
+        The same rows; widths may differ.
+
+    Returns
+    -------
+    float
+        0 (orthogonal) to 1 (the same space).
+
+    Raises
+    ------
+    UndefinedDistance
+        All activations of one are 0, or one has the rank n and so contains any other.
+    """
+    check_same_rows(a, b)
+    check_not_zero(a, b)
+    u, v = a.decomposition.u, b.decomposition.u
+    larger = max(u.shape[1], v.shape[1])
+    if larger >= a.distinct_rows:
+        raise UndefinedDistance(
+            f"a representation has the rank {larger} in {a.distinct_rows} rows, so that it "
+            "contains any other"
+        )
+    return min(float(((u.T @ v) ** 2).sum()) / larger, 1.0)
+
+
+def gulp(
+    a: Representation, b: Representation, *, regularisation: Annotated[float, Ge(0)] = 0.01
+) -> float:
+    """Distance of the predictions of ridge regressions, averaged over all targets.
+
+    Boix-Adserà et al. 2022 (their published code gives the square):
+    ``(tr(A S A S) + tr(A' S' A' S') - 2 tr(A C A' C^T))^(1/2)`` with ``S = R^T R / n``,
+    ``A = (S + regularisation I)^(-1)`` and ``C = R^T R' / n``, where R is centred and scaled to
+    the norm sqrt(n). This is ``|P - P'|``, the Frobenius distance of the matrices that map
+    targets to their predictions, and is computed as that.
+
+    Parameters
+    ----------
+    a, b : Representation
+        The same rows; widths may differ.
+    regularisation : float
+        Weight of the ridge penalty, in units of the total variance, which is 1; 0.01 as in
+        figure 1 of the paper. At 0 the measure knows the spaces only and is invariant to affine
+        maps, ``(r + r' - 2 sum rho^2)^(1/2)``.
+
+    Returns
+    -------
+    float
+        0 (the same predictions for any target) or more. A metric.
+
+    Raises
+    ------
+    UndefinedDistance
+        All rows of one are the same, or without regularisation the ranks add up to n or more.
+    """
+    check_same_rows(a, b)
+    check_varies(a, b)
+    (u, s, _), (v, t, _) = a.varying_decomposition, b.varying_decomposition
+    if regularisation == 0:
+        check_free(a, b, len(s), len(t))
+    g, h = _ridge_gains(s, regularisation), _ridge_gains(t, regularisation)
+    # P = u g u^T and P' = v h v^T; v = u c + e splits P' into a part inside the space of u
+    # and three outside. All terms are squares: equal representations lose no digits.
+    c = u.T @ v
+    e = v - u @ c
+    outside = e.T @ e
+    weighted = c * h
+    square = (
+        ((np.diag(g) - weighted @ c.T) ** 2).sum()
+        + 2 * (weighted @ outside * weighted).sum()
+        + (np.outer(h, h) * outside**2).sum()
+    )
+    return math.sqrt(float(square))
+
+
+def _ridge_gains(s: Matrix, regularisation: float) -> Matrix:
+    """Return what share a ridge regression keeps of each component, (r,), 0 to 1."""
+    variances = s**2 / (s**2).sum()
+    gains: Matrix = variances / (variances + regularisation)
+    return gains

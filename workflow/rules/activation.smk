@@ -1,0 +1,42 @@
+"""activation: what networks make of the probe rows of their data set, several networks a job.
+
+Needs results/network/{dataset}/{variant}/seed_{seed}.h5 and results/dataset/{dataset}.h5.
+Gives results/activation/{dataset}/{variant}/seed_{seed}.h5.
+"""
+
+from netkin.activation.compute import compute_activations
+
+for dataset, bundle, variants in study.bundles():
+
+    rule:
+        name:
+            f"compute_activations_{bundle}"
+        input:
+            networks=expand(
+                "results/network/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+            dataset=f"results/dataset/{dataset}.h5",
+        output:
+            expand(
+                "results/activation/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+        log:
+            f"logs/compute_activations/{bundle}/seed_{{seed}}.log",
+        benchmark:
+            f"results/benchmark/compute_activations/{bundle}/seed_{{seed}}.tsv"
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 10 * attempt,
+        params:
+            trained_with=trained_with(dataset, variants),
+            options=study.config.activation.model_dump(),
+            code=code_digest(compute_activations),
+        script:
+            "../scripts/compute_activations.py"

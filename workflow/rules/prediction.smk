@@ -1,0 +1,41 @@
+"""prediction: class probabilities of networks on all test rows, several networks a job.
+
+Needs results/network/{dataset}/{variant}/seed_{seed}.h5 and results/dataset/{dataset}.h5.
+Gives results/prediction/{dataset}/{variant}/seed_{seed}.h5.
+"""
+
+from netkin.prediction.compute import compute_predictions
+
+for dataset, bundle, variants in study.bundles():
+
+    rule:
+        name:
+            f"compute_predictions_{bundle}"
+        input:
+            networks=expand(
+                "results/network/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+            dataset=f"results/dataset/{dataset}.h5",
+        output:
+            expand(
+                "results/prediction/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+        log:
+            f"logs/compute_predictions/{bundle}/seed_{{seed}}.log",
+        benchmark:
+            f"results/benchmark/compute_predictions/{bundle}/seed_{{seed}}.tsv"
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 10 * attempt,
+        params:
+            trained_with=trained_with(dataset, variants),
+            code=code_digest(compute_predictions),
+        script:
+            "../scripts/compute_predictions.py"
