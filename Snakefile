@@ -1,6 +1,7 @@
 """netkin: which trained networks are kin?
 
 dataset -> network -> graph -> diagram -> vector -> distance -> figure, table
+           network -> activation, prediction -> distance
 
 One rule file a stage, in workflow/rules/; the library is src/netkin/.
 """
@@ -23,6 +24,8 @@ include: "workflow/rules/network.smk"
 include: "workflow/rules/graph.smk"
 include: "workflow/rules/diagram.smk"
 include: "workflow/rules/vector.smk"
+include: "workflow/rules/activation.smk"
+include: "workflow/rules/prediction.smk"
 include: "workflow/rules/distance.smk"
 include: "workflow/rules/figure.smk"
 include: "workflow/rules/table.smk"

@@ -11,7 +11,11 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
-STAGES = ["dataset", "network", "graph", "diagram", "vector", "distance", "figure", "table"]
+STAGES = [
+    *("dataset", "network", "graph", "diagram", "vector"),
+    *("activation", "prediction", "distance", "figure", "table"),
+]
+WITHOUT_OPTIONS = ("prediction", "table")
 
 
 def rules():
@@ -61,7 +65,7 @@ def test_a_stage_is_found_by_its_noun(stage):
     assert (ROOT / "workflow" / "rules" / f"{stage}.smk").is_file()
     assert (ROOT / "src" / "netkin" / stage / "__init__.py").is_file()
     assert (ROOT / "tests" / f"test_{stage}.py").is_file()
-    if stage != "table":
+    if stage not in WITHOUT_OPTIONS:
         config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
         assert stage in config
     includes = re.findall(r'rules/(\w+)\.smk"', (ROOT / "Snakefile").read_text())

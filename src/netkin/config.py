@@ -8,7 +8,7 @@ from typing import Any
 from netkin import estimate
 from netkin.dataset import CLASSES, FILES, SHAPES
 from netkin.diagram import ENGINES
-from netkin.distance import MEASURES, SOURCES
+from netkin.distance import MEASURES, ROW_SOURCES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import Need
 from netkin.grid import Cell, Variant
@@ -63,7 +63,15 @@ class Study:
         ]
         seeds = section.seeds
         self.seeds: list[int] = list(range(seeds)) if isinstance(seeds, int) else seeds
-        self.measures: list[str] = self.config.distance.measures
+        # a family stands for all of its measures
+        self.measures: list[str] = list(
+            dict.fromkeys(
+                name
+                for chosen in self.config.distance.measures
+                for name, measure in MEASURES.items()
+                if chosen in (name, measure.family)
+            )
+        )
         self.vectors: list[str] = list(VECTORISERS)
         self._variants = {
             dataset: {
@@ -101,6 +109,17 @@ class Study:
             for dataset in self.datasets
             for v in self.variants(dataset)
             if v.group == "input_order"
+        ]
+
+    def measures_of(self, comparison: str) -> list[str]:
+        """Return the chosen measures that can compare the networks of a comparison at all.
+
+        Across data sets there are no rows to compare answers to.
+        """
+        return [
+            measure
+            for measure in self.measures
+            if comparison != CONTROL or MEASURES[measure].needs not in ROW_SOURCES
         ]
 
     def dataset_of(self, name: str) -> str:
@@ -208,6 +227,10 @@ class Study:
     def measure_options(self, measure: str) -> dict[str, Any]:
         """Return the parameters of one measure."""
         entry = MEASURES[measure]
+        own = getattr(self.config.distance.options, measure, None)
+        if own is not None:
+            chosen: dict[str, Any] = own.model_dump()
+            return chosen
         parameters = inspect.signature(entry.function).parameters
         options: dict[str, Any] = {}
         if "p" in parameters:
@@ -244,10 +267,14 @@ class Study:
         options: dict[str, Any] = getattr(self.config.figure, figure).model_dump(exclude=extra)
         return options
 
-    def overview_measures(self) -> list[str]:
-        """Return the chosen measures of the family that the overview shows."""
+    def overview_measures(self, comparison: str) -> list[str]:
+        """Return the measures of a comparison of the family that the overview shows."""
         family = self.config.figure.overview.family  # type: ignore[attr-defined] # a model made at run time
-        return [measure for measure in self.measures if MEASURES[measure].family == family]
+        return [
+            measure
+            for measure in self.measures_of(comparison)
+            if MEASURES[measure].family == family
+        ]
 
     def shape(self, dataset: str) -> tuple[int, int]:
         """Return rows and features that the networks of a data set see, known beforehand."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from netkin.dataset import CLASSES, DATASETS
 from netkin.diagram import ENGINES
-from netkin.distance import MEASURES
+from netkin.distance import MEASURES, ROW_SOURCES
 from netkin.errors import did_you_mean
 from netkin.figure import FIGURES
 from netkin.grid import GROUPS, Variant, generate_variants
@@ -104,11 +104,11 @@ class DiagramSection(_Section):
     order: Literal["filter_then_cap", "cap_then_filter"]
 
 
-class DistanceSection(_Section):
-    """Measures."""
+class ActivationSection(_Section):
+    """On which rows activations are taken, and of which layers."""
 
-    p: Annotated[float, Field(ge=1)]
-    measures: Annotated[list[Literal[tuple(MEASURES)]], Field(min_length=1)]  # type: ignore[valid-type]
+    probe_rows: PositiveInt
+    layers: Literal["last_hidden", "all"]
 
 
 def options_model(
@@ -135,6 +135,25 @@ VectorSection = create_model(
     },  # type: ignore[call-overload]
 )
 FAMILIES = tuple(dict.fromkeys(measure.family for measure in MEASURES.values()))
+MeasureOptions = create_model(
+    "MeasureOptions",
+    __base__=_Section,
+    **{
+        name: (options_model(name, measure.function), Field(default={}, validate_default=True))
+        for name, measure in MEASURES.items()
+        if measure.needs in ("network", *ROW_SOURCES)  # the others have theirs under `vector`
+    },  # type: ignore[call-overload]
+)
+
+
+class DistanceSection(_Section):
+    """Measures."""
+
+    p: Annotated[float, Field(ge=1)]
+    measures: Annotated[list[Literal[(*MEASURES, *FAMILIES)]], Field(min_length=1)]  # type: ignore[valid-type]
+    options: MeasureOptions  # type: ignore[valid-type]
+
+
 EXTRA_FIGURE_OPTIONS: dict[str, dict[str, Any]] = {
     "overview": {"family": (Literal[FAMILIES], ...)},
 }
@@ -158,6 +177,7 @@ class Config(_Section):
     data_folder: Annotated[str, Field(min_length=1)]
     dataset: Annotated[dict[str, Any], Field(min_length=1)]
     network: NetworkSection
+    activation: ActivationSection
     graph: GraphSection
     diagram: DiagramSection
     vector: VectorSection  # type: ignore[valid-type]

@@ -7,6 +7,7 @@ Gives results/activation/{dataset}/{variant}/seed_{seed}.h5.
 from netkin.activation.compute import compute_activations
 
 for dataset, bundle, variants in study.bundles():
+    need = study.need_of_bundle("activation", dataset, variants)
 
     rule:
         name:
@@ -17,7 +18,7 @@ for dataset, bundle, variants in study.bundles():
                 dataset=dataset,
                 variant=variants,
             ),
-            dataset=f"results/dataset/{dataset}.h5",
+            dataset=f"results/dataset/{study.dataset_of(dataset)}.h5",
         output:
             expand(
                 "results/activation/{dataset}/{variant}/seed_{{seed}}.h5",
@@ -32,8 +33,8 @@ for dataset, bundle, variants in study.bundles():
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, attempt: 2000 * attempt,
-            runtime=lambda wildcards, attempt: 10 * attempt,
+            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
+            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
             trained_with=trained_with(dataset, variants),
             options=study.config.activation.model_dump(),

@@ -18,6 +18,7 @@ from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest
+from netkin.schema import CONTROL, UNTRAINED
 
 lead_python_path()
 
@@ -45,12 +46,19 @@ wildcard_constraints:
 
 NETWORK = "{dataset}/{variant}/seed_{seed}"
 
+BUNDLED = {
+    "build_graph",
+    "compute_diagram",
+    "vectorise_diagram",
+    "compute_activations",
+    "compute_predictions",
+}
 # a profile names the rule; what it sets for `compute_diagram` holds for each of its bundles
 for overwritten in (
     workflow.resource_settings.overwrite_resources,
     workflow.resource_settings.overwrite_threads,
 ):
-    for stage in {"build_graph", "compute_diagram", "vectorise_diagram"} & set(overwritten):
+    for stage in BUNDLED & set(overwritten):
         for _, bundle, _ in study.bundles():
             overwritten.setdefault(f"{stage}_{bundle}", overwritten[stage])
 
@@ -88,12 +96,28 @@ def files_of_measure(wildcards):
     return networks_at(folder, wildcards.comparison, wildcards.seed)
 
 
+def trained_with(dataset, variants):
+    """Return what must be known of the training of networks to give them rows."""
+    trainings = [study.training(dataset, variant, study.seeds[0]) for variant in variants]
+    keys = ("input_order", "order_seed", "n_labels")
+    return {key: [training[key] for training in trainings] for key in keys}
+
+
+def summaries(comparison):
+    """Return the summary of each measure of a comparison."""
+    return expand(
+        "results/distance/{comparison}/{measure}/summary.h5",
+        comparison=comparison,
+        measure=study.measures_of(comparison),
+    )
+
+
 def distances_of(comparison):
     """Return the distance files of a comparison: all measures and seeds."""
     return expand(
         "results/distance/{comparison}/{measure}/seed_{seed}.h5",
         comparison=comparison,
-        measure=study.measures,
+        measure=study.measures_of(comparison),
         seed=study.seeds,
     )
 
@@ -105,6 +129,8 @@ def benchmarks_of_stages():
         "network": {"train_network": NETWORK},
         "graph": {"build_graph": "{bundle}/seed_{seed}"},
         "diagram": {"compute_diagram": "{bundle}/seed_{seed}"},
+        "activation": {"compute_activations": "{bundle}/seed_{seed}"},
+        "prediction": {"compute_predictions": "{bundle}/seed_{seed}"},
         "vector": {"vectorise_diagram": "{vector}/{bundle}/seed_{seed}"},
         "distance": {
             "compute_distances": "{comparison}/{measure}/seed_{seed}",
@@ -116,18 +142,18 @@ def benchmarks_of_stages():
         if stage not in study.needed_stages():
             continue
         for rule_name, pattern in rules_of_stage.items():
-            for dataset in study.networks:
+            for dataset in study.comparisons:
                 paths = expand(
                     f"results/benchmark/{rule_name}/{pattern}.tsv",
                     dataset=dataset,
                     prepared=[name for name, d in PREPARED.items() if d == dataset],
                     extracted=[d for d in EXTRACTED if d == dataset],
-                    variant=[v.name for v in study.variants(dataset)],
+                    variant=[v.name for v in study.variants(dataset)] if dataset != CONTROL else [],
                     seed=study.seeds,
                     bundle=[bundle for d, bundle, _ in study.bundles() if d == dataset],
                     vector=study.needed_vectors(),
-                    comparison=study.comparisons,
-                    measure=study.measures,
+                    comparison=dataset,
+                    measure=study.measures_of(dataset),
                 )
                 # a pattern without some of the wildcards is expanded more than once
                 pairs |= {(rule_name, path): None for path in paths}

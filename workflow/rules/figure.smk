@@ -15,21 +15,21 @@ from netkin.figure.plot_training import plot_training
 
 N_SEEDS = len(study.seeds)
 SEEDS = "1 seed" if N_SEEDS == 1 else f"{N_SEEDS} seeds"
-OVERVIEW_MEASURES = study.overview_measures()
 
 
 rule figures:
     input:
-        expand(
-            "results/figure/{comparison}/{kind}/{measure}.svg",
-            comparison=study.comparisons,
-            kind=["distance_matrix", "deviation_matrix"],
-            measure=study.measures,
-        ),
-        expand(
-            "results/figure/{comparison}/overview.svg",
-            comparison=study.comparisons if OVERVIEW_MEASURES else [],
-        ),
+        [
+            f"results/figure/{comparison}/{kind}/{measure}.svg"
+            for comparison in study.comparisons
+            for kind in ("distance_matrix", "deviation_matrix")
+            for measure in study.measures_of(comparison)
+        ],
+        [
+            f"results/figure/{comparison}/overview.svg"
+            for comparison in study.comparisons
+            if study.overview_measures(comparison)
+        ],
         expand(
             "results/figure/{comparison}/diagrams.svg",
             comparison=study.comparisons if "diagram" in study.needed_stages() else [],
@@ -106,7 +106,7 @@ rule plot_overview:
         lambda wildcards: expand(
             "results/distance/{comparison}/{measure}/summary.h5",
             comparison=wildcards.comparison,
-            measure=OVERVIEW_MEASURES,
+            measure=study.overview_measures(wildcards.comparison),
         ),
     output:
         svg=report(
@@ -127,7 +127,10 @@ rule plot_overview:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        titles=lambda wildcards: [f"{wildcards.comparison}: {m}" for m in OVERVIEW_MEASURES],
+        titles=lambda wildcards: [
+            f"{wildcards.comparison}: {measure}"
+            for measure in study.overview_measures(wildcards.comparison)
+        ],
         grid=lambda wildcards: grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("overview"),

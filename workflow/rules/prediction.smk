@@ -7,6 +7,7 @@ Gives results/prediction/{dataset}/{variant}/seed_{seed}.h5.
 from netkin.prediction.compute import compute_predictions
 
 for dataset, bundle, variants in study.bundles():
+    need = study.need_of_bundle("prediction", dataset, variants)
 
     rule:
         name:
@@ -17,7 +18,7 @@ for dataset, bundle, variants in study.bundles():
                 dataset=dataset,
                 variant=variants,
             ),
-            dataset=f"results/dataset/{dataset}.h5",
+            dataset=f"results/dataset/{study.dataset_of(dataset)}.h5",
         output:
             expand(
                 "results/prediction/{dataset}/{variant}/seed_{{seed}}.h5",
@@ -32,8 +33,8 @@ for dataset, bundle, variants in study.bundles():
             "../../envs/core.yaml"
         threads: 1
         resources:
-            mem_mb=lambda wildcards, attempt: 2000 * attempt,
-            runtime=lambda wildcards, attempt: 10 * attempt,
+            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
+            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
             trained_with=trained_with(dataset, variants),
             code=code_digest(compute_predictions),

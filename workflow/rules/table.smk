@@ -4,7 +4,6 @@ Needs the trained networks, the distance summaries, and the benchmark files of a
 Gives results/table/...
 """
 
-from netkin.schema import CONTROL, UNTRAINED
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
@@ -102,11 +101,7 @@ rule tabulate_neural_persistence:
 
 rule tabulate_groups:
     input:
-        lambda wildcards: expand(
-            "results/distance/{comparison}/{measure}/summary.h5",
-            comparison=wildcards.comparison,
-            measure=study.measures,
-        ),
+        lambda wildcards: summaries(wildcards.comparison),
     output:
         csv="results/table/{comparison}/groups.csv",
         html=report(
@@ -127,7 +122,7 @@ rule tabulate_groups:
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
         title=lambda wildcards: f"Distances within groups of {wildcards.comparison}",
-        measures=study.measures,
+        measures=lambda wildcards: study.measures_of(wildcards.comparison),
         grid=lambda wildcards: grid(wildcards.comparison),
         code=code_digest(tabulate_groups),
     script:
@@ -236,11 +231,7 @@ rule tabulate_costs:
     # after all distances; the benchmark files themselves are no input: making one anew
     # would mean doing its job again
     input:
-        expand(
-            "results/distance/{comparison}/{measure}/summary.h5",
-            comparison=study.comparisons,
-            measure=study.measures,
-        ),
+        [path for comparison in study.comparisons for path in summaries(comparison)],
     output:
         csv="results/table/costs.csv",
         html=report(

@@ -1,16 +1,20 @@
 """Distances: the registered measures of how different two networks are."""
 
+from netkin.activation.read import read_activation
 from netkin.diagram.policy import read_finite_diagram
+from netkin.distance.functional import FUNCTIONAL
 from netkin.distance.graph_matching import faq
 from netkin.distance.matching import bottleneck, wasserstein
 from netkin.distance.measure import Measure, Source
 from netkin.distance.neural_persistence import neural_persistence_distance
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
+from netkin.distance.representational import REPRESENTATIONAL
 from netkin.distance.vector import vector_distance
 from netkin.distance.weight_matching import weight_matching
 from netkin.graph.graph import read_graph
 from netkin.network.file import read_network
+from netkin.prediction.prediction import read_prediction
 from netkin.vector.vector import read_vector
 
 _LANDSCAPE = "Bubenik 2015, Statistical topological data analysis using persistence landscapes"
@@ -50,8 +54,13 @@ SOURCES: dict[str, Source] = {
     "graph": Source(read_graph, after="network"),
     "diagram": Source(read_finite_diagram, after="graph"),
     "vector": Source(read_vector, after="diagram"),
+    "activation": Source(read_activation, after="network"),
+    "prediction": Source(read_prediction, after="network"),
 }
 """Stage -> how its files are read to be compared."""
+
+ROW_SOURCES = frozenset({"activation", "prediction"})
+"""Stages whose files are about rows of one data set: across data sets nothing is comparable."""
 
 MEASURES: dict[str, Measure] = {
     "landscape": Measure(
@@ -107,5 +116,7 @@ MEASURES: dict[str, Measure] = {
         weight_matching, "network", "weight", False, vector=None, citation=_WEIGHT_MATCHING
     ),
     "faq": Measure(faq, "network", "weight", False, vector=None, citation=_FAQ),
+    **REPRESENTATIONAL,
+    **FUNCTIONAL,
 }
 """Name -> measure; its options are the keyword-only parameters of its function."""

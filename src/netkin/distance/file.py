@@ -92,9 +92,12 @@ class Summary:
     ) -> NDArray[np.float64]:
         """Return a statistic as a share of the largest finite mean distance.
 
-        NaN stays NaN; if every mean is 0 the statistic is returned as it is.
+        NaN stays NaN; if every mean is 0, and for similarities (orientation ``up``), which have
+        a scale of their own, the statistic is returned as it is.
         """
         values: NDArray[np.float64] = getattr(self, statistic)
+        if self.orientation == "up":
+            return values.copy()
         largest = self.mean[np.isfinite(self.mean)].max(initial=0.0)
         return values / largest if largest > 0 else values.copy()
 

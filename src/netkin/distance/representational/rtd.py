@@ -79,7 +79,7 @@ def _scaled_distances(values: Matrix) -> Matrix:
 
 def _bar_length(w: Matrix, v: Matrix) -> float:
     """Return the total length of the bars of dimension 1 of ``[[0, w], [w, min(w, v)]]``."""
-    from gph import ripser_parallel  # type: ignore[import-untyped]
+    from gph import ripser_parallel
 
     joint = np.block([[np.zeros_like(w), w], [w, np.minimum(w, v)]])
     # giotto-ph computes in float32, which holds places in order up to 2^24 exactly
