@@ -239,6 +239,16 @@ def test_stitching_of_a_sender_that_knows_nothing_loses_accuracy(models):
         stitching(a, b, layer=-3)
 
 
+def test_stitch_is_fitted_to_the_labels_that_both_know(models):
+    a, b = models["labels_2"], models["base"]
+    unknown = a.training.labels >= 2
+    inputs = a.training.inputs.copy()
+    inputs[unknown] = 100 * np.random.default_rng(0).normal(size=(unknown.sum(), 64))
+    training = dataclasses.replace(a.training, inputs=inputs)
+    changed = [dataclasses.replace(model, training=training) for model in (a, b)]
+    assert stitching(*changed) == stitching(a, b)
+
+
 def test_models_of_a_data_set_share_its_rows_and_know_their_training(digits, models, tmp_path):
     assert all(model.probe is models["base"].probe for model in models.values())
     assert len(models["base"].probe.rows) == PROBE_ROWS
