@@ -10,7 +10,7 @@ from netkin.dataset import CLASSES, DATASETS, FILES
 from netkin.distance import MEASURES
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
-from netkin.schema import DatasetSection
+from netkin.schema import FAMILIES, DatasetSection
 from netkin.vector import VECTORISERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,7 +76,7 @@ MISTAKES = {
     ),
     "unknown_measure": (
         changed("distance.measures", ["landscape", "silouette"]),
-        f"distance.measures.1: found 'silouette'. Allowed: {', '.join(MEASURES)}. "
+        f"distance.measures.1: found 'silouette'. Allowed: {', '.join((*MEASURES, *FAMILIES))}. "
         "Did you mean 'silhouette'?",
     ),
     "unknown_variant": (

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from netkin.activation.read import read_activation
+from netkin.activation.write import write_activations
 from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
 from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.policy import apply_policy
@@ -21,6 +23,7 @@ from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.graph.graph import graph_from_weights, read_graph, write_graph
 from netkin.network.file import HISTORY, Network, read_network, write_network
+from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
 from netkin.vector import VECTORISERS
 from netkin.vector.compute import read_vector, vectorise_diagram
 from netkin.vector.sampling import Sampling
@@ -172,6 +175,13 @@ def study(tmp_path):
         history = {name: np.zeros(1) for name in HISTORY}
         network = Network(tuple(layers[0]), tuple(layers[1]), history, 0.5)
         write_network(tmp_path / f"network_{i}.h5", network, parameters={})
+        rng = np.random.default_rng(100 + i)
+        rows, labels = np.arange(80), np.arange(80) % 4
+        values = (labels[:, None] + rng.normal(size=(80, widths[1]))).astype(np.float32)
+        write_activations(tmp_path / f"activation_{i}.h5", {"hidden_1": values}, rows, labels)
+        shares = rng.dirichlet(np.ones(4), size=80)
+        prediction = Prediction(rows, shares, labels)
+        write_prediction(tmp_path / f"prediction_{i}.h5", prediction)
         graph = network_graph(i, widths)
         write_graph(tmp_path / f"graph_{i}.h5", graph)
         diagram = flagser_diagram(graph, max_dimension=3)
@@ -215,13 +225,27 @@ def test_compute_distances_writes_the_matrix_of_every_measure(study, measure):
         "diagram": lambda path: apply_policy(read_diagram(path)),
         "graph": read_graph,
         "network": read_network,
+        "activation": read_activation,
+        "prediction": read_prediction,
     }[entry.needs]
     a, b, _ = (read(path) for path in inputs_of(study, measure))
-    assert found.matrix[0, 1] == found.matrix[1, 0] == entry.function(a, b) > 0
-    assert not np.diag(found.matrix).any()
+    assert found.matrix[0, 1] == entry.function(a, b)
+    assert found.matrix[1, 0] == pytest.approx(entry.function(b, a), rel=1e-9)
+    assert (found.matrix[0, 1] == found.matrix[1, 0]) or not entry.symmetric
+    least, largest = entry.range
+    assert (found.matrix >= least - 1e-9)[np.isfinite(found.matrix)].all()
+    assert (found.matrix <= largest + 1e-9)[np.isfinite(found.matrix)].all()
+    itself = found.matrix[0, 0]
+    assert abs(found.matrix[0, 1] - itself) > 1e-6
+    if entry.family not in ("representational", "functional"):
+        assert not np.diag(found.matrix).any()
+    else:
+        # nothing is more like a network than itself
+        away = itself - found.matrix[0, 1]
+        assert (away > 0) == (entry.orientation == "up")
     assert found.networks == ("a", "b", "c")
     assert (found.measure, found.family) == (measure, entry.family)
-    assert found.orientation == "down"
+    assert found.orientation == entry.orientation
 
 
 def test_undefined_pairs_are_nan_with_their_reason(study):

@@ -301,6 +301,32 @@ def test_several_data_sets_have_a_control_and_a_null(fresh):
         assert file["history/loss"].size == 0
 
 
+def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
+    fresh.set("activation.probe_rows", 100)
+    fresh.set("distance.measures", ["cka", "gbs", "disagreement", "jensen_shannon"])
+    fresh.set("distance.options", {"gbs": {"k": 5}})
+    fresh.run("tables", "figures")
+    folder = fresh.folder / "results"
+    assert not (folder / "graph").exists()
+    with h5py.File(folder / "activation/digits/labels_2/seed_0.h5") as file:
+        assert file["layers/hidden_2"].shape == (100, 8)
+    with h5py.File(folder / "distance/digits/cka/seed_0.h5") as file:
+        matrix = file["matrix"][:]
+        assert file.attrs["orientation"] == "up"
+    assert np.allclose(np.diag(matrix), 1)
+    assert ((matrix > 0) & (matrix <= 1 + 1e-9)).all()
+    with h5py.File(folder / "distance/digits/jensen_shannon/seed_0.h5") as file:
+        # the first two networks know all labels, the third two of them
+        assert np.isnan(file["matrix"][:2, 2]).all()
+        assert 0 < file["matrix"][0, 1] < np.log(2)
+        assert "classes" in file["reason"].asstr()[0, 2]
+    fresh.set("distance.options", {"gbs": {"k": 7}})
+    assert fresh.planned()["compute_distances"] == 1
+    fresh.set("activation.probe_rows", 90)
+    assert fresh.planned()["compute_activations"] == 1
+    assert fresh.planned()["compute_distances"] == 2
+
+
 def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):
     process = subprocess.Popen(
         fresh.command(),
