@@ -2,11 +2,14 @@
 
 import ast
 import re
+import runpy
 import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
+
+from netkin.distance import MEASURES
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
@@ -106,3 +109,9 @@ def test_the_library_knows_nothing_of_snakemake():
                 assert not any(a.name.startswith("snakemake") for a in node.names), path
             if isinstance(node, ast.ImportFrom):
                 assert not (node.module or "").startswith("snakemake"), path
+
+
+def test_the_page_of_measures_is_that_of_the_registry():
+    page = runpy.run_path(str(ROOT / "docs" / "measures.py"))["page"]()
+    assert page == (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in MEASURES)
