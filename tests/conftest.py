@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import h5py
 import pytest
 import yaml
 
@@ -38,6 +39,8 @@ class Checkout:
     """A copy of the workflow's files, with a tiny study."""
 
     folder: Path
+    output: str = ""
+    results: dict = field(default_factory=dict)
 
     def set(self, path, value):
         """Set one key of the tiny study."""
@@ -113,11 +116,37 @@ def make_checkout(folder):
     return Checkout(folder)
 
 
+def content(path):
+    """Return every dataset and attribute of an HDF5 file, comparable by ==."""
+    found = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = (
+                item.dtype.str,
+                item.shape,
+                item[()].tobytes() if item.dtype.kind != "O" else item.asstr()[()].tolist(),
+            )
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+        found["attributes"] = {k: repr(v) for k, v in file.attrs.items()}
+    return found
+
+
+def results(checkout):
+    """Return the content of all HDF5 files of a checkout by their path."""
+    folder = checkout.folder / "results"
+    return {str(p.relative_to(folder)): content(p) for p in sorted(folder.rglob("*.h5"))}
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A checkout whose tiny study has been run to the end; use `edited` to change it."""
     checkout = make_checkout(tmp_path_factory.mktemp("finished"))
     checkout.output = checkout.run("--report", "results/report.html", "--report-after-run")
+    # tests that edit it may run it again
+    checkout.results = results(checkout)
     return checkout
 
 

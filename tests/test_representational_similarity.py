@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from netkin.distance.representational import order
+from netkin.distance.representational import kernel_alignment, similarity_matrix
 from netkin.distance.representational import representation as module
 from netkin.distance.representational.instance_graph import gbs
 from netkin.distance.representational.kernel_alignment import (
@@ -270,7 +270,8 @@ def test_blocks_take_little_memory(name, monkeypatch):
     known = KNOWN[name]
     monkeypatch.setattr(module, "KEPT_ROWS", 100)
     monkeypatch.setattr(module, "BLOCK_ROWS", 25)
-    monkeypatch.setattr(order, "MOST_GROUPS", 1 << 12)
+    monkeypatch.setattr(kernel_alignment, "MOST_DISTANCES", 1 << 12)
+    monkeypatch.setattr(similarity_matrix, "MOST_RANKS", 1 << 12)
     n = 1500
     a, b = networks((6, 9), n=n)
     known(a[:120], b[:120])  # imports

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors, kneighbors_graph
 
-from netkin.distance.representational import order
+from netkin.distance.representational import order, similarity_matrix
 from netkin.distance.representational import representation as module
 from netkin.distance.representational.instance_graph import gbs
 from netkin.distance.representational.kernel_alignment import (
@@ -75,7 +75,7 @@ def aligned(product, k, m):
 
 
 def unbiased_product(k, m):
-    """Song et al. 2012, equation 5, to the letter."""
+    """HSIC_1 of Song et al. 2012 to the letter."""
     n = len(k)
     k, m = k - np.diag(np.diag(k)), m - np.diag(np.diag(m))
     one = np.ones(n)
@@ -120,7 +120,7 @@ def test_cka_debiased_is_the_ratio_of_means_over_all_quadruples():
     a, b = networks((2, 3), n=7)
 
     def product(k, m):
-        # the U-statistic: Song et al. 2012, theorem 2
+        # what the unbiased HSIC is a U-statistic of
         return np.mean(
             [
                 k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q])
@@ -248,7 +248,7 @@ def test_rsa_of_too_many_pairs_to_tell_apart_is_close(monkeypatch):
     monkeypatch.setattr(module, "KEPT_ROWS", 10)
     assert of(rsa, a, b) == pytest.approx(exact, rel=1e-12)
     for groups, error in ((1 << 10, 1e-4), (1 << 13, 1e-5)):
-        monkeypatch.setattr(order, "MOST_GROUPS", groups)
+        monkeypatch.setattr(similarity_matrix, "MOST_RANKS", groups)
         found = of(rsa, a, b)
         assert found == pytest.approx(exact, abs=error)
         assert found != exact
@@ -291,16 +291,15 @@ def test_relational_knowledge_loss_is_the_sum_over_ordered_pairs(widths):
 def test_groups_of_distinct_values_are_exact(n, ties):
     random = np.random.default_rng(n)
     values = random.integers(0, 5, n) / 2 if ties else random.normal(size=n)
-    groups = order.group(lambda: iter(np.array_split(values, 3)), n)
+    groups = order.group(lambda: iter(np.array_split(values, 3)), n, 100)
     ranks = groups.ranks()[np.searchsorted(groups.edges, values)]
     assert ranks.tolist() == scipy.stats.rankdata(values).tolist()
     assert groups.median() == np.median(values)
 
 
-def test_groups_of_more_values_are_close(monkeypatch):
-    monkeypatch.setattr(order, "MOST_GROUPS", 500)
+def test_groups_of_more_values_are_close():
     values = np.random.default_rng(0).normal(size=100_000)
-    groups = order.group(lambda: iter(np.array_split(values, 7)), len(values))
+    groups = order.group(lambda: iter(np.array_split(values, 7)), len(values), 500)
     assert len(groups.edges) <= 510
     assert groups.counts.sum() == len(values)
     ranks = groups.ranks()[np.searchsorted(groups.edges, values)]

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.conftest import environment
+from tests.conftest import environment, results
 
 pytestmark = pytest.mark.workflow
 
@@ -31,30 +31,6 @@ TOPOLOGY = {
     "plot_overview": 1,
     **GROUPS,
 }
-
-
-def content(path):
-    """Return every dataset and attribute of an HDF5 file, comparable by ==."""
-    found = {}
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            found[name] = (
-                item.dtype.str,
-                item.shape,
-                item[()].tobytes() if item.dtype.kind != "O" else item.asstr()[()].tolist(),
-            )
-
-    with h5py.File(path) as file:
-        file.visititems(visit)
-        found["attributes"] = {k: repr(v) for k, v in file.attrs.items()}
-    return found
-
-
-def results(checkout):
-    """Return the content of all HDF5 files of a checkout by their path."""
-    folder = checkout.folder / "results"
-    return {str(p.relative_to(folder)): content(p) for p in sorted(folder.rglob("*.h5"))}
 
 
 def test_a_run_makes_every_result(finished):
@@ -354,7 +330,7 @@ def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):
     fresh.run("--unlock")
     fresh.run()
     # what another run made by itself is what the interrupted one ends with
-    assert results(fresh) == results(finished)
+    assert results(fresh) == finished.results
     for path, before in kept.items():
         after = path.stat()
         assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

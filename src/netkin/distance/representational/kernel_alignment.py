@@ -25,6 +25,9 @@ from netkin.errors import UndefinedDistance
 Kernel = Callable[..., Matrix]
 """``(representation, block, *options)``: these rows of a symmetric matrix, (b, n)."""
 
+MOST_DISTANCES = 1 << 20
+"""Where matrices are not kept, a median distance is exact up to this many; of more it can be
+off by a share of 1 / MOST_DISTANCES of the places in order."""
 _ROUNDING = 1e-12
 """Share of the squared norm of a kernel below which its unbiased HSIC is a rounding error."""
 
@@ -32,7 +35,7 @@ _ROUNDING = 1e-12
 def cka(a: Representation, b: Representation) -> float:
     """Centred kernel alignment with the linear kernel ``R R^T``.
 
-    Kornblith et al. 2019, equation 3: ``|R'^T R|^2 / (|R^T R| |R'^T R'|)`` of centred R and
+    Kornblith et al. 2019, table 1: ``|R'^T R|^2 / (|R^T R| |R'^T R'|)`` of centred R and
     R'. Biased: independent representations are above 0, the more so the wider they are; see
     `cka_debiased`. No matrix of rows by rows is made unless it is smaller than that of
     neurons by neurons, and then in blocks.
@@ -97,7 +100,7 @@ def cka_rbf(
 def cka_debiased(a: Representation, b: Representation) -> float:
     """Centred kernel alignment with the linear kernel and the unbiased HSIC.
 
-    Song et al. 2012, equation 5; Nguyen et al. 2021. About 0 for independent representations,
+    Song et al. 2012 (HSIC_1); Nguyen et al. 2021. About 0 for independent representations,
     however wide.
 
     Parameters
@@ -124,7 +127,7 @@ def cka_minibatch(
 ) -> float:
     """Centred kernel alignment from unbiased HSICs of batches of rows.
 
-    Nguyen et al. 2021, equation 2: of the unbiased HSIC of both and of each with itself the means
+    Nguyen et al. 2021: of the unbiased HSIC of both and of each with itself the means
     over batches are taken, then their ratio. Batches are consecutive rows. A smaller last
     batch counts as any other, as its HSIC is unbiased, too; one of fewer than 4 rows has none
     and is left out.
@@ -154,7 +157,7 @@ def cka_minibatch(
 def distance_correlation(a: Representation, b: Representation) -> float:
     """Distance correlation: the alignment of centred Euclidean distances.
 
-    Székely et al. 2007, definition 4 (the biased V-statistic): the root of
+    Székely et al. 2007, the empirical one (a biased V-statistic): the root of
     ``dCov2(S, S') / (dCov2(S, S) dCov2(S', S'))^(1/2)``, where dCov2 is the mean product of
     the entries of the centred distance matrices.
 
@@ -267,7 +270,7 @@ def _median_squared_distance(a: Representation) -> float:
     """Return the median of the squared distances of all n^2 pairs of rows."""
     if a.keeps_matrices:
         return float(np.median(a.distance_block(slice(0, a.n)) ** 2))
-    return group(lambda: _squared_distances(a), a.n**2).median()
+    return group(lambda: _squared_distances(a), a.n**2, MOST_DISTANCES).median()
 
 
 def _squared_distances(a: Representation) -> Iterator[Matrix]:

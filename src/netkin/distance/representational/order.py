@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 from netkin.distance.representational.representation import Matrix
 
-MOST_GROUPS = 1 << 20
-"""Values are told apart up to this many; of more, neighbours in order share a group."""
-
 Parts = Callable[[], Iterator[Matrix]]
 """Makes all values anew, in flat parts, the same ones at every call."""
 
@@ -46,16 +43,17 @@ class Groups(NamedTuple):
         return float(self.edges[np.searchsorted(before, middle)].mean())
 
 
-def group(parts: Parts, n_values: int) -> Groups:
+def group(parts: Parts, n_values: int, most: int) -> Groups:
     """Return the values in groups, one for each distinct value if they are not too many.
 
-    Of more than `MOST_GROUPS` values every so many makes an edge, so that a group holds
-    about a share of 1 / MOST_GROUPS; equal values always share one.
+    Of more than `most` values every so many makes an edge, so that a group holds about a share
+    of ``1 / most``; equal values always share one.
     """
-    step = -(-n_values // MOST_GROUPS)
+    step = -(-n_values // most)
     # a copy, as a view would hold on to the whole part
     edges = np.unique(np.concatenate([part[::step].copy() for part in parts()]))
     counts = np.zeros(len(edges) + 1, dtype=np.intp)
     for part in parts():
-        counts += np.bincount(np.searchsorted(edges, part), minlength=len(counts))
+        up_to_edges = np.searchsorted(np.sort(part), edges, side="right")
+        counts += np.diff(up_to_edges, prepend=0, append=len(part))
     return Groups(edges, counts)

@@ -21,7 +21,7 @@ Moves = Literal["nothing", "rows", "rows and columns"]
 KEPT_ROWS = 4000
 """Up to this many rows a matrix of rows by rows is kept, 8 bytes an entry; beyond it each
 block is made anew when it is used."""
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 256
 """Rows of a block of a matrix of rows by rows."""
 TIE_DECIMALS = 12
 """Cosines and correlations that agree to so many decimals are ties: products summed in another

@@ -17,6 +17,8 @@ from netkin.distance.representational.representation import (
 )
 from netkin.errors import UndefinedDistance
 
+MOST_RANKS = 1 << 16
+"""Where matrices are not kept, so many ranks are told apart: it changes a value by about 1e-8."""
 _CONSTANT = 1e-13
 """A row varies if its deviations from its mean are more than this share of it (as in
 scipy.stats.pearsonr); less is rounding."""
@@ -25,7 +27,7 @@ scipy.stats.pearsonr); less is rounding."""
 def rsm_norm_difference(a: Representation, b: Representation) -> float:
     """Frobenius norm of the difference of the similarity matrices ``R R^T``.
 
-    Shahbazi et al. 2021, section 2; the PIP loss of Yin and Shen 2018. The Frobenius norm, where
+    Shahbazi et al. 2021; the PIP loss of Yin and Shen 2018. The Frobenius norm, where
     some published code takes the largest singular value, and inner products, where it takes
     Euclidean distances. No matrix of rows by rows is made unless it is smaller than the
     representations.
@@ -59,8 +61,8 @@ def rsa(a: Representation, b: Representation) -> float:
     Parameters
     ----------
     a, b : Representation
-        The same rows; widths may differ. Beyond `KEPT_ROWS` rows with more than about a
-        million pairs, pairs whose ranks differ by less than a millionth of all count as ties.
+        The same rows; widths may differ. Beyond `KEPT_ROWS` rows near ranks count as ties, see
+        `MOST_RANKS`.
 
     Returns
     -------
@@ -81,11 +83,11 @@ def rsa(a: Representation, b: Representation) -> float:
 def relational_knowledge_loss(a: Representation, b: Representation) -> float:
     """Sum of the Huber losses between distances, each divided by their mean.
 
-    Park et al. 2019, equations 4 to 7: the distance-wise loss of relational knowledge
-    distillation, ``sum l(d_ij / m, d'_ij / m')`` over ordered pairs i != j, where d are
-    Euclidean distances of rows, m is their mean over these pairs and ``l(x, y)`` is
-    ``(x - y)^2 / 2`` up to a difference of 1, ``|x - y| - 1/2`` beyond. The sum, as in the
-    paper, which grows with n^2; the published code takes the mean over the matrix instead.
+    Park et al. 2019, the distance-wise loss of relational knowledge distillation:
+    ``sum l(d_ij / m, d'_ij / m')`` over ordered pairs i != j, where d are Euclidean distances of
+    rows, m is their mean over these pairs and ``l(x, y)`` is ``(x - y)^2 / 2`` up to a
+    difference of 1, ``|x - y| - 1/2`` beyond. The sum, as in the paper, which grows with n^2;
+    the published code takes the mean over the matrix instead.
 
     Parameters
     ----------
@@ -163,7 +165,7 @@ def _rank_matrix(a: Representation) -> Matrix:
 
 
 def _correlation_groups(a: Representation) -> Groups:
-    return group(lambda: _lower_triangles(a), a.n * (a.n - 1) // 2)
+    return group(lambda: _lower_triangles(a), a.n * (a.n - 1) // 2, MOST_RANKS)
 
 
 def _standardised(ranks: Matrix, counts: NDArray[np.number[Any]], a: Representation) -> Matrix:
