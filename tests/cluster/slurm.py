@@ -61,7 +61,7 @@ ReturnToService=2
 # the records of ended jobs stay, for the tests to read
 MinJobAge=7200
 KillWait=2
-SlurmdTimeout=6
+SlurmdTimeout=10
 SlurmctldTimeout=6
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none

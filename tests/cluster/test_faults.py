@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,9 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     def restart_controller(record):
         cluster.stop("controller", signal.SIGKILL)
         # Snakemake asks in vain, and the job ends meanwhile
-        wait_for(lambda: not cluster.processes(record["JobId"]), "end of job", RUN_SECONDS)
+        graph = checkout.folder / "results/graph/digits/labels_2/seed_0.h5"
+        wait_for(graph.exists, "end of the job", RUN_SECONDS)
+        time.sleep(5)
         cluster.start_controller()
 
     faults = {
