@@ -20,9 +20,9 @@ PACKAGES = {
 NODES = {
     "cpu1": "CPUs=8 RealMemory=64000",
     **dict.fromkeys(("gpu1", "gpu2", "gpu3"), "CPUs=4 RealMemory=64000 Gres=gpu:1"),
-    **dict.fromkeys(("big1", "big2"), "CPUs=4 RealMemory=1000000"),
+    **dict.fromkeys(("big1", "big2", "big3"), "CPUs=1 RealMemory=1000000"),
 }
-"""Node -> what it claims to have."""
+"""Node -> what it claims to have; those that die in the tests hold one job each."""
 # real character devices, which slurmd only looks at; nothing here is a GPU
 GPU_FILE = "/dev/null"
 
@@ -61,7 +61,7 @@ ReturnToService=2
 # the records of ended jobs stay, for the tests to read
 MinJobAge=7200
 KillWait=2
-SlurmdTimeout=6
+SlurmdTimeout=10
 SlurmctldTimeout=6
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
@@ -69,7 +69,7 @@ AccountingStorageType=accounting_storage/none
 PartitionName=DEFAULT MaxTime=1-0 DefaultTime=1 State=UP
 PartitionName=cpu Nodes=cpu1 Default=YES
 PartitionName=gpu Nodes=gpu[1-3]
-PartitionName=bigmem Nodes=big[1-2]
+PartitionName=bigmem Nodes=big[1-3]
 """
 
 
@@ -188,11 +188,13 @@ class Cluster:
             daemon.kill()
             daemon.wait(5)
 
-    def kill_node(self, node, job):
-        """Let a node die: its daemon and all processes of the job on it, at once."""
+    def kill_node(self, node):
+        """Let a node die: its daemon and all processes of the jobs on it, at once."""
+        on_it = [r["JobId"] for r in self.jobs() if r.get("NodeList") == node]
         self.stop(node, signal.SIGKILL)
-        for pid in self.processes(job):
-            os.kill(pid, signal.SIGKILL)
+        for job in on_it:
+            for pid in self.processes(job):
+                os.kill(pid, signal.SIGKILL)
 
     def processes(self, job=None):
         """Return the ids of the processes that belong to this cluster, or to one of its jobs."""

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -86,12 +87,12 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
 
     def kill_node(record):
         dead.append(record["NodeList"])
-        cluster.kill_node(record["NodeList"], record["JobId"])
+        cluster.kill_node(record["NodeList"])
 
     def restart_controller(record):
-        cluster.stop("controller", signal.SIGKILL)
-        # Snakemake asks in vain, and the job ends meanwhile
-        wait_for(lambda: not cluster.processes(record["JobId"]), "end of job", RUN_SECONDS)
+        cluster.stop("controller")
+        # Slurm's commands try for 9 s; a longer outage needs accounting, see docs/cluster.md
+        time.sleep(4)
         cluster.start_controller()
 
     faults = {
