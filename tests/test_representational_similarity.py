@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from netkin.distance.representational import kernel_alignment, similarity_matrix
+from netkin.distance.representational import (
+    REPRESENTATIONAL,
+    kernel_alignment,
+    similarity_matrix,
+)
 from netkin.distance.representational import representation as module
 from netkin.distance.representational.instance_graph import gbs
 from netkin.distance.representational.kernel_alignment import (
@@ -54,6 +58,7 @@ from tests.test_representational_subspace import (
     matrices,
     networks,
 )
+from tests.test_representational_subspace import KNOWN as SUBSPACE
 
 
 class Labelled(Known):
@@ -293,3 +298,11 @@ def test_a_permutation_of_the_rows_is_that_of_the_values(known):
     assert known.function(a, b.permuted(others), **known.options) == pytest.approx(
         expected, rel=1e-10
     )
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONAL)
+def test_the_registry_says_what_is_tested(name):
+    entry, known = REPRESENTATIONAL[name], {**SUBSPACE, **KNOWN}[name]
+    for what in ("function", "orientation", "range", "symmetric", "metric"):
+        assert getattr(entry, what) == getattr(known, what), what
+    assert set(entry.invariances) == set(known.invariances)

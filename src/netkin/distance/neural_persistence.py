@@ -5,6 +5,7 @@ algebraic topology (ICLR, arXiv 1812.09764). It reads the strength of the weight
 which units they join, so networks of any two shapes can be compared.
 """
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -41,8 +42,13 @@ def neural_persistence_distance(
     UndefinedDistance
         All weights of a network are 0.
     """
-    means = [layer_neural_persistence(network, order=order).mean() for network in (a, b)]
-    return float(abs(means[0] - means[1]))
+    return abs(_mean(a, order) - _mean(b, order))
+
+
+@lru_cache(maxsize=128)
+def _mean(network: Network, order: float) -> float:
+    """Return the mean over layers; a network is asked for it once for each of its pairs."""
+    return float(layer_neural_persistence(network, order=order).mean())
 
 
 def layer_neural_persistence(

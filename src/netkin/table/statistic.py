@@ -79,19 +79,10 @@ def growth(matrix: Matrix, members: Sequence[int], values: Sequence[float]) -> f
     Over the pairs i < j of `members`, of the distance and ``|values[i] - values[j]|``; NaN
     with fewer than three defined pairs, or where either is constant.
     """
-    from scipy.stats import rankdata
-
-    block = matrix[np.ix_(members, members)]
     above = np.triu_indices(len(members), k=1)
     array = np.asarray(values, dtype=np.float64)
-    differences, distances = np.abs(array[above[0]] - array[above[1]]), block[above]
-    defined = np.isfinite(distances)
-    if defined.sum() < 3:
-        return np.nan
-    ranks = [rankdata(part[defined]) for part in (differences, distances)]
-    if min(np.ptp(part) for part in ranks) == 0:
-        return np.nan
-    return float(np.corrcoef(*ranks)[0, 1])
+    differences = np.abs(array[above[0]] - array[above[1]])
+    return _spearman(differences, matrix[np.ix_(members, members)][above])
 
 
 def rank_correlation(a: Matrix, b: Matrix) -> float:
@@ -99,16 +90,18 @@ def rank_correlation(a: Matrix, b: Matrix) -> float:
 
     Over the pairs that both define; NaN with fewer than three, or where either is constant.
     """
-    from scipy.stats import rankdata
-
     above = np.triu_indices(len(a), k=1)
-    defined = np.isfinite(a[above]) & np.isfinite(b[above])
-    if defined.sum() < 3:
+    return _spearman(a[above], b[above])
+
+
+def _spearman(x: Matrix, y: Matrix) -> float:
+    """Return Spearman's correlation of what both define; NaN for too little of it."""
+    from scipy.stats import spearmanr
+
+    defined = np.isfinite(x) & np.isfinite(y)
+    if defined.sum() < 3 or min(np.ptp(part[defined]) for part in (x, y)) == 0:
         return np.nan
-    ranks = [rankdata(matrix[above][defined]) for matrix in (a, b)]
-    if min(np.ptp(part) for part in ranks) == 0:
-        return np.nan
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(spearmanr(x[defined], y[defined]).statistic)
 
 
 def average_precision(matrix: Matrix, groups: Sequence[str]) -> float:

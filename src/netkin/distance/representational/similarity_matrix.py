@@ -46,6 +46,7 @@ def rsm_norm_difference(a: Representation, b: Representation) -> float:
     x, y = a.values, b.values
     if a.n > x.shape[1] + y.shape[1]:
         # both in the basis of all columns: smaller, and the difference loses no digits
+        # numpy's types do not tell that this mode gives R alone
         joint: Matrix = np.linalg.qr(np.hstack([x, y]), mode="r")  # type: ignore[assignment]
         x, y = joint[:, : x.shape[1]], joint[:, x.shape[1] :]
     return float(np.linalg.norm(x @ x.T - y @ y.T))
