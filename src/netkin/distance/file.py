@@ -1,7 +1,7 @@
 """The files of distances and of their summaries. Needs no other stage."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,14 @@ class Distances:
         (i, j) -> why the entry is NaN.
     measure, family, orientation : str
         See `netkin.distance.measure.Measure`.
+    seconds, peak_mib : float
+        What the matrix cost: wall-clock time, and the largest memory of the process meanwhile,
+        the networks included. Decompositions that several measures share are paid for by the
+        first that asks. NaN where it was not measured.
+    null : dict of str to float64 array of shape (n, n)
+        ``mean``, ``calibrated`` and ``p_value`` as in
+        `netkin.distance.representational.null.Null`, NaN where undefined; ``low`` and ``high``,
+        the bootstrap interval. Without what the study did not ask for.
     """
 
     matrix: NDArray[np.float64]
@@ -33,6 +41,9 @@ class Distances:
     measure: str
     family: str
     orientation: str
+    seconds: float = np.nan
+    peak_mib: float = np.nan
+    null: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def read_distances(path: str | os.PathLike[str]) -> Distances:
@@ -60,6 +71,9 @@ def read_distances(path: str | os.PathLike[str]) -> Distances:
             measure=str(file.attrs["measure"]),
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),
+            seconds=float(file.attrs.get("seconds", np.nan)),
+            peak_mib=float(file.attrs.get("peak_mib", np.nan)),
+            null={str(name): values[:] for name, values in file.get("null", {}).items()},
         )
 
 
