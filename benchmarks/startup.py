@@ -79,17 +79,17 @@ def main(results: Path) -> None:
         all_stages(names[:1], True)  # imports
         work.clear()
         all_stages(names, True)
-        for measure in study.measures:
-            needs = source_of(measure)
+        for group, source, measures in study.measure_groups():
+            folder = group.replace("vector_", "vector/") if source == "vector" else source
             timed(
                 "compute_distances",
                 compute_distances,
-                measure=measure,
-                input_paths=[file(needs, name) for name in names],
+                measures=measures,
+                input_paths=[file(folder, name) for name in names],
                 networks=names,
-                distance_path=target,
-                options=study.measure_options(measure),
-                reading=study.measure_reading(measure),
+                distance_paths=[target] * len(measures),
+                options={measure: study.measure_options(measure) for measure in measures},
+                reading=study.reading(source),
             )
     rows = []
     totals = [0.0, 0.0]
@@ -103,14 +103,6 @@ def main(results: Path) -> None:
     print(f"Machine: {common.machine()}\n")
     head = ["rule", "jobs", "work per job", "job", "total / work", "start-up share"]
     print(common.table(head, rows))
-
-
-def source_of(measure: str) -> str:
-    """Return the folder of the files that a measure compares."""
-    from netkin.distance import MEASURES
-
-    entry = MEASURES[measure]
-    return f"vector/{entry.vector}" if entry.needs == "vector" else entry.needs
 
 
 def figures(pure: float, wall: float, jobs: int) -> list[str]:

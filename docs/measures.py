@@ -18,6 +18,7 @@ NEEDS = {
     "network": "weights",
     "activation": "activations on the same rows",
     "prediction": "class probabilities on the same rows",
+    "model": "weights, and answers on the same rows",
 }
 HEAD = """# Measures
 
@@ -33,8 +34,9 @@ added row (translation), an invertible linear map, and the last two together (af
 pair has no value the matrix holds NaN and the reason.
 
 Similarities are no proof of likeness: independent data are far from 0 for many of them (distance
-correlation, CCA, biased CKA). `permutation_null` in `netkin.distance.representational.null` gives
-what a permutation of the rows of one network would give.
+correlation, CCA, biased CKA). So every representational measure comes with the null of each pair:
+the mean over permutations of the rows of one network, the score calibrated by it (1 as alike as can
+be, 0 as unrelated rows) and a p-value; section `distance.calibration` of the config.
 """
 
 

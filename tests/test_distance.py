@@ -1,5 +1,6 @@
 """Distances: equal to giotto-tda and numpy, matrices, undefined pairs, summaries."""
 
+from functools import partial
 from itertools import pairwise
 
 import h5py
@@ -9,14 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from netkin.activation.forward import forward
 from netkin.activation.read import read_activation
 from netkin.activation.write import write_activations
+from netkin.dataset.arrays import Arrays, write_arrays
 from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
 from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.policy import apply_policy
-from netkin.distance import MEASURES
+from netkin.distance import MEASURES, SOURCES
+from netkin.distance.compute import compute_distances
 from netkin.distance.file import read_distances, read_summary
-from netkin.distance.matrix import compute_distances, distance_matrix
+from netkin.distance.functional.model import read_model
+from netkin.distance.layers import compare_layers, read_layers
+from netkin.distance.matrix import distance_matrices
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
@@ -157,10 +163,10 @@ def test_distance_matrix_mirrors_symmetric_measures_only():
     def difference(a, b):
         return float(a - b)
 
-    full, _ = distance_matrix([1, 3], difference, symmetric=False)
-    assert full.tolist() == [[0, -2], [2, 0]]
-    mirrored, _ = distance_matrix([1, 3], difference)
-    assert mirrored.tolist() == [[0, -2], [-2, 0]]
+    functions = {"full": difference, "mirrored": difference}
+    found = distance_matrices([1, 3], functions, asymmetric=["full"])
+    assert found["full"].values.tolist() == [[0, -2], [2, 0]]
+    assert found["mirrored"].values.tolist() == [[0, -2], [-2, 0]]
 
 
 @pytest.fixture
@@ -174,7 +180,20 @@ def study(tmp_path):
         ]
         history = {name: np.zeros(1) for name in HISTORY}
         network = Network(tuple(layers[0]), tuple(layers[1]), history, 0.5)
-        write_network(tmp_path / f"network_{i}.h5", network, parameters={})
+        trained = {"input_order": None, "order_seed": 0, "n_labels": None}
+        write_network(tmp_path / f"network_{i}.h5", network, parameters=trained)
+        if i == 1:  # what it answers is right
+            rows_of = [np.random.default_rng(n).normal(size=(n, 6)) for n in (200, 80)]
+            parts = [
+                (
+                    x.astype(np.float32),
+                    forward(network, x)[-1].argmax(axis=1),
+                    np.arange(len(x)) + n,
+                )
+                for n, x in zip((0, 200), rows_of, strict=True)
+            ]
+            arrays_of = Arrays(*parts[0], *parts[1], ("a", "b", "c"))
+            write_arrays(tmp_path / "dataset.h5", arrays_of, parameters={})
         rng = np.random.default_rng(100 + i)
         rows, labels = np.arange(80), np.arange(80) % 4
         values = (labels[:, None] + rng.normal(size=(80, widths[1]))).astype(np.float32)
@@ -200,18 +219,20 @@ def study(tmp_path):
 
 
 def inputs_of(study, measure):
-    stage = MEASURES[measure].vector if MEASURES[measure].needs == "vector" else None
-    return [str(study / f"{stage or MEASURES[measure].needs}_{i}.h5") for i in range(3)]
+    entry = MEASURES[measure]
+    stage = entry.vector if entry.needs == "vector" else SOURCES[entry.needs].stage
+    return [str(study / f"{stage}_{i}.h5") for i in range(3)]
 
 
 def run(study, measure, options=None, target="distance.h5", networks=("a", "b", "c"), reading=None):
     compute_distances(
-        measure=measure,
+        measures=[measure],
         input_paths=inputs_of(study, measure),
         networks=list(networks),
-        distance_path=str(study / target),
-        options=options or {},
+        distance_paths=[str(study / target)],
+        options={measure: options or {}},
         reading=reading,
+        dataset_path=str(study / "dataset.h5") if MEASURES[measure].needs == "model" else None,
     )
     return read_distances(study / target)
 
@@ -227,6 +248,7 @@ def test_compute_distances_writes_the_matrix_of_every_measure(study, measure):
         "network": read_network,
         "activation": read_activation,
         "prediction": read_prediction,
+        "model": partial(read_model, dataset_path=str(study / "dataset.h5")),
     }[entry.needs]
     a, b, _ = (read(path) for path in inputs_of(study, measure))
     assert found.matrix[0, 1] == entry.function(a, b)
@@ -279,14 +301,14 @@ def test_policy_and_options_reach_a_pairwise_measure(study):
 def test_unknown_measure_and_foreign_vector_are_named(study):
     with pytest.raises(NetkinError, match="Did you mean 'silhouette'"):
         compute_distances(
-            measure="silhuette", input_paths=[], networks=[], distance_path="", options={}
+            measures=["silhuette"], input_paths=[], networks=[], distance_paths=[""], options={}
         )
     with pytest.raises(NetkinError, match="of kind 'heat', but the measure 'landscape'"):
         compute_distances(
-            measure="landscape",
+            measures=["landscape"],
             input_paths=inputs_of(study, "heat"),
             networks=["a", "b", "c"],
-            distance_path=str(study / "distance.h5"),
+            distance_paths=[str(study / "distance.h5")],
             options={},
         )
 
@@ -302,14 +324,16 @@ def test_a_truncated_input_is_named_and_nothing_is_written(study):
 
 def write_matrix(monkeypatch, study, target, scale, measure="norm_1", networks=("a", "b", "c")):
     """Write a distance file whose matrix is scaled, as if from another seed."""
-    import netkin.distance.matrix as stage
+    import netkin.distance.compute as stage
 
-    def scaled(items, function, *, symmetric=True):
-        matrix, reasons = distance_matrix(items, function, symmetric=symmetric)
-        return scale * matrix, reasons
+    def scaled(items, functions, **how):
+        found = distance_matrices(items, functions, **how)
+        for matrix in found.values():
+            matrix.values *= scale
+        return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "distance_matrix", scaled)
+        patch.setattr(stage, "distance_matrices", scaled)
         return run(study, measure, target=target, networks=networks).matrix
 
 
@@ -353,3 +377,96 @@ def test_summary_refuses_other_networks_and_measures(study):
             )
     with pytest.raises(NetkinError, match="no distances"):
         summarise_distances(distance_paths=[], summary_path=str(study / "summary.h5"))
+
+
+def test_several_measures_of_a_group_are_written_and_put_back(study):
+    """What an edit does not affect is put back, not computed anew."""
+    names = ["cka", "gbs", "magnitude_difference"]
+    paths = [study / f"{name}.h5" for name in names]
+    how = {"permutations": 3, "resamples": 2, "level": 0.9, "seed": 1, "without": ["gbs"]}
+
+    def compute(codes):
+        compute_distances(
+            measures=names,
+            input_paths=inputs_of(study, "cka"),
+            networks=["a", "b", "c"],
+            distance_paths=[str(path) for path in paths],
+            options={"gbs": {"k": 4}},
+            calibration=how,
+            codes=dict(zip(names, codes, strict=True)),
+        )
+        return [path.stat().st_ino for path in paths]
+
+    before = compute(["1", "1", "1"])
+    cka, gbs, magnitude = (read_distances(path) for path in paths)
+    assert set(cka.null) == {"mean", "calibrated", "p_value", "low", "high"}
+    assert gbs.null == {}
+    # a permutation says nothing about it
+    assert set(magnitude.null) == {"low", "high"}
+    assert cka.null["p_value"][0, 1] in (0.25, 0.5, 0.75, 1.0)
+    assert cka.seconds > 0
+    for path in paths:
+        path.unlink()
+    after = compute(["1", "2", "1"])
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_a_summary_holds_what_nulls_say(study):
+    paths = []
+    for seed in (1, 2):
+        paths.append(str(study / f"seed_{seed}.h5"))
+        compute_distances(
+            measures=["cka"],
+            input_paths=inputs_of(study, "cka"),
+            networks=["a", "b", "c"],
+            distance_paths=paths[-1:],
+            options={},
+            calibration={
+                "permutations": 5,
+                "resamples": 0,
+                "level": 0.9,
+                "seed": seed,
+                "without": [],
+            },
+        )
+    summarise_distances(distance_paths=paths, summary_path=str(study / "summary.h5"))
+    found = read_summary(study / "summary.h5")
+    one, other = (read_distances(path).null for path in paths)
+    assert found.null["mean"][0, 1] == pytest.approx((one["mean"] + other["mean"])[0, 1] / 2)
+    assert found.null["p_value"][0, 1] == max(one["p_value"][0, 1], other["p_value"][0, 1])
+    # of a similarity 1 is lacking for the least alike, nothing for a network and itself
+    assert found.unlikeness().max() == 1.0
+    assert np.allclose(np.diag(found.unlikeness()), 0)
+
+
+def test_layers_of_two_networks_are_all_compared(tmp_path):
+    rng = np.random.default_rng(0)
+    rows, labels = np.arange(30), np.arange(30) % 2
+    layers = {f"hidden_{i}": rng.normal(size=(30, 4 + i)).astype(np.float32) for i in (1, 2, 3)}
+    write_activations(tmp_path / "a.h5", layers, rows, labels)
+    fewer = {"hidden_1": layers["hidden_2"], "logits": layers["hidden_1"][:, :2]}
+    write_activations(tmp_path / "b.h5", fewer, rows, labels)
+    compare_layers(
+        measures=["cka", "permutation_procrustes"],
+        a_path=str(tmp_path / "a.h5"),
+        b_path=str(tmp_path / "b.h5"),
+        layers_path=str(tmp_path / "layers.h5"),
+        options={"cka": {}, "permutation_procrustes": {}},
+    )
+    cka, procrustes = read_layers(tmp_path / "layers.h5")
+    assert (cka.measure, cka.orientation) == ("cka", "up")
+    assert cka.layers_a == ("hidden_1", "hidden_2", "hidden_3")
+    assert cka.layers_b == ("hidden_1", "logits")
+    assert cka.matrix.shape == (3, 2)
+    assert cka.matrix[1, 0] == pytest.approx(1)
+    assert (cka.matrix[[0, 2], 0] < 0.9).all()
+    a, b = (
+        read_activation(tmp_path / f"{n}.h5", layer)
+        for n, layer in (("a", "hidden_3"), ("b", "logits"))
+    )
+    assert cka.matrix[2, 1] == MEASURES["cka"].function(a, b)
+    assert procrustes.matrix[1, 0] == pytest.approx(0, abs=1e-6)
+    # other widths have no units to match
+    assert np.isnan(procrustes.matrix[0]).all() == (procrustes.matrix.shape[1] == 0) or np.isnan(
+        procrustes.matrix[0, 0]
+    )

@@ -90,7 +90,7 @@ def test_needs_follow_the_networks():
     two = paper.need_of_bundle("graph", "mnist", ["layers_10", "width_512"])
     assert one.megabytes == two.megabytes
     assert one.minutes < two.minutes
-    vectors, graphs = (paper.need_of_distances("mnist", m) for m in ("heat", "norm_1"))
+    vectors, graphs = (paper.need_of_distances("mnist", [m]) for m in ("heat", "norm_1"))
     assert vectors.megabytes < graphs.megabytes
 
 

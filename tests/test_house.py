@@ -31,7 +31,7 @@ def rules():
 
 def name_of(block):
     """Return the name of a rule, without the bundle of a rule made in a loop."""
-    return re.search(r"rule (\w+):|f\"(\w+)_\{bundle\}\"", block).expand(r"\1\2")
+    return re.search(r"rule (\w+):|f\"(\w+)_\{(?:bundle|group)\}\"", block).expand(r"\1\2")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -53,7 +53,7 @@ def test_rule_is_complete_and_named_as_its_script(block):
     for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params"):
         assert re.search(rf"(?m)^ *{directive}:", block), f"{name} has no {directive}"
     assert f'"../scripts/{name}.py"' in block
-    assert "code=" in block
+    assert re.search(r"\bcodes?=", block)
     assert re.search(rf'log:\n *f?"logs/{name}[./]', block)
     assert re.search(rf'benchmark:\n *f?"results/benchmark/{name}[./]', block)
 

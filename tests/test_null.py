@@ -6,7 +6,10 @@ from functools import cached_property, partial
 import numpy as np
 import pytest
 
+from netkin.distance.calibration import calibrate, interval_matrices, null_matrices
+from netkin.distance.matrix import distance_matrices
 from netkin.distance.measure import Measure
+from netkin.distance.representational import REPRESENTATIONAL
 from netkin.distance.representational import representation as module
 from netkin.distance.representational.alignment import (
     aligned_cosine,
@@ -317,3 +320,74 @@ def test_permuted_is_a_representation_like_any_other():
     assert isinstance(permuted, PermutedRepresentation)
     assert permuted.name == b.name
     assert permuted.n == b.n
+
+
+@pytest.fixture(scope="module")
+def group():
+    """Four networks of different likeness on the same rows."""
+    rng = np.random.default_rng(5)
+    shared = rng.normal(size=(40, 6))
+    return [Representation(shared + s * rng.normal(size=(40, 6))) for s in (0.1, 0.5, 1.0, 3.0)]
+
+
+def matrices(measures, group):
+    functions = {name: measure.function for name, measure in measures.items()}
+    asymmetric = [name for name, measure in measures.items() if not measure.symmetric]
+    found = distance_matrices(group, functions, asymmetric=asymmetric)
+    return {name: matrix.values for name, matrix in found.items()}
+
+
+CALIBRATED = {name: REPRESENTATIONAL[name] for name in ("cka", "linear_regression", "gulp", "gbs")}
+
+
+def test_the_nulls_of_a_matrix_are_those_of_its_pairs(group):
+    scores = matrices(CALIBRATED, group)
+    options = {name: {} for name in CALIBRATED}
+    found = null_matrices(group, CALIBRATED, scores, options=options, permutations=4, seed=3)
+    for name, measure in CALIBRATED.items():
+        assert np.isnan(np.diag(found[name]["mean"])).all()
+        for i, j in [(0, 1), (1, 3), (2, 0)]:
+            if i > j and measure.symmetric:
+                i, j = j, i
+            one = permutation_null(measure, group[i], group[j], permutations=4, seed=3)
+            for part in ("mean", "calibrated", "p_value"):
+                assert found[name][part][i, j] == pytest.approx(getattr(one, part), rel=1e-9), name
+
+
+def test_the_intervals_of_a_matrix_are_those_of_its_pairs(group):
+    scores = matrices(CALIBRATED, group)
+    options = {name: {} for name in CALIBRATED}
+    found = interval_matrices(
+        group, CALIBRATED, scores, options=options, resamples=5, seed=2, level=0.9
+    )
+    for name, measure in CALIBRATED.items():
+        one = bootstrap_interval(measure, group[1], group[2], resamples=5, seed=2, level=0.9)
+        assert found[name]["low"][1, 2] == pytest.approx(one.low, rel=1e-9)
+        assert found[name]["high"][1, 2] == pytest.approx(one.high, rel=1e-9)
+
+
+def test_only_what_is_wanted_is_calibrated(group):
+    measures = {name: CALIBRATED[name] for name in ("cka", "gulp")}
+    both = {"permutations": 2, "resamples": 2, "seed": 0, "level": 0.5}
+    found = calibrate(
+        group,
+        measures,
+        matrices(measures, group),
+        options={name: {} for name in measures},
+        how={"cka": both, "gulp": {}},
+    )
+    assert set(found["cka"]) == {"mean", "calibrated", "p_value", "low", "high"}
+    assert found["gulp"] == {}
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONAL)
+def test_a_permutation_changes_exactly_the_paired_measures(name):
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    a, b = (
+        Representation(labels[:, None] + rng.normal(size=(90, 7)), labels=labels) for _ in range(2)
+    )
+    measure = REPRESENTATIONAL[name]
+    value = measure.function(a, b)
+    moved = measure.function(a, b.permuted(rng.permutation(90)))
+    assert (moved != pytest.approx(value, rel=1e-6)) == measure.paired

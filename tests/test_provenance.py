@@ -75,7 +75,7 @@ def test_every_stage_function_has_a_digest_of_its_own():
         ("netkin.graph.build", "build_graph"),
         ("netkin.diagram.compute", "compute_diagram"),
         ("netkin.vector.compute", "vectorise_diagram"),
-        ("netkin.distance.matrix", "compute_distances"),
+        ("netkin.distance.compute", "compute_distances"),
         ("netkin.figure.plot_matrix", "plot_overview"),
     ]
     functions = [getattr(importlib.import_module(module), name) for module, name in names]

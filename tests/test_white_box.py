@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from netkin.activation.evaluation import Part
-from netkin.distance.functional import WHITE_BOX
+from netkin.distance.functional import FUNCTIONAL
 from netkin.distance.functional.model import Model, read_model
 from netkin.distance.functional.white_box import (
     adversarial_transferability,
@@ -84,7 +84,7 @@ def test_features_of_networks_with_permuted_inputs_correspond(digits, models, tm
     )
     model = models["base"]
     for name in ("saliency_cosine", "adversarial_transferability", "stitching"):
-        measure = WHITE_BOX[name].function
+        measure = FUNCTIONAL[name].function
         assert measure(model, permuted) == pytest.approx(measure(model, model), abs=1e-12), name
     other = models["features"]
     assert saliency_cosine(other, permuted) == pytest.approx(saliency_cosine(other, model))

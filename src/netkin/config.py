@@ -8,7 +8,8 @@ from typing import Any
 from netkin import estimate
 from netkin.dataset import CLASSES, FILES, SHAPES
 from netkin.diagram import ENGINES
-from netkin.distance import MEASURES, ROW_SOURCES, SOURCES
+from netkin.distance import MEASURES, SOURCES
+from netkin.distance.functional.model import TRAINING_ROWS
 from netkin.errors import NetkinError
 from netkin.estimate import Need
 from netkin.grid import Cell, Variant
@@ -119,8 +120,28 @@ class Study:
         return [
             measure
             for measure in self.measures
-            if comparison != CONTROL or MEASURES[measure].needs not in ROW_SOURCES
+            if comparison in self.comparisons_by(MEASURES[measure].needs)
         ]
+
+    def comparisons_by(self, source: str) -> list[str]:
+        """Return the comparisons that a source of measures knows: none across data sets by rows."""
+        return self.networks if SOURCES[source].rows else self.comparisons
+
+    def layer_pairs(self, dataset: str) -> list[tuple[str, str]]:
+        """Return the pairs of variants of a data set that are compared layer by layer."""
+        here = self._variants[self.dataset_of(dataset)]
+        return [(a, b) for a, b in self.config.distance.layers if a in here and b in here]
+
+    def layer_measures(self) -> list[str]:
+        """Return the chosen measures that can compare layers."""
+        return [measure for measure in self.measures if MEASURES[measure].needs == "activation"]
+
+    def measure_groups(self) -> list[tuple[str, str, list[str]]]:
+        """Return (id of the group, source, measures) of what a job takes together."""
+        found: dict[str, list[str]] = {}
+        for measure in self.measures:
+            found.setdefault(MEASURES[measure].group, []).append(measure)
+        return [(group, MEASURES[m[0]].needs, m) for group, m in found.items()]
 
     def dataset_of(self, name: str) -> str:
         """Return the data set of networks that stand under this name."""
@@ -240,9 +261,17 @@ class Study:
             options |= {"n_bins": vector["n_bins"], **vector["options"]}
         return options
 
-    def measure_reading(self, measure: str) -> dict[str, Any]:
-        """Return how the files that a measure compares are read."""
-        return self.policy() if MEASURES[measure].needs == "diagram" else {}
+    def reading(self, source: str) -> dict[str, Any]:
+        """Return how the files of a source are read."""
+        if source == "diagram":
+            return self.policy()
+        if SOURCES[source].with_dataset:
+            return {"probe_rows": self.config.activation.probe_rows}
+        return {}
+
+    def calibration(self, source: str) -> dict[str, Any]:
+        """Return what is found out about the values of the measures of a source, {} for nothing."""
+        return self.config.distance.calibration.model_dump() if SOURCES[source].calibrate else {}
 
     def needed_vectors(self) -> list[str]:
         """Return the vectors that the chosen measures read."""
@@ -255,7 +284,7 @@ class Study:
         """Return the stages that the chosen measures need, from dataset to distance."""
         stages = {"dataset", "distance"}
         for measure in self.measures:
-            stage: str | None = MEASURES[measure].needs
+            stage: str | None = SOURCES[MEASURES[measure].needs].stage
             while stage is not None:
                 stages.add(stage)
                 stage = SOURCES[stage].after if stage in SOURCES else None
@@ -342,9 +371,29 @@ class Study:
             stage = self.config.diagram.engine.replace("auto", "exact")
         return estimate.bundle(stage, [self.n_parameters(dataset, name) for name in variants])
 
-    def need_of_distances(self, comparison: str, measure: str) -> Need:
-        """Return what the matrix of one measure and seed needs."""
-        n_edges = [
-            self.n_parameters(cell.dataset, cell.variant) for cell in self.compared(comparison)
+    def need_of_distances(self, comparison: str, measures: Sequence[str]) -> Need:
+        """Return what the matrices of measures of one group need, at one seed."""
+        cells = self.compared(comparison)
+        source = MEASURES[measures[0]].needs
+        n_edges = [self.n_parameters(cell.dataset, cell.variant) for cell in cells]
+        if not SOURCES[source].rows:
+            return estimate.comparing(n_edges, len(measures), vectors=source == "vector")
+        how = self.calibration(source)
+        rounds = 1 + how.get("permutations", 0) + how.get("resamples", 0)
+        n_rows = self.config.activation.probe_rows
+        if source == "prediction":
+            n_rows = self.shape(comparison)[0]
+        if source == "model":
+            n_rows += TRAINING_ROWS
+        widths = [self.variant(comparison, cell.variant).width for cell in cells]
+        return estimate.comparing_rows(n_rows, widths, n_measures=len(measures) * rounds)
+
+    def need_of_layers(self, dataset: str, pair: tuple[str, str]) -> Need:
+        """Return what comparing two networks layer by layer needs."""
+        widths = [
+            self.variant(dataset, name).width
+            for name in pair
+            for _ in range(self.variant(dataset, name).hidden_layers + 1)
         ]
-        return estimate.comparing(n_edges, vectors=MEASURES[measure].needs == "vector")
+        n_rows = self.config.activation.probe_rows
+        return estimate.comparing_rows(n_rows, widths, n_measures=len(self.layer_measures()))

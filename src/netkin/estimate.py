@@ -41,6 +41,8 @@ SECONDS = {
     "pair": 3e-6,
 }
 """Seconds an edge takes in its stage, or in one comparison, five times what was measured."""
+PAIR_SECONDS = 0.2
+"""Seconds that a measure takes on two networks of some hundred units and a thousand rows."""
 
 
 @dataclass(frozen=True)
@@ -158,13 +160,15 @@ def bundle(stage: str, n_edges: Sequence[int]) -> Need:
     )
 
 
-def comparing(n_edges: Sequence[int], *, vectors: bool) -> Need:
-    """Return what a matrix of distances needs.
+def comparing(n_edges: Sequence[int], n_measures: int = 1, *, vectors: bool) -> Need:
+    """Return what matrices of distances need.
 
     Parameters
     ----------
     n_edges : sequence of int
         Edges of the graph of each network.
+    n_measures : int
+        How many matrices.
     vectors : bool
         Whether vectors are compared, whose size does not depend on the network, or graphs
         and diagrams, which are all kept in memory.
@@ -174,5 +178,24 @@ def comparing(n_edges: Sequence[int], *, vectors: bool) -> Need:
     pairs = (len(n_edges) + 1) / 2  # of each network; with itself is a pair too
     return Need(
         2 * START_MB + 1e-6 * (32 * sum(n_edges) + 120 * max(n_edges)),
-        START_MINUTES + SECONDS["pair"] * pairs * sum(n_edges) / 60,
+        START_MINUTES + SECONDS["pair"] * n_measures * pairs * sum(n_edges) / 60,
     )
+
+
+def comparing_rows(n_rows: int, widths: Sequence[int], *, n_measures: int) -> Need:
+    """Return what matrices of measures need that compare what networks make of rows.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows.
+    widths : sequence of int
+        Values that each network has for a row.
+    n_measures : int
+        How many matrices, each permutation or resample counted as one.
+    """
+    # up to ten matrices of a network's values and six of rows by rows are kept; beyond
+    # `netkin.distance.representational.representation.KEPT_ROWS` these are not
+    megabytes = 1e-6 * 8 * (10 * n_rows * sum(widths) + 6 * min(n_rows, 4000) ** 2 * len(widths))
+    pairs = len(widths) * (len(widths) + 1) / 2
+    return Need(2 * START_MB + megabytes, START_MINUTES + PAIR_SECONDS * n_measures * pairs / 60)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from netkin.dataset import CLASSES, DATASETS
 from netkin.diagram import ENGINES
-from netkin.distance import MEASURES, ROW_SOURCES
+from netkin.distance import MEASURES, SOURCES
 from netkin.errors import did_you_mean
 from netkin.figure import FIGURES
 from netkin.grid import GROUPS, Variant, generate_variants
@@ -141,9 +141,22 @@ MeasureOptions = create_model(
     **{
         name: (options_model(name, measure.function), Field(default={}, validate_default=True))
         for name, measure in MEASURES.items()
-        if measure.needs in ("network", *ROW_SOURCES)  # the others have theirs under `vector`
+        if measure.needs == "network" or SOURCES[measure.needs].rows  # others: see `vector`
     },  # type: ignore[call-overload]
 )
+
+
+CALIBRATED = tuple(n for n, m in MEASURES.items() if SOURCES[m.needs].calibrate is not None)
+
+
+class CalibrationSection(_Section):
+    """What is found out about the values of representational measures."""
+
+    permutations: Annotated[int, Field(ge=0)]
+    resamples: Annotated[int, Field(ge=0)]
+    level: Annotated[float, Field(gt=0, lt=1)]
+    seed: Annotated[int, Field(ge=0)]
+    without: list[Literal[CALIBRATED]]  # type: ignore[valid-type]
 
 
 class DistanceSection(_Section):
@@ -152,6 +165,8 @@ class DistanceSection(_Section):
     p: Annotated[float, Field(ge=1)]
     measures: Annotated[list[Literal[(*MEASURES, *FAMILIES)]], Field(min_length=1)]  # type: ignore[valid-type]
     options: MeasureOptions  # type: ignore[valid-type]
+    calibration: CalibrationSection
+    layers: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
 
 EXTRA_FIGURE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -283,6 +298,13 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
                 f"({right['diagram']['infinity_value']}); every infinite interval would leave "
                 "the sampling."
             )
+    if {"distance", "activation"} <= set(right):
+        stored = right["activation"]["layers"]
+        if right["distance"]["layers"] and stored != "all":
+            errors.append(
+                f"activation.layers: found {stored!r}, but distance.layers compares networks layer "
+                "by layer. Set it to all, or distance.layers to []."
+            )
     return errors + _check_repeats(right)
 
 
@@ -317,6 +339,7 @@ def _check_repeats(right: Mapping[str, Any]) -> list[str]:
         lists |= {f"study.{key}": value for key, value in right["study"].items()}
     if "distance" in right:
         lists["distance.measures"] = right["distance"]["measures"]
+        lists["distance.calibration.without"] = right["distance"]["calibration"]["without"]
     if "network" in right:
         variants = right["network"]["variants"]
         lists |= {f"network.variants.{group}": variants[group] for group in GROUPS[:2]}

@@ -39,11 +39,14 @@ LAYOUTS = {
     "prediction": "prediction/1",
     "distance": "distance/1",
     "distance_summary": "distance_summary/1",
+    "layers": "layers/1",
 }
 """Stage -> the value of the root attribute ``layout`` of its files."""
 
 
 BYTES_AT_ONCE = 1 << 24
+NO_CONTENT = frozenset({"content", "seconds", "peak_mib"})
+"""Root attributes that are not what a file holds: the digest of it, and what making it cost."""
 
 
 def canonical_json(value: Any) -> str:
@@ -176,11 +179,13 @@ def restore(
 
 
 def _content(file: h5py.File) -> str:
-    """Return a digest of all arrays and attributes of a file but this digest."""
+    """Return a digest of all arrays and attributes of a file but `NO_CONTENT`."""
     digest = hashlib.blake2b(digest_size=8)
 
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        attributes = {key: repr(value) for key, value in item.attrs.items() if key != "content"}
+        attributes = {
+            key: repr(value) for key, value in item.attrs.items() if key not in NO_CONTENT
+        }
         digest.update(f"{name} {sorted(attributes.items())}".encode())
         if not isinstance(item, h5py.Dataset):
             return

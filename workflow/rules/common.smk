@@ -33,12 +33,16 @@ EXTRACTED = [dataset for dataset in study.datasets if study.dataset(dataset).ext
 PREPARED = {f"{d}.images" if d in EXTRACTED else d: d for d in study.datasets}
 """What a loader gives, as an id in paths -> its data set; features replace the images."""
 
+VARIANTS = sorted({v.name for d in study.datasets for v in study.variants(d)})
+
 
 wildcard_constraints:
     dataset="|".join(study.networks),
     comparison="|".join(study.comparisons),
     prepared="|".join(re.escape(prepared) for prepared in PREPARED),
-    variant="|".join(sorted({v.name for d in study.datasets for v in study.variants(d)})),
+    variant="|".join(VARIANTS),
+    a="|".join(VARIANTS),
+    b="|".join(VARIANTS),
     seed=r"\d+",
     vector="|".join(study.vectors),
     measure="|".join(study.measures),
@@ -53,14 +57,18 @@ BUNDLED = {
     "compute_activations",
     "compute_predictions",
 }
+PARTS = {rule_name: [bundle for _, bundle, _ in study.bundles()] for rule_name in BUNDLED} | {
+    "compute_distances": [group for group, _, _ in study.measure_groups()]
+}
+"""Rule that is made several times -> what is added to its name."""
 # a profile names the rule; what it sets for `compute_diagram` holds for each of its bundles
 for overwritten in (
     workflow.resource_settings.overwrite_resources,
     workflow.resource_settings.overwrite_threads,
 ):
-    for stage in BUNDLED & set(overwritten):
-        for _, bundle, _ in study.bundles():
-            overwritten.setdefault(f"{stage}_{bundle}", overwritten[stage])
+    for rule_name in PARTS.keys() & set(overwritten):
+        for part in PARTS[rule_name]:
+            overwritten.setdefault(f"{rule_name}_{part}", overwritten[rule_name])
 
 
 def grid(comparison):
@@ -89,11 +97,17 @@ def networks_at(folder, comparison, seed):
     ]
 
 
-def files_of_measure(wildcards):
-    """Return what {measure} compares: one file of the stage it needs for each network."""
-    measure = MEASURES[wildcards.measure]
-    folder = f"vector/{measure.vector}" if measure.needs == "vector" else measure.needs
-    return networks_at(folder, wildcards.comparison, wildcards.seed)
+def files_of_measure(measure, comparison, seed):
+    """Return what a measure compares: the file of each network."""
+    entry = MEASURES[measure]
+    stage = SOURCES[entry.needs].stage
+    folder = f"{stage}/{entry.vector}" if stage == "vector" else stage
+    return networks_at(folder, comparison, seed)
+
+
+def dataset_file(name):
+    """Return the prepared data set of the networks that stand under a name."""
+    return f"results/dataset/{study.dataset_of(name)}.h5"
 
 
 def trained_with(dataset, variants):
@@ -133,7 +147,7 @@ def benchmarks_of_stages():
         "prediction": {"compute_predictions": "{bundle}/seed_{seed}"},
         "vector": {"vectorise_diagram": "{vector}/{bundle}/seed_{seed}"},
         "distance": {
-            "compute_distances": "{comparison}/{measure}/seed_{seed}",
+            "compute_distances": "{comparison}/{group}/seed_{seed}",
             "summarise_distances": "{comparison}/{measure}",
         },
     }
@@ -154,6 +168,11 @@ def benchmarks_of_stages():
                     vector=study.needed_vectors(),
                     comparison=dataset,
                     measure=study.measures_of(dataset),
+                    group=[
+                        group
+                        for group, source, _ in study.measure_groups()
+                        if dataset in study.comparisons_by(source)
+                    ],
                 )
                 # a pattern without some of the wildcards is expanded more than once
                 pairs |= {(rule_name, path): None for path in paths}

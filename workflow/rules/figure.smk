@@ -6,6 +6,7 @@ or `control`.
 """
 
 from netkin.figure.plot_diagrams import plot_diagrams
+from netkin.figure.plot_layers import plot_layers
 from netkin.figure.plot_matrix import (
     plot_deviation_matrix,
     plot_distance_matrix,
@@ -35,6 +36,11 @@ rule figures:
             comparison=study.comparisons if "diagram" in study.needed_stages() else [],
         ),
         expand("results/figure/{dataset}/training.svg", dataset=study.datasets),
+        [
+            f"results/figure/{dataset}/layers/{a}/{b}.svg"
+            for dataset in study.datasets
+            for a, b in study.layer_pairs(dataset)
+        ],
 
 
 rule plot_distance_matrix:
@@ -202,3 +208,40 @@ rule plot_training:
         code=code_digest(plot_training),
     script:
         "../scripts/plot_training.py"
+
+
+rule plot_layers:
+    input:
+        lambda wildcards: expand(
+            "results/distance/{dataset}/layers/{a}/{b}/seed_{seed}.h5",
+            dataset=wildcards.dataset,
+            a=wildcards.a,
+            b=wildcards.b,
+            seed=study.seeds,
+        ),
+    output:
+        svg=report(
+            "results/figure/{dataset}/layers/{a}/{b}.svg",
+            caption="../report/layers.rst",
+            category="Layers",
+            subcategory="{dataset}",
+            labels={"rows": "{a}", "columns": "{b}"},
+        ),
+        png="results/figure/{dataset}/layers/{a}/{b}.png",
+    log:
+        "logs/plot_layers/{dataset}/{a}/{b}.log",
+    benchmark:
+        "results/benchmark/plot_layers/{dataset}/{a}/{b}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title=lambda wildcards: f"{wildcards.dataset}: layer by layer, mean of {SEEDS}",
+        dpi=study.config.figure.dpi,
+        options=study.figure("layers"),
+        code=code_digest(plot_layers),
+    script:
+        "../scripts/plot_layers.py"

@@ -10,7 +10,7 @@ from netkin.network.train import train_network
 
 rule train_network:
     input:
-        dataset=lambda wildcards: f"results/dataset/{study.dataset_of(wildcards.dataset)}.h5",
+        dataset=lambda wildcards: dataset_file(wildcards.dataset),
     output:
         network=f"results/network/{NETWORK}.h5",
     log:

@@ -18,7 +18,7 @@ for dataset, bundle, variants in study.bundles():
                 dataset=dataset,
                 variant=variants,
             ),
-            dataset=f"results/dataset/{study.dataset_of(dataset)}.h5",
+            dataset=dataset_file(dataset),
         output:
             expand(
                 "results/prediction/{dataset}/{variant}/seed_{{seed}}.h5",

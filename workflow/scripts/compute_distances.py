@@ -1,15 +1,17 @@
-from netkin.distance.matrix import compute_distances
+from netkin.distance.compute import compute_distances
 from netkin.job import run_job
 
 if __name__ == "__main__":
     run_job(
         compute_distances,
         log_path=snakemake.log[0],
-        measure=snakemake.wildcards.measure,
-        input_paths=list(snakemake.input),
+        measures=snakemake.params.measures,
+        input_paths=list(snakemake.input.networks),
         networks=snakemake.params.networks,
-        distance_path=snakemake.output.distance,
+        distance_paths=list(snakemake.output),
         options=snakemake.params.options,
         reading=snakemake.params.reading,
-        code=snakemake.params.code,
+        dataset_path=snakemake.input.get("dataset") or None,
+        calibration=snakemake.params.calibration,
+        codes=snakemake.params.codes,
     )

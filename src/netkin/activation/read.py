@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from netkin.distance.representational.representation import Representation
 
 
+def layer_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the stored layers, input side first.
+
+    Raises
+    ------
+    NetkinError
+        For a file that is not an activation file.
+    """
+    with storage.open_layout(path, "activation") as file:
+        return [str(name) for name in file["layer_names"].asstr()[()]]
+
+
 def read_activation(path: str | os.PathLike[str], layer: str = "last_hidden") -> "Representation":
     """Read the activations of one layer, with the ids and the true labels of the rows.
 

@@ -2,7 +2,9 @@
 
 from netkin.activation.read import read_activation
 from netkin.diagram.policy import read_finite_diagram
+from netkin.distance.calibration import calibrate
 from netkin.distance.functional import FUNCTIONAL
+from netkin.distance.functional.model import read_model
 from netkin.distance.graph_matching import faq
 from netkin.distance.matching import bottleneck, wasserstein
 from netkin.distance.measure import Measure, Source
@@ -50,17 +52,17 @@ _FAQ = (
 )
 
 SOURCES: dict[str, Source] = {
-    "network": Source(read_network, after="dataset"),
-    "graph": Source(read_graph, after="network"),
-    "diagram": Source(read_finite_diagram, after="graph"),
-    "vector": Source(read_vector, after="diagram"),
-    "activation": Source(read_activation, after="network"),
-    "prediction": Source(read_prediction, after="network"),
+    "network": Source(read_network, stage="network", after="dataset"),
+    "graph": Source(read_graph, stage="graph", after="network"),
+    "diagram": Source(read_finite_diagram, stage="diagram", after="graph"),
+    "vector": Source(read_vector, stage="vector", after="diagram"),
+    "activation": Source(
+        read_activation, stage="activation", after="network", rows=True, calibrate=calibrate
+    ),
+    "prediction": Source(read_prediction, stage="prediction", after="network", rows=True),
+    "model": Source(read_model, stage="network", after="dataset", rows=True, with_dataset=True),
 }
-"""Stage -> how its files are read to be compared."""
-
-ROW_SOURCES = frozenset({"activation", "prediction"})
-"""Stages whose files are about rows of one data set: across data sets nothing is comparable."""
+"""What measures compare -> where its files are and how they are read."""
 
 MEASURES: dict[str, Measure] = {
     "landscape": Measure(

@@ -26,7 +26,7 @@ class Distances:
     measure, family, orientation : str
         See `netkin.distance.measure.Measure`.
     seconds, peak_mib : float
-        What the matrix cost: wall-clock time, and the largest memory of the process meanwhile,
+        What the matrix cost: processor time, and the largest memory of the process meanwhile,
         the networks included. Decompositions that several measures share are paid for by the
         first that asks. NaN where it was not measured.
     null : dict of str to float64 array of shape (n, n)
@@ -91,6 +91,8 @@ class Summary:
         Number of seeds.
     measure, family, orientation : str
         See `netkin.distance.measure.Measure`.
+    null : dict of str to float64 array of shape (n, n)
+        The parts of `Distances.null`: the largest p-value over seeds, the mean of the others.
     """
 
     mean: NDArray[np.float64]
@@ -100,6 +102,7 @@ class Summary:
     measure: str
     family: str
     orientation: str
+    null: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def normalised(
         self, statistic: Literal["mean", "standard_deviation"] = "mean"
@@ -114,6 +117,19 @@ class Summary:
             return values.copy()
         largest = self.mean[np.isfinite(self.mean)].max(initial=0.0)
         return values / largest if largest > 0 else values.copy()
+
+    def unlikeness(self) -> NDArray[np.float64]:
+        """Return the mean as a number from 0, alike, to 1, the least alike pair of all.
+
+        Distances as in `normalised`; of similarities what is lacking to the largest, as a share
+        of what separates the largest from the least.
+        """
+        if self.orientation == "down":
+            return self.normalised()
+        lacking = np.nanmax(self.mean, initial=-np.inf) - self.mean
+        largest = lacking[np.isfinite(lacking)].max(initial=0.0)
+        shares: NDArray[np.float64] = lacking / largest if largest > 0 else lacking
+        return shares
 
 
 def read_summary(path: str | os.PathLike[str]) -> Summary:
@@ -136,4 +152,5 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
             measure=str(file.attrs["measure"]),
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),
+            null={str(name): values[:] for name, values in file.get("null", {}).items()},
         )

@@ -21,12 +21,25 @@ class Source:
     ----------
     read : callable
         ``(path, **how) -> item``, what a measure is given for a network.
+    stage : str
+        The stage whose files are read, which is the name of their folder.
     after : str
-        The stage this one is made from.
+        The stage that one is made from.
+    rows : bool
+        Whether the items are about rows of one data set, so that across data sets nothing is
+        comparable.
+    with_dataset : bool
+        Whether `read` is also given ``dataset_path``.
+    calibrate : callable, optional
+        What tells chance from likeness, see `netkin.distance.calibration.calibrate`.
     """
 
     read: Callable[..., Any]
+    stage: str
     after: str
+    rows: bool = False
+    with_dataset: bool = False
+    calibrate: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,10 +49,10 @@ class Measure:
     Attributes
     ----------
     function : callable
-        ``(a, b, **options) -> float`` on two items of the stage `needs`; raises
+        ``(a, b, **options) -> float`` on two items of the source `needs`; raises
         `netkin.errors.UndefinedDistance` where the pair has no value.
     needs : str
-        The stage whose files are compared, a key of `netkin.distance.SOURCES`.
+        What is compared, a key of `netkin.distance.SOURCES`.
     family : str
         Group of measures that rest on the same idea.
     metric : bool
@@ -57,6 +70,9 @@ class Measure:
     invariances : tuple of str
         Changes of either representation that leave the value as it is; for weights and
         outputs empty.
+    paired : bool
+        Whether it matters which row of one network stands beside which row of the other. Where it
+        does not, a permutation of the rows gives the value itself and is no null.
     """
 
     function: Callable[..., float]
@@ -69,3 +85,9 @@ class Measure:
     symmetric: bool = True
     range: tuple[float, float] = field(default=(0.0, math.inf), metadata={"inert": True})
     invariances: tuple[Invariance, ...] = field(default=(), metadata={"inert": True})
+    paired: bool = True
+
+    @property
+    def group(self) -> str:
+        """Name of what measures with equal items have in common: their source, and vector."""
+        return f"{self.needs}_{self.vector}" if self.needs == "vector" else self.needs

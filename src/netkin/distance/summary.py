@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.distance.file import Summary, read_distances
@@ -17,8 +18,9 @@ def summarise_distances(
 
     Layout ``distance_summary``: datasets ``/mean``, ``/standard_deviation`` (population),
     ``/normalised_mean`` (mean over its largest finite entry) and ``/networks``, attributes
-    ``seeds`` (how many), ``measure``, ``family`` and ``orientation``. An entry undefined
-    for one seed is NaN.
+    ``seeds`` (how many), ``measure``, ``family`` and ``orientation``; below ``/null`` the largest
+    ``p_value`` over seeds and the mean of the other parts. An entry undefined for one seed is
+    NaN.
 
     Parameters
     ----------
@@ -54,6 +56,11 @@ def summarise_distances(
         measure=first.measure,
         family=first.family,
         orientation=first.orientation,
+        null={
+            part: _over_seeds(part, [one.null[part] for one in found])
+            for part in first.null
+            if all(part in one.null for one in found)
+        },
     )
     with storage.create(
         summary_path, "distance_summary", parameters={}, code=code, inputs=distance_paths
@@ -64,6 +71,14 @@ def summarise_distances(
         file["standard_deviation"] = summary.standard_deviation
         file["normalised_mean"] = summary.normalised("mean")
         file.create_dataset("networks", data=list(summary.networks), dtype=h5py.string_dtype())
+        for part, values in summary.null.items():
+            file[f"null/{part}"] = values
+
+
+def _over_seeds(part: str, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    stack = np.stack(matrices)
+    made: NDArray[np.float64] = stack.max(axis=0) if part == "p_value" else stack.mean(axis=0)
+    return made
 
 
 def _short(value: object) -> str:

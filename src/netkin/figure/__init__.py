@@ -5,6 +5,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from netkin.figure.diagram import draw_diagrams
+from netkin.figure.layers import draw_layers
 from netkin.figure.matrix import draw_deviation_matrix, draw_distance_matrix, draw_overview
 from netkin.figure.training import draw_training
 
@@ -13,5 +14,6 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "deviation_matrix": draw_deviation_matrix,
     "overview": draw_overview,
     "diagrams": draw_diagrams,
+    "layers": draw_layers,
     "training": draw_training,
 }

@@ -29,17 +29,34 @@ class Panel:
         Number of each network in the grid (Table 1 of the paper), for the ticks.
     groups : sequence of str
         Experiment group of each network; networks of a group are adjacent.
+    similarity : bool
+        Whether the largest value, not the least, is that of the most alike.
+    note : str
+        A second line below the title, empty for none.
     """
 
     title: str
     matrix: NDArray[np.float64]
     indices: Sequence[int]
     groups: Sequence[str]
+    similarity: bool = False
+    note: str = ""
 
 
 def draw_distance_matrix(panel: Panel, *, colour_map: str = "viridis") -> Figure:
-    """Draw the normalised mean distances of one measure; colours run from 0 to 1."""
-    return _single(panel, colour_map, 1.0, "distance / largest mean distance")
+    """Draw the normalised mean distances of one measure; colours run from 0 to 1.
+
+    Similarities are drawn as they are, from the least to the largest, with the colours turned
+    round: alike is the same colour in all figures.
+    """
+    if not panel.similarity:
+        return _single(panel, colour_map, 0.0, 1.0, "distance / largest mean distance")
+    finite = panel.matrix[np.isfinite(panel.matrix)]
+    least, largest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if least == largest:
+        least = largest - 1.0
+    turned = colour_map.removesuffix("_r") if colour_map.endswith("_r") else f"{colour_map}_r"
+    return _single(panel, turned, least, largest, "similarity, mean over seeds")
 
 
 def draw_deviation_matrix(panel: Panel, *, colour_map: str = "magma") -> Figure:
@@ -49,11 +66,12 @@ def draw_deviation_matrix(panel: Panel, *, colour_map: str = "magma") -> Figure:
     """
     finite = panel.matrix[np.isfinite(panel.matrix)]
     top = float(finite.max(initial=0.0)) or 1.0
-    return _single(panel, colour_map, top, "standard deviation over seeds / largest mean distance")
+    unit = "" if panel.similarity else " / largest mean distance"
+    return _single(panel, colour_map, 0.0, top, f"standard deviation over seeds{unit}")
 
 
 def draw_overview(panels: Sequence[Panel], *, colour_map: str = "viridis") -> Figure:
-    """Draw several measures side by side on one shared colour scale."""
+    """Draw several measures side by side on one shared colour scale, 0 for the most alike."""
     with matplotlib.rc_context(STYLE):
         columns = len(panels) if len(panels) <= 3 else math.ceil(math.sqrt(len(panels)))
         rows = -(-len(panels) // columns)
@@ -63,25 +81,33 @@ def draw_overview(panels: Sequence[Panel], *, colour_map: str = "viridis") -> Fi
             ax.set_axis_off()
         mesh: QuadMesh | None = None
         for ax, panel in zip(axes.flat, panels, strict=False):
-            mesh = _heat_map(ax, panel, colour_map, 1.0)
+            mesh = _heat_map(ax, panel, colour_map, 0.0, 1.0)
         if mesh is not None:
-            _colour_bar(figure, mesh, list(axes.flat), "distance / largest mean distance")
+            label = "distance / largest mean distance"
+            if any(panel.similarity for panel in panels):
+                label = "from the most alike pair (0) to the least alike (1)"
+            _colour_bar(figure, mesh, list(axes.flat), label)
         return figure
 
 
-def _single(panel: Panel, colour_map: str, top: float, label: str) -> Figure:
+def _single(panel: Panel, colour_map: str, bottom: float, top: float, label: str) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 4.6), layout="constrained")
         ax = figure.subplots()
-        mesh = _heat_map(ax, panel, colour_map, top)
+        mesh = _heat_map(ax, panel, colour_map, bottom, top)
         _colour_bar(figure, mesh, [ax], label)
         return figure
 
 
-def _heat_map(ax: Axes, panel: Panel, colour_map: str, top: float) -> QuadMesh:
+def _heat_map(ax: Axes, panel: Panel, colour_map: str, bottom: float, top: float) -> QuadMesh:
     n = len(panel.indices)
     mesh = ax.pcolormesh(
-        panel.matrix, cmap=colours(colour_map), vmin=0.0, vmax=top, edgecolors="face", linewidth=0.1
+        panel.matrix,
+        cmap=colours(colour_map),
+        vmin=bottom,
+        vmax=top,
+        edgecolors="face",
+        linewidth=0.1,
     )
     ax.set_facecolor(UNDEFINED_COLOUR)
     ax.set_aspect("equal")
@@ -100,7 +126,8 @@ def _heat_map(ax: Axes, panel: Panel, colour_map: str, top: float) -> QuadMesh:
             line(start, color="white", linestyle=(0, (4, 4)), linewidth=1.1)
     _name_groups(ax, bounds)
     undefined = " (grey: not defined)" if np.isnan(panel.matrix).any() else ""
-    ax.set_title(panel.title + undefined, loc="left", pad=6)
+    title = panel.title + undefined + ("\n" + panel.note if panel.note else "")
+    ax.set_title(title, loc="left", pad=6)
     return mesh
 
 

@@ -1,9 +1,12 @@
 """Stage functions of the matrices: read the files, draw, write SVG and PNG."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from netkin.distance.file import read_summary
+import numpy as np
+from numpy.typing import NDArray
+
+from netkin.distance.file import Summary, read_summary
 from netkin.figure.matrix import (
     Panel,
     draw_deviation_matrix,
@@ -26,8 +29,9 @@ def plot_distance_matrix(
     options: Mapping[str, Any],
 ) -> None:
     """Plot the normalised mean distances of one measure on one data set."""
-    figure = draw_distance_matrix(_panel(summary_path, "mean", title, grid), **options)
-    save_figure(figure, figure_paths, dpi=dpi)
+    summary = read_summary(summary_path)
+    panel = _panel(summary, summary.normalised(), title, grid, _chance(summary))
+    save_figure(draw_distance_matrix(panel, **options), figure_paths, dpi=dpi)
 
 
 def plot_deviation_matrix(
@@ -40,7 +44,8 @@ def plot_deviation_matrix(
     options: Mapping[str, Any],
 ) -> None:
     """Plot the standard deviation over seeds of one measure on one data set."""
-    panel = _panel(summary_path, "standard_deviation", title, grid)
+    summary = read_summary(summary_path)
+    panel = _panel(summary, summary.normalised("standard_deviation"), title, grid)
     save_figure(draw_deviation_matrix(panel, **options), figure_paths, dpi=dpi)
 
 
@@ -54,19 +59,34 @@ def plot_overview(
     options: Mapping[str, Any],
 ) -> None:
     """Plot the measures of one family side by side."""
-    panels = [
-        _panel(path, "mean", title, grid) for path, title in zip(summary_paths, titles, strict=True)
-    ]
+    panels = []
+    for path, title in zip(summary_paths, titles, strict=True):
+        summary = read_summary(path)
+        panels.append(_panel(summary, summary.unlikeness(), title, grid))
     save_figure(draw_overview(panels, **options), figure_paths, dpi=dpi)
 
 
 def _panel(
-    summary_path: str, statistic: Literal["mean", "standard_deviation"], title: str, grid: Grid
+    summary: Summary, matrix: NDArray[np.float64], title: str, grid: Grid, note: str = ""
 ) -> Panel:
-    summary = read_summary(summary_path)
     return Panel(
         title=title,
-        matrix=summary.normalised(statistic),
+        matrix=matrix,
         indices=[cell["index"] for cell in grid],
         groups=[cell["group"] for cell in grid],
+        similarity=summary.orientation == "up",
+        note=note,
     )
+
+
+def _chance(summary: Summary) -> str:
+    """Say what rows that do not correspond would give, in the unit of the figure."""
+    if "mean" not in summary.null:
+        return ""
+    largest = summary.mean[np.isfinite(summary.mean)].max(initial=0.0)
+    scale = largest if summary.orientation == "down" and largest > 0 else 1.0
+    null = summary.null["mean"] / scale
+    null = null[np.isfinite(null)]
+    if not null.size:
+        return ""
+    return f"unrelated rows would give {null.min():.2f} to {null.max():.2f}"

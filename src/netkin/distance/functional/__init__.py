@@ -115,14 +115,9 @@ FUNCTIONAL: dict[str, Measure] = {
         "classification",
         range=(1.0, 2.0),
     ),
-}
-"""Name -> measure on the predictions of two networks, on the same rows."""
-
-# not yet in the workflow: these need the rows of the data set beside the network
-WHITE_BOX: dict[str, Measure] = {
     "saliency_cosine": Measure(
         saliency_cosine,
-        "network",
+        "model",
         "functional",
         False,
         citation="Jones et al. 2022, If you've trained one you've trained them all: "
@@ -132,7 +127,7 @@ WHITE_BOX: dict[str, Measure] = {
     ),
     "adversarial_transferability": Measure(
         adversarial_transferability,
-        "network",
+        "model",
         "functional",
         False,
         citation=_HWANG,
@@ -141,7 +136,7 @@ WHITE_BOX: dict[str, Measure] = {
     ),
     "attack_transferability_score": Measure(
         attack_transferability_score,
-        "network",
+        "model",
         "functional",
         False,
         citation=_HWANG,
@@ -150,7 +145,7 @@ WHITE_BOX: dict[str, Measure] = {
     ),
     "stitching": Measure(
         stitching,
-        "network",
+        "model",
         "functional",
         False,
         citation="Csiszárik et al. 2021, Similarity and matching of neural network representations",
@@ -159,4 +154,5 @@ WHITE_BOX: dict[str, Measure] = {
         range=(-1.0, 1.0),
     ),
 }
-"""Name -> measure on two `netkin.distance.functional.model.Model`."""
+"""Name -> measure on the predictions of two networks on the same rows, or on two
+`netkin.distance.functional.model.Model`."""

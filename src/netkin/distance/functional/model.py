@@ -1,8 +1,10 @@
 """What measures that look inside a network compare: its weights and rows of its data set."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,10 @@ from netkin.activation.forward import forward
 from netkin.errors import NetkinError
 from netkin.network.file import Network
 from netkin.storage import read_attributes, read_parameters
+
+Made = TypeVar("Made")
+TRAINING_ROWS = 5000
+"""How many training rows stitches are fitted to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,18 @@ class Model:
     probe: Part
     training: Part
     name: str = "model"
+    _kept: dict[tuple[Any, ...], Any] = field(default_factory=dict, init=False, repr=False)
+
+    def shared(self, make: Callable[..., Made], *options: Any) -> Made:
+        """Return ``make(self, *options)``, computed once and kept for all pairs.
+
+        `make` is a function of a module, not a lambda: the next caller has to name the same.
+        """
+        key = (make, *options)
+        if key not in self._kept:
+            self._kept[key] = make(self, *options)
+        made: Made = self._kept[key]
+        return made
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -61,7 +79,7 @@ def read_model(
     *,
     dataset_path: str,
     probe_rows: int = 1000,
-    training_rows: int = 5000,
+    training_rows: int = TRAINING_ROWS,
 ) -> Model:
     """Read a network file together with rows of its data set.
 

@@ -7,6 +7,7 @@ out here, so no torch is needed.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -48,21 +49,13 @@ def saliency_cosine(
         networks that know different classes is wanted.
     """
     known = _known(a, b)
+    chosen: Sequence[int | None] = [None]
     if logits == "all":
         check_same_classes([a, b])
-        chosen = [(c, c) for c in range(a.n_classes)]
-    else:
-        chosen = [(a.logits[known].argmax(axis=1), b.logits[known].argmax(axis=1))]
+        chosen = range(a.n_classes)
     cosines = []
-    for classes in chosen:
-        of_a, of_b = (
-            np.abs(
-                input_gradients(
-                    model.network, model.probe.inputs[known], np.eye(model.n_classes)[of_model]
-                )
-            )
-            for model, of_model in zip((a, b), classes, strict=True)
-        )
+    for logit in chosen:
+        of_a, of_b = (model.shared(saliency_maps, logit)[known] for model in (a, b))
         norms = np.linalg.norm(of_a, axis=1) * np.linalg.norm(of_b, axis=1)
         with np.errstate(invalid="ignore"):
             cosines.append((of_a * of_b).sum(axis=1) / norms)
@@ -70,6 +63,12 @@ def saliency_cosine(
     if np.isnan(found).all():
         raise UndefinedDistance("every gradient of one of the networks is 0")
     return float(np.nanmean(found))
+
+
+def saliency_maps(model: Model, logit: int | None) -> Array:
+    """Return the absolute gradients of a logit, or of the predicted ones, by the inputs, (n, d)."""
+    direction = np.eye(model.n_classes)[model.logits.argmax(axis=1) if logit is None else logit]
+    return np.abs(input_gradients(model.network, model.probe.inputs, direction))
 
 
 def input_gradients(network: Network, inputs: NDArray[np.floating[Any]], direction: Array) -> Array:
@@ -132,15 +131,30 @@ def adversarial_transferability(
     right = known & (a.logits.argmax(axis=1) == a.labels) & (b.logits.argmax(axis=1) == a.labels)
     if not right.any():
         raise UndefinedDistance("no row is classified rightly by both networks")
-    inputs, labels = a.probe.inputs[right], a.labels[right]
-    bounds = float(a.probe.inputs.min()), float(a.probe.inputs.max())
     fooled = 0
     for attacked, other in ((a, b), (b, a)):
-        examples = attack(
-            attacked.network, inputs, labels, epsilon=epsilon, steps=steps, bounds=bounds
-        )
-        fooled += int((forward(other.network, examples)[-1].argmax(axis=1) != labels).sum())
-    return fooled / (2 * len(labels))
+        examples = attacked.shared(adversarial_examples, epsilon, steps)[right]
+        answers = forward(other.network, examples)[-1].argmax(axis=1)
+        fooled += int((answers != a.labels[right]).sum())
+    return fooled / int(2 * right.sum())
+
+
+def adversarial_examples(model: Model, epsilon: float, steps: int) -> Array:
+    """Return an example against the network for each probe row, (n, d).
+
+    A row whose label the network does not know stays as it is.
+    """
+    examples = model.probe.inputs.astype(np.float64)
+    known = model.labels < model.n_classes
+    examples[known] = attack(
+        model.network,
+        model.probe.inputs[known],
+        model.labels[known],
+        epsilon=epsilon,
+        steps=steps,
+        bounds=(float(model.probe.inputs.min()), float(model.probe.inputs.max())),
+    )
+    return examples
 
 
 def attack_transferability_score(
@@ -222,11 +236,10 @@ def stitching(a: Model, b: Model, *, layer: Annotated[int, Le(-1)] = -1) -> floa
     if n_hidden < -layer:
         raise UndefinedDistance(f"a network of {n_hidden} hidden layers has no layer {layer}")
     # the logits are the last output, so hidden layer -1 is output -2
-    fitted = a.training.labels < min(a.n_classes, b.n_classes)
-    sent, wanted = (
-        forward(model.network, model.training.inputs[fitted])[layer - 1] for model in (a, b)
-    )
-    stitch = np.linalg.lstsq(_with_ones(sent), wanted, rcond=None)[0]
+    n_classes = min(a.n_classes, b.n_classes)
+    fitted = a.training.labels < n_classes
+    wanted = b.shared(training_outputs, layer)[fitted]
+    stitch = a.shared(pseudo_inverse, layer, n_classes) @ wanted
     rest = dataclasses.replace(
         b.network, weights=b.network.weights[layer:], biases=b.network.biases[layer:]
     )
@@ -235,6 +248,22 @@ def stitching(a: Model, b: Model, *, layer: Annotated[int, Le(-1)] = -1) -> floa
     stitched = forward(rest, _with_ones(sent) @ stitch)[-1].argmax(axis=1)
     own = b.logits[known].argmax(axis=1)
     return (int((stitched == labels).sum()) - int((own == labels).sum())) / len(labels)
+
+
+def training_outputs(model: Model, layer: int) -> Array:
+    """Return what a hidden layer makes of the training rows, (n, width)."""
+    return forward(model.network, model.training.inputs)[layer - 1]
+
+
+def pseudo_inverse(model: Model, layer: int, n_classes: int) -> Array:
+    """Return what fits the outputs of a layer, and a constant, to anything by least squares.
+
+    Of the training rows of the first `n_classes` labels, (width + 1, n).
+    """
+    sent = model.shared(training_outputs, layer)[model.training.labels < n_classes]
+    values = _with_ones(sent)
+    # the cut of numpy's lstsq
+    return np.linalg.pinv(values, rcond=np.finfo(float).eps * max(values.shape))
 
 
 def _with_ones(values: Array) -> Array:

@@ -381,6 +381,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Tsitsulin et al. 2020, The shape of data: intrinsic distance",
         invariances=_SHAPE,
+        paired=False,
     ),
     "intrinsic_dimension_difference": Measure(
         intrinsic_dimension_difference,
@@ -389,6 +390,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Facco et al. 2017, Estimating the intrinsic dimension of datasets",
         invariances=_SHAPE,
+        paired=False,
     ),
     "magnitude_difference": Measure(
         magnitude_difference,
@@ -397,6 +399,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Wang et al. 2020, Towards understanding the instability of network embedding",
         invariances=_ROTATION,
+        paired=False,
     ),
     "concentricity_difference": Measure(
         concentricity_difference,
@@ -406,6 +409,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Wang et al. 2020, Towards understanding the instability of network embedding",
         range=(0.0, 2.0),
         invariances=_DIRECTION,
+        paired=False,
     ),
     "uniformity_difference": Measure(
         uniformity_difference,
@@ -414,6 +418,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Wang and Isola 2020, Understanding contrastive representation learning",
         invariances=_DIRECTION,
+        paired=False,
     ),
     "tolerance_difference": Measure(
         tolerance_difference,
@@ -423,6 +428,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Wang and Liu 2021, Understanding the behaviour of contrastive loss",
         range=_UNIT,
         invariances=_DIRECTION,
+        paired=False,
     ),
     "modularity_difference": Measure(
         modularity_difference,
@@ -431,6 +437,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Lu et al. 2022, Understanding the dynamics of DNNs using graph modularity",
         invariances=_DIRECTION,
+        paired=False,
     ),
 }
 """Name -> measure on the activations of two networks, on the same rows."""

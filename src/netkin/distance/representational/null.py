@@ -98,16 +98,21 @@ def permutation_null(
     score = function(a, b)
     random = np.random.default_rng(seed)
     null = np.array([function(a, b.permuted(random.permutation(b.n))) for _ in range(permutations)])
-    mean = float(null.mean())
+    return null_of_values(measure, score, null)
+
+
+def null_of_values(measure: Measure, score: float, values: NDArray[np.float64]) -> Null:
+    """Return what the values of permuted rows, of shape (permutations,), make of a score."""
+    mean = float(values.mean())
     up = measure.orientation == "up"
     best = measure.range[1 if up else 0]
     slack = _ROUNDING * max(abs(score), abs(mean))
-    as_alike = null >= score - slack if up else null <= score + slack
+    as_alike = values >= score - slack if up else values <= score + slack
     return Null(
         score=score,
         mean=mean,
         calibrated=_calibrated(score, mean, best),
-        p_value=(1 + int(as_alike.sum())) / (1 + permutations),
+        p_value=(1 + int(as_alike.sum())) / (1 + len(values)),
     )
 
 
@@ -167,9 +172,16 @@ def bootstrap_interval(
     score = function(a, b)
     random = np.random.default_rng(seed)
     values = [
-        function(_resampled(a, chosen), _resampled(b, chosen))
+        function(resampled(a, chosen), resampled(b, chosen))
         for chosen in (random.integers(a.n, size=a.n) for _ in range(resamples))
     ]
+    return interval_of_values(measure, score, np.array(values), level)
+
+
+def interval_of_values(
+    measure: Measure, score: float, values: NDArray[np.float64], level: float
+) -> Interval:
+    """Return the basic bootstrap interval by the values of resamples, of shape (resamples,)."""
     ends = 2 * score - np.quantile(values, [(1 + level) / 2, (1 - level) / 2])
     low, high = np.clip(ends, *measure.range)
     return Interval(float(low), float(high))
@@ -192,7 +204,7 @@ def _calibrated(score: float, mean: float, best: float) -> float:
     return (score - mean) / (best - mean)
 
 
-def _resampled(representation: Representation, chosen: NDArray[np.intp]) -> Representation:
+def resampled(representation: Representation, chosen: NDArray[np.intp]) -> Representation:
     """Return these rows, some of them several times; the ids say which."""
     labels = representation.labels
     return Representation(

@@ -1,0 +1,14 @@
+from netkin.distance.layers import compare_layers
+from netkin.job import run_job
+
+if __name__ == "__main__":
+    run_job(
+        compare_layers,
+        log_path=snakemake.log[0],
+        measures=snakemake.params.measures,
+        a_path=snakemake.input.a,
+        b_path=snakemake.input.b,
+        layers_path=snakemake.output.layers,
+        options=snakemake.params.options,
+        code=snakemake.params.code,
+    )
