@@ -279,8 +279,11 @@ def test_several_data_sets_have_a_control_and_a_null(fresh):
 
 def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
     fresh.set("activation.probe_rows", 100)
-    fresh.set("distance.measures", ["cka", "gbs", "disagreement", "jensen_shannon"])
+    fresh.set("activation.layers", "all")
+    fresh.set("distance.measures", ["cka", "gbs", "stitching", "disagreement", "jensen_shannon"])
     fresh.set("distance.options", {"gbs": {"k": 5}})
+    fresh.set("distance.calibration", {"permutations": 4, "resamples": 2})
+    fresh.set("distance.layers", [["width_8", "width_16"]])
     fresh.run("tables", "figures")
     folder = fresh.folder / "results"
     assert not (folder / "graph").exists()
@@ -289,8 +292,18 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
     with h5py.File(folder / "distance/digits/cka/seed_0.h5") as file:
         matrix = file["matrix"][:]
         assert file.attrs["orientation"] == "up"
+        null = {part: values[:] for part, values in file["null"].items()}
     assert np.allclose(np.diag(matrix), 1)
     assert ((matrix > 0) & (matrix <= 1 + 1e-9)).all()
+    assert set(null) == {"mean", "calibrated", "p_value", "low", "high"}
+    above = np.triu_indices(3, 1)
+    assert (null["mean"][above] < matrix[above]).all()
+    assert (null["p_value"][above] == 0.2).all(), "no permutation is as alike as trained networks"
+    assert (folder / "figure/digits/layers/width_8/width_16.svg").stat().st_size > 5000
+    with h5py.File(folder / "distance/digits/layers/width_8/width_16/seed_0.h5") as file:
+        assert file["cka"].shape == file["gbs"].shape == (3, 3)
+    with h5py.File(folder / "distance/digits/stitching/seed_0.h5") as file:
+        assert np.isfinite(file["matrix"][:]).all()
     with h5py.File(folder / "distance/digits/jensen_shannon/seed_0.h5") as file:
         # the first two networks know all labels, the third two of them
         assert np.isnan(file["matrix"][:2, 2]).all()
@@ -300,7 +313,33 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
     assert fresh.planned()["compute_distances"] == 1
     fresh.set("activation.probe_rows", 90)
     assert fresh.planned()["compute_activations"] == 1
+    # of activations, and of networks on the probe rows
     assert fresh.planned()["compute_distances"] == 2
+
+
+def test_a_new_measure_needs_one_function_and_one_line(fresh):
+    """As docs/extending.md has it."""
+    package = fresh.folder / "src/netkin/distance/representational"
+    (package / "mean_gap.py").write_text(
+        "def mean_gap(a, b):\n    return float(abs(a.values.mean() - b.values.mean()))\n"
+    )
+    line = '"mean_gap": Measure(mean_gap, "activation", "representational", True, paired=False),'
+    registry = "src/netkin/distance/representational/__init__.py"
+    fresh.edit(registry, '    "mean_cca": ', f'    {line}\n    "mean_cca": ')
+    fresh.edit(
+        registry,
+        "from netkin.distance.measure import",
+        "from netkin.distance.representational.mean_gap import mean_gap\n"
+        "from netkin.distance.measure import",
+    )
+    fresh.set("distance.measures", ["mean_gap"])
+    fresh.run("results/figure/digits/distance_matrix/mean_gap.svg")
+    values = []
+    for variant in ("width_8", "width_16"):
+        with h5py.File(fresh.folder / f"results/activation/digits/{variant}/seed_0.h5") as file:
+            values.append(file["layers/hidden_2"][:].astype(float).mean())
+    with h5py.File(fresh.folder / "results/distance/digits/mean_gap/seed_0.h5") as file:
+        assert file["matrix"][0, 1] == pytest.approx(abs(values[0] - values[1]))
 
 
 def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):
