@@ -8,6 +8,7 @@ from snakemake.utils import update_config
 from netkin.config import Study
 from netkin.dataset import CLASSES, DATASETS, FILES
 from netkin.distance import MEASURES
+from netkin.distance.representational import REPRESENTATIONAL
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
 from netkin.schema import FAMILIES, DatasetSection
@@ -78,6 +79,28 @@ MISTAKES = {
         changed("distance.measures", ["landscape", "silouette"]),
         f"distance.measures.1: found 'silouette'. Allowed: {', '.join((*MEASURES, *FAMILIES))}. "
         "Did you mean 'silhouette'?",
+    ),
+    "measure_without_a_null": (
+        changed("distance.calibration.without", ["heat"]),
+        f"distance.calibration.without.0: found 'heat'. Allowed: {', '.join(REPRESENTATIONAL)}.",
+    ),
+    "layers_that_are_not_stored": (
+        changed("distance.layers", [["layers_2", "layers_4"]]),
+        "activation.layers: found 'last_hidden', but distance.layers compares networks layer by "
+        "layer. Set it to all, or distance.layers to [].",
+    ),
+    "layers_of_an_unknown_variant": (
+        changed("distance.layers", [["layers_2", "layer_4"]])
+        | {"activation": {"probe_rows": 9, "layers": "all"}},
+        "distance.layers: found 'layer_4'. Allowed: width_128, width_256, width_512, width_1024, "
+        "layers_2, layers_4, layers_6, layers_8, layers_10, input_order_1, input_order_2, "
+        "input_order_3, input_order_4, input_order_5, labels_2, labels_4, labels_6, labels_8, "
+        "labels_10. Did you mean 'layers_4'?",
+    ),
+    "three_networks_layer_by_layer": (
+        changed("distance.layers", [["layers_2", "layers_4", "layers_6"]]),
+        "distance.layers.0: found ['layers_2', 'layers_4', 'layers_6']; list should have at most 2 "
+        "items after validation, not 3.",
     ),
     "unknown_variant": (
         changed("study.variants", ["widht_512"]),

@@ -275,8 +275,19 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
             f"Allowed: {_listed(allowed)}.{did_you_mean(name, allowed)}"
             for name in unknown
         ]
-        if not unknown and "network" in right and right["study"]["variants"] != "all":
-            errors += _check_variants(right)
+        if not unknown and "network" in right:
+            known = _known_variants(right)
+            if right["study"]["variants"] != "all":
+                errors += _check_variants(right, known)
+            if "distance" in right:
+                names = {name: None for found in known.values() for name in found}
+                errors += [
+                    f"distance.layers: found {name!r}. Allowed: {_listed(names)}."
+                    f"{did_you_mean(name, names)}"
+                    for pair in right["distance"]["layers"]
+                    for name in pair
+                    if name not in names
+                ]
     if "figure" in right:
         known = list(matplotlib.colormaps)
         for figure in FIGURES:
@@ -308,14 +319,20 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
     return errors + _check_repeats(right)
 
 
-def _check_variants(right: Mapping[str, Any]) -> list[str]:
-    """Check that every chosen variant exists and that every data set keeps one."""
+def _known_variants(right: Mapping[str, Any]) -> dict[str, dict[str, None]]:
+    """Return the names of the variants that there are of each data set of the study."""
     network = NetworkSection.model_validate(right["network"])
-    chosen = right["study"]["variants"]
-    of_dataset = {
+    return {
         name: {v.name: None for v in all_variants(network, right["dataset"][name]["labels"])}
         for name in right["study"]["datasets"]
     }
+
+
+def _check_variants(
+    right: Mapping[str, Any], of_dataset: Mapping[str, dict[str, None]]
+) -> list[str]:
+    """Check that every chosen variant exists and that every data set keeps one."""
+    chosen = right["study"]["variants"]
     known = {name: None for names in of_dataset.values() for name in names}
     errors = [
         f"study.variants: found {name!r}. Allowed: all, or a list of {_listed(known)}."
