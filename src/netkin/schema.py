@@ -276,11 +276,11 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
             for name in unknown
         ]
         if not unknown and "network" in right:
-            known = _known_variants(right)
+            of_dataset = _known_variants(right)
             if right["study"]["variants"] != "all":
-                errors += _check_variants(right, known)
+                errors += _check_variants(right, of_dataset)
             if "distance" in right:
-                names = {name: None for found in known.values() for name in found}
+                names = dict.fromkeys(name for found in of_dataset.values() for name in found)
                 errors += [
                     f"distance.layers: found {name!r}. Allowed: {_listed(names)}."
                     f"{did_you_mean(name, names)}"
