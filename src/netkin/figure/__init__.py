@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from netkin.figure.agreement import draw_agreement
 from netkin.figure.diagram import draw_diagrams
 from netkin.figure.matrix import draw_deviation_matrix, draw_distance_matrix, draw_overview
+from netkin.figure.readings import draw_readings
 from netkin.figure.training import draw_training
 
 FIGURES: dict[str, Callable[..., Figure]] = {
@@ -14,4 +16,6 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "overview": draw_overview,
     "diagrams": draw_diagrams,
     "training": draw_training,
+    "agreement": draw_agreement,
+    "readings": draw_readings,
 }
