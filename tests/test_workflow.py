@@ -19,7 +19,8 @@ pytestmark = pytest.mark.workflow
 DISTANCES = {"compute_distances": 3, "summarise_distances": 3}
 FIGURES = {"plot_distance_matrix": 3, "plot_deviation_matrix": 3, "plot_overview": 1}
 SUMMARIES = {"tabulate_groups": 1, "tabulate_costs": 1}
-GROUPS = {**SUMMARIES, "tabulate_reproduction": 1}
+MEASURES = {"tabulate_measures": 1, "plot_agreement": 1, "plot_readings": 1}
+GROUPS = {**SUMMARIES, "tabulate_reproduction": 1, **MEASURES}
 TRAINED = {"plot_training": 1, "tabulate_accuracy": 1, "tabulate_neural_persistence": 1}
 DOWNSTREAM = {"build_graph": 1, "compute_diagram": 1, "vectorise_diagram": 2}
 ALL_DISTANCES = {**DISTANCES, **FIGURES, **GROUPS}
@@ -148,6 +149,7 @@ EDITS = {
             "tabulate_groups": 1,
             "tabulate_costs": 1,
             "tabulate_reproduction": 1,
+            **MEASURES,
         },
     ),
     "one table": (
@@ -196,7 +198,13 @@ EDITS = {
     ),
     "resolution of the PNG": (
         lambda c: c.set("figure.dpi", 90),
-        {**FIGURES, "plot_training": 1, "plot_diagrams": 1},
+        {
+            **FIGURES,
+            "plot_training": 1,
+            "plot_diagrams": 1,
+            "plot_agreement": 1,
+            "plot_readings": 1,
+        },
     ),
     "a loader that is not used": (
         lambda c: c.edit("src/netkin/dataset/mnist.py", "784", "28 * 28"),

@@ -1,10 +1,12 @@
-"""figure: matrices as heat maps and learning curves, as SVG (report) and PNG.
+"""figure: matrices as heat maps, learning curves and what measures see, as SVG (report) and PNG.
 
-Needs results/distance/{comparison}/{measure}/summary.h5 and the trained networks.
+Needs results/distance/{comparison}/{measure}/summary.h5, the trained networks, and the tables of
+what measures see.
 Gives results/figure/{comparison}/..., where a comparison is a data set, its untrained networks
 or `control`.
 """
 
+from netkin.figure.plot_agreement import plot_agreement
 from netkin.figure.plot_diagrams import plot_diagrams
 from netkin.figure.plot_layers import plot_layers
 from netkin.figure.plot_matrix import (
@@ -12,6 +14,7 @@ from netkin.figure.plot_matrix import (
     plot_distance_matrix,
     plot_overview,
 )
+from netkin.figure.plot_readings import plot_readings
 from netkin.figure.plot_training import plot_training
 
 N_SEEDS = len(study.seeds)
@@ -35,7 +38,17 @@ rule figures:
             "results/figure/{comparison}/diagrams.svg",
             comparison=study.comparisons if "diagram" in study.needed_stages() else [],
         ),
-        expand("results/figure/{dataset}/training.svg", dataset=study.datasets),
+        expand(
+            "results/figure/{dataset}/{kind}.svg",
+            dataset=study.datasets,
+            kind=["training", "readings"],
+        ),
+        # of one measure alone there is nothing to say
+        [
+            f"results/figure/{comparison}/agreement.svg"
+            for comparison in study.comparisons
+            if comparison not in study.untrained and len(study.measures_of(comparison)) > 1
+        ],
         [
             f"results/figure/{dataset}/layers/{a}/{b}.svg"
             for dataset in study.datasets
@@ -245,3 +258,63 @@ rule plot_layers:
         code=code_digest(plot_layers),
     script:
         "../scripts/plot_layers.py"
+
+
+rule plot_agreement:
+    input:
+        "results/table/agreement.csv",
+    output:
+        svg=report(
+            "results/figure/{comparison}/agreement.svg",
+            caption="../report/agreement.rst",
+            category="Which measure sees what",
+            labels={"networks": "{comparison}", "what": "agreement of measures"},
+        ),
+        png="results/figure/{comparison}/agreement.png",
+    log:
+        "logs/plot_agreement/{comparison}.log",
+    benchmark:
+        "results/benchmark/plot_agreement/{comparison}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title=lambda wildcards: f"{wildcards.comparison}: agreement of measures, mean of {SEEDS}",
+        dpi=study.config.figure.dpi,
+        options=study.figure("agreement"),
+        code=code_digest(plot_agreement),
+    script:
+        "../scripts/plot_agreement.py"
+
+
+rule plot_readings:
+    input:
+        "results/table/measures.csv",
+    output:
+        svg=report(
+            "results/figure/{dataset}/readings.svg",
+            caption="../report/readings.rst",
+            category="Which measure sees what",
+            labels={"networks": "{dataset}", "what": "readings side by side"},
+        ),
+        png="results/figure/{dataset}/readings.png",
+    log:
+        "logs/plot_readings/{dataset}.log",
+    benchmark:
+        "results/benchmark/plot_readings/{dataset}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        title=lambda wildcards: f"{wildcards.dataset}: what each measure sees, {SEEDS}",
+        dpi=study.config.figure.dpi,
+        options=study.figure("readings"),
+        code=code_digest(plot_readings),
+    script:
+        "../scripts/plot_readings.py"

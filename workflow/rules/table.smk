@@ -7,6 +7,7 @@ Gives results/table/...
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
+from netkin.table.measures import tabulate_measures
 from netkin.table.neural_persistence import tabulate_neural_persistence
 from netkin.table.norms import tabulate_norms
 from netkin.table.reproduction import tabulate_reproduction
@@ -31,6 +32,7 @@ rule tables:
         expand("results/table/{comparison}/groups.csv", comparison=study.comparisons),
         NORM_TABLES,
         "results/table/reproduction.csv",
+        "results/table/measures.csv",
         "results/table/costs.csv",
 
 
@@ -222,6 +224,53 @@ rule tabulate_reproduction:
         code=code_digest(tabulate_reproduction),
     script:
         "../scripts/tabulate_reproduction.py"
+
+
+def grid_with_designs(comparison):
+    """Return the grid of a comparison, with what of a network is not left to chance."""
+    cells = []
+    for row, cell in zip(grid(comparison), study.compared(comparison), strict=True):
+        variant = study.variant(cell.dataset, cell.variant)
+        # with width and depth the number of parameters tells the number of labels
+        n_parameters = study.n_parameters(cell.dataset, cell.variant)
+        design = f"{cell.dataset}, {variant.hidden_layers} x {variant.width}, {n_parameters}"
+        cells.append(row | {"design": design})
+    return cells
+
+
+rule tabulate_measures:
+    input:
+        [path for comparison in study.comparisons for path in distances_of(comparison)],
+    output:
+        csv="results/table/measures.csv",
+        agreement="results/table/agreement.csv",
+        html=report(
+            "results/table/measures.html",
+            caption="../report/measures.rst",
+            category="Which measure sees what",
+            labels={"networks": "all", "what": "table and findings"},
+        ),
+    log:
+        "logs/tabulate_measures.log",
+    benchmark:
+        "results/benchmark/tabulate_measures.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 15 * attempt,
+    params:
+        title="Which measure sees what",
+        comparisons=[
+            comparison for comparison in study.comparisons for _ in distances_of(comparison)
+        ],
+        grids={comparison: grid_with_designs(comparison) for comparison in study.comparisons},
+        untrained={name: study.dataset_of(name) for name in study.untrained},
+        n_seeds=len(study.seeds),
+        code=code_digest(tabulate_measures),
+    script:
+        "../scripts/tabulate_measures.py"
 
 
 BENCHMARKS = benchmarks_of_stages()

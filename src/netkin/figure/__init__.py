@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
+from netkin.figure.agreement import draw_agreement
 from netkin.figure.diagram import draw_diagrams
 from netkin.figure.layers import draw_layers
 from netkin.figure.matrix import draw_deviation_matrix, draw_distance_matrix, draw_overview
+from netkin.figure.readings import draw_readings
 from netkin.figure.training import draw_training
 
 FIGURES: dict[str, Callable[..., Figure]] = {
@@ -16,4 +18,6 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "diagrams": draw_diagrams,
     "layers": draw_layers,
     "training": draw_training,
+    "agreement": draw_agreement,
+    "readings": draw_readings,
 }

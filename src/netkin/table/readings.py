@@ -1,0 +1,183 @@
+"""What each measure sees: its answers to the questions, one value a seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import get_args
+
+import numpy as np
+
+from netkin.distance.measure import Family
+from netkin.table.questions import QUANTITIES, Compared, One, Quantity, correlate
+from netkin.table.statistic import Interval, interval_over_seeds
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The answer of one measure to one question on one comparison.
+
+    Attributes
+    ----------
+    comparison, measure, family, orientation, quantity : str
+        `quantity` is a key of `QUANTITIES`.
+    values : tuple of float
+        One a seed, NaN where a seed has none.
+    untrained : tuple of float
+        The same of the networks before training, empty where not asked.
+    chance : float
+        Mean over seeds, see `One`.
+    pairs, all_pairs : int
+        Pairs of networks it rests on, the fewest of any seed, and pairs there are.
+    """
+
+    comparison: str
+    measure: str
+    family: str
+    orientation: str
+    quantity: str
+    values: tuple[float, ...]
+    untrained: tuple[float, ...]
+    chance: float
+    pairs: int
+    all_pairs: int
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds have a value."""
+        return int(np.isfinite(self.values).sum())
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Mean over seeds and its 95 % interval."""
+        least, largest = QUANTITIES[self.quantity].bounds
+        return interval_over_seeds(self.values, least=least, largest=largest)
+
+
+def read_all(compared: Compared, untrained: Compared | None = None) -> list[Reading]:
+    """Ask every measure of a comparison every question that makes sense for it.
+
+    Parameters
+    ----------
+    compared : Compared
+    untrained : Compared, optional
+        The same networks before training, a null.
+
+    Returns
+    -------
+    list of Reading
+        Without those that have no value at any seed.
+    """
+    found = []
+    for measure, files in compared.files.items():
+        for name, quantity in QUANTITIES.items():
+            if quantity.asked_of not in ("both", compared.kind):
+                continue
+            ones = _over_seeds(quantity, compared, measure)
+            defined = [one for one in ones if np.isfinite(one.value)]
+            if not defined:
+                continue
+            before: list[One] = []
+            if untrained is not None and quantity.before_training and measure in untrained.files:
+                before = _over_seeds(quantity, untrained, measure)
+            found.append(
+                Reading(
+                    comparison=compared.name,
+                    measure=measure,
+                    family=files[0].family,
+                    orientation=files[0].orientation,
+                    quantity=name,
+                    values=tuple(one.value for one in ones),
+                    untrained=tuple(one.value for one in before),
+                    chance=float(np.mean([one.chance for one in defined])),
+                    pairs=min(one.pairs for one in defined),
+                    all_pairs=compared.n_pairs,
+                )
+            )
+    return found
+
+
+def in_order(readings: Sequence[Reading]) -> list[Reading]:
+    """Return readings as they are shown: comparison, family, measure, question.
+
+    Within a family the measure comes first that answers the first question best, of those that
+    any measure has an answer to; measures without an answer come last.
+    """
+    comparisons = list(dict.fromkeys(reading.comparison for reading in readings))
+    questions = list(QUANTITIES)
+    means = {(r.comparison, r.measure, r.quantity): r.interval.mean for r in readings}
+    first = {
+        comparison: min(
+            (r.quantity for r in readings if r.comparison == comparison), key=questions.index
+        )
+        for comparison in comparisons
+    }
+
+    def place(reading: Reading) -> tuple[int, int, float, str, int]:
+        comparison, measure = reading.comparison, reading.measure
+        return (
+            comparisons.index(comparison),
+            get_args(Family).index(reading.family),
+            -means.get((comparison, measure, first[comparison]), -np.inf),
+            measure,
+            questions.index(reading.quantity),
+        )
+
+    return sorted(readings, key=place)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two measures put the pairs of networks in the same order.
+
+    Attributes
+    ----------
+    comparison, a, b, family_a, family_b : str
+        The comparison, the two measures and their families.
+    values : tuple of float
+        Spearman's correlation, one a seed; 1 is the same order, NaN where not defined.
+    pairs : int
+        Pairs of networks that both define, the fewest of any seed.
+    """
+
+    comparison: str
+    a: str
+    b: str
+    family_a: str
+    family_b: str
+    values: tuple[float, ...]
+    pairs: int
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds have a value."""
+        return int(np.isfinite(self.values).sum())
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Mean over seeds and its 95 % interval."""
+        return interval_over_seeds(self.values, least=-1, largest=1)
+
+
+def agreements(compared: Compared) -> list[Agreement]:
+    """Return the agreement of every two measures of a comparison, also where not defined."""
+    names = list(compared.files)
+    found = []
+    for position, a in enumerate(names):
+        for b in names[position + 1 :]:
+            ones = [correlate(compared, a, seed, b) for seed in range(len(compared.files[a]))]
+            found.append(
+                Agreement(
+                    comparison=compared.name,
+                    a=a,
+                    b=b,
+                    family_a=compared.files[a][0].family,
+                    family_b=compared.files[b][0].family,
+                    values=tuple(one.value for one in ones),
+                    pairs=min(one.pairs for one in ones),
+                )
+            )
+    return found
+
+
+def _over_seeds(quantity: Quantity, compared: Compared, measure: str) -> list[One]:
+    return [quantity.read(compared, measure, seed) for seed in range(len(compared.files[measure]))]
