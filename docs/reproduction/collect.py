@@ -35,14 +35,17 @@ def collect(study: Path) -> list[str]:
         shutil.rmtree(HERE / name, ignore_errors=True)
         (HERE / name).mkdir()
     comparisons = sorted(path.name for path in (results / "distance").iterdir())
-    for name in ("reproduction", "claims", "costs"):
+    for name in ("reproduction", "claims", "costs", "measures", "agreement"):
         shutil.copy2(results / "table" / f"{name}.csv", HERE / "tables")
     for comparison in comparisons:
+        # of networks before training only the table that sets them beside the trained ones
+        if comparison.endswith("_untrained"):
+            continue
         for name in TABLES:
             table = results / "table" / comparison / f"{name}.csv"
             if table.exists():
                 shutil.copy2(table, HERE / "tables" / f"{comparison}.{name}.csv")
-        for name in ("overview", "diagrams", "training"):
+        for name in ("overview", "diagrams", "training", "readings", "agreement"):
             figure = results / "figure" / comparison / f"{name}.png"
             if figure.exists():
                 shutil.copy2(figure, HERE / "figures" / f"{comparison}.{name}.png")
@@ -53,7 +56,7 @@ def collect(study: Path) -> list[str]:
                     frame = pd.DataFrame(file[statistic][:], index=names, columns=names)
                     name = f"{comparison}.{summary.parent.name}.{statistic}.csv"
                     frame.to_csv(HERE / "matrices" / name, float_format="%.6g")
-    return comparisons
+    return [name for name in comparisons if not name.endswith("_untrained")]
 
 
 def training_costs(study: Path) -> pd.DataFrame:
@@ -122,6 +125,7 @@ def page(study: Path, comparisons: list[str]) -> str:
     is_control = groups["group"] == "input_order"
     control = groups[is_control]
     others = groups[~is_control & (groups["statistic"] == "mean")]
+    table_2 = beside[beside["quantity"] == "normalised difference of norms"]
     norms = pd.read_csv(tables / "control.norms.csv")
     ratios = pd.read_csv(tables / "control.norm_ratios.csv")
     columns = ["data_set", "group", "measure", "statistic", "ours", "published", "difference"]
@@ -186,9 +190,12 @@ divided by its largest entry.
 
 {markdown(norms)}
 
-The published numbers are of all five data sets together; where all are in the study, they stand
-in [reproduction.csv](tables/reproduction.csv). Norm of the difference of two control networks, over
-the same after the hidden units of one were shuffled, which changes no function:
+Beside the published numbers, which are of all five data sets together:
+
+{markdown(table_2[["measure", "statistic", "ours", "published", "difference"]])}
+
+Norm of the difference of two control networks, over the same after the hidden units of one were
+shuffled, which changes no function:
 
 {markdown(ratios)}
 
@@ -201,6 +208,15 @@ the same after the hidden units of one were shuffled, which changes no function:
     for name in comparisons:
         if name != "control":
             text += f"\n![](figures/{name}.overview.png)\n"
+    text += """
+## Which measure sees what
+
+How well each measure finds networks of one design and of one group, what its distances follow, and
+which measures put the networks in the same order; [which_measure.md](../which_measure.md) says how
+to read it. All numbers: [measures.csv](tables/measures.csv), [agreement.csv](tables/agreement.csv).
+"""
+    for name in datasets:
+        text += f"\n![](figures/{name}.readings.png)\n\n![](figures/{name}.agreement.png)\n"
     text += "\n## Diagrams and learning curves\n"
     for name in datasets:
         text += f"\n![](figures/{name}.diagrams.png)\n\n![](figures/{name}.training.png)\n"
