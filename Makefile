@@ -10,10 +10,18 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test cluster-test lint bench env format clean
+.PHONY: run plan fresh test cluster-test lint bench env format clean
 
 run: env
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host --report results/report.html --report-after-run $(ARGS)
+
+# what a run would take, before it: jobs, core hours, memory, disk
+plan: env
+	$(BIN)/python workflow/plan.py $(ARGS)
+
+# which results today's code and config would make otherwise, and why; status 1 if any
+fresh: env
+	$(BIN)/python workflow/fresh.py $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -42,6 +50,7 @@ bench: env
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/dag.py
 	$(BIN)/python benchmarks/equality.py
 
 env: $(READY)

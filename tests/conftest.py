@@ -84,6 +84,17 @@ class Checkout:
         assert not check or done.returncode == 0, output
         return output
 
+    def ask(self, name, *arguments):
+        """Run workflow/NAME.py on this checkout and return the finished process."""
+        script = [sys.executable, f"workflow/{name}.py", *arguments]
+        return subprocess.run(
+            [*script, "--configfile", self.study.name],
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+
     def planned(self):
         """Return {rule: number of jobs} of a dry run; empty when there is nothing to do."""
         output = self.run("--dry-run")

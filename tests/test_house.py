@@ -3,6 +3,7 @@
 import ast
 import re
 import runpy
+import subprocess
 import textwrap
 from pathlib import Path
 
@@ -115,3 +116,26 @@ def test_the_page_of_measures_is_that_of_the_registry():
     page = runpy.run_path(str(ROOT / "docs" / "measures.py"))["page"]()
     assert page == (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page for name in MEASURES)
+
+
+def pip_arguments(text):
+    """Return the arguments of the one `pip install` of a file, continued lines joined."""
+    (found,) = re.findall(r"-m pip install (.*)", re.sub(r"\\\n\s*", "", text))
+    return found.split()
+
+
+def test_the_container_is_built_from_what_the_makefile_installs():
+    definition = (ROOT / "envs" / "netkin.def").read_text()
+    arguments = pip_arguments(definition)
+    assert arguments == pip_arguments((ROOT / "Makefile").read_text())
+    sections = dict(re.findall(r"(?ms)^%(\w+)\n(.*?)(?=^%|\Z)", definition))
+    assert set(sections) == {"labels", "files", "post", "environment", "runscript", "test"}
+    copied = dict(line.split() for line in sections["files"].strip().splitlines())
+    assert all((ROOT / source).is_file() for source in copied)
+    # %post works in the folder into which they are copied
+    (folder,) = re.findall(r"(?m)^ *cd (\S+)$", sections["post"])
+    needed = [f"{folder}/{name}" for name in arguments if name.startswith("envs/")]
+    assert sorted(needed) == sorted(copied.values())
+    for text in [sections["post"], sections["test"], sections["runscript"]]:
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+    assert "From: python:3.11-" in definition

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from netkin.errors import NetkinError
+from netkin.job import run_each
 from netkin.storage import (
     create,
+    forget,
     lineage,
     open_layout,
     read_attributes,
@@ -160,6 +162,37 @@ def test_a_deleted_file_is_put_back_if_it_would_be_made_the_same(tmp_path):
         assert restore(path, "vector", **made_by())
         assert path.stat().st_ino == inode
     assert sorted(p.name for p in tmp_path.iterdir()) == [".a.h5.kept", "a.h5"]
+
+
+def test_a_forgotten_file_is_not_put_back(tmp_path):
+    path = tmp_path / "a.h5"
+    write_vector(path, keep=True, code="abc")
+    forget(path)
+    forget(path)  # nothing is left to forget
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+    path.unlink()
+    assert not restore(path, "vector", **made_by())
+
+
+def test_a_job_forgets_when_all_networks_are_done(tmp_path):
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
+
+    def make(*, path, fails):
+        write_vector(path, keep=True)
+        if fails:
+            raise NetkinError("no")
+
+    def run(*fails):
+        script = {"log_path": str(tmp_path / "log" / "l"), "forget": paths}
+        run_each(make, each={"path": paths, "fails": fails}, **script)
+
+    with pytest.raises(SystemExit):
+        run(False, True)
+    # the next attempt puts back what is done
+    assert (tmp_path / ".a.h5.kept").exists()
+    run(False, False)
+    assert sorted(p.name for p in tmp_path.glob("*.h5*")) == ["a.h5", "b.h5"]
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_what_would_be_made_otherwise_is_not_put_back(tmp_path):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from netkin.distance.neural_persistence import layer_neural_persistence
+from netkin.errors import NetkinError
 from netkin.network.file import HISTORY, Network, write_network
 from netkin.storage import create
+from netkin.table.accounting import jobs_by_rule, read_accounting
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
@@ -101,6 +103,7 @@ def test_costs_add_up_by_rule(tmp_path, pages):
     tabulate_costs(
         benchmark_paths=[str(tmp_path / f"{name}.tsv") for name in "abc"],
         rules=["train_network", "train_network", "build_graph"],
+        use_path=str(tmp_path / "use.csv"),
         **pages,
     )
     train, graph = rows(pages["csv_path"])
@@ -108,7 +111,86 @@ def test_costs_add_up_by_rule(tmp_path, pages):
     assert float(train["seconds_total"]) == 4.0
     assert float(train["peak_memory_MiB"]) == 300.0
     assert graph["peak_memory_MiB"] == ""
+    # benchmark files of an older run do not say what was asked for
+    assert rows(tmp_path / "use.csv")[0]["requested_MiB"] == ""
     assert "–" in Path(pages["html_path"]).read_text()
+
+
+def test_requests_stand_against_use(tmp_path, pages, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no Slurm
+    head = "s\th:m:s\tmax_rss\tcpu_time\tparams\tresources\n"
+    for name, seconds, rss, asked in (("a", 30, "500.0", 1049), ("b", 60, "200.0", 4000)):
+        resources = {"tmpdir": "/tmp", "runtime": 2, "mem_mb": asked, "stored": "kept"}
+        row = f"{seconds}\t0:00:30\t{rss}\t1.0\t{{'title': 'a \"b\"'}}\t{resources}\n"
+        (tmp_path / f"{name}.tsv").write_text(head + row)
+    tabulate_costs(
+        benchmark_paths=[str(tmp_path / f"{name}.tsv") for name in "ab"],
+        rules=["build_graph"] * 2,
+        use_path=str(tmp_path / "use.csv"),
+        **pages,
+    )
+    (row,) = rows(tmp_path / "use.csv")
+    numbers = {name: float(value) for name, value in row.items() if name != "rule"}
+    assert numbers == pytest.approx(
+        {
+            "requested_MiB": 4000e6 / 2**20,
+            "used_MiB": 500.0,
+            "memory_share_used": 500 / (1049e6 / 2**20),  # of that job's own request
+            "requested_minutes": 2.0,
+            "used_minutes": 1.0,
+            "time_share_used": 0.5,
+        }
+    )
+    page = Path(pages["html_path"]).read_text()
+    assert "From benchmark files only: there is no Slurm here" in page
+
+
+# as sacct --parsable2 --units=M prints them; the last job worked elsewhere
+SACCT = """\
+3|/study|OUT_OF_MEMORY|31||rule_compute_diagram_digits_1_wildcards_0
+3.batch||OUT_OF_MEMORY|31|139.50M|
+3.0||OUT_OF_MEMORY|29|149.90M|
+4|/study|COMPLETED|62||rule_compute_diagram_digits_1_wildcards_0
+4.batch||COMPLETED|62|140.00M|
+4.0||COMPLETED|60|0|
+5|/study|CANCELLED by 0|6||rule_train_network_wildcards_digits_0_width|8
+6|/study|COMPLETED|6||an interactive job
+7|/other|COMPLETED|600||rule_train_network_wildcards_digits_0_width_8
+"""
+
+
+def test_slurms_accounts_are_read_by_rule():
+    found = jobs_by_rule(SACCT, ["train_network", "compute_diagram"], Path("/study"))
+    diagram, train = found.to_dict("records")
+    assert diagram == {
+        "rule": "compute_diagram",
+        "slurm_MiB": 149.9,
+        "slurm_minutes": pytest.approx(62 / 60),
+        "slurm_states": "COMPLETED 1, OUT_OF_MEMORY 1",
+    }
+    assert (train["rule"], train["slurm_states"]) == ("train_network", "CANCELLED 1")
+    assert np.isnan(train["slurm_MiB"])
+    assert jobs_by_rule("", ["train_network"], Path("/study")).empty
+
+
+def command(folder, text):
+    """Put a command sacct into a folder."""
+    (folder / "sacct").write_text(f"#!/bin/sh\n{text}\n")
+    (folder / "sacct").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("echo Slurm accounting storage is disabled >&2; exit 1", "says 'Slurm accounting sto"),
+        ("exit 0", "no job of this folder"),
+    ],
+)
+def test_a_slurm_without_accounts_is_one_sentence(tmp_path, monkeypatch, script, sentence):
+    command(tmp_path, script)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NetkinError, match=sentence):
+        read_accounting(["train_network"], since=0.0, folder=tmp_path)
 
 
 def test_neural_persistence_is_tabulated_by_layer_and_network(tmp_path, pages):

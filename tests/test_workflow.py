@@ -264,6 +264,40 @@ def test_a_real_rerun_keeps_what_an_edit_does_not_affect(fresh):
     assert fresh.planned() == {}
 
 
+def test_graphs_and_diagrams_that_are_not_kept_are_deleted_after_use(fresh, finished):
+    fresh.set("keep", [])
+    fresh.run()
+    folder = fresh.folder / "results"
+    # nor is there a hidden name that would hold their space
+    assert not [p for name in ("graph", "diagram") for p in (folder / name).rglob("*.h5*")]
+    found = results(fresh)
+    assert found == {
+        name: content
+        for name, content in finished.results.items()
+        if not name.startswith(("graph/", "diagram/"))
+    }
+    assert fresh.planned() == {}
+    assert fresh.ask("fresh").returncode == 0
+    vectors = {path: path.stat().st_ino for path in folder.glob("vector/*/*/*/seed_0.h5")}
+    # a vector needs the diagrams, and these the graphs
+    fresh.set("vector.heat.n_bins", 30)
+    planned = fresh.planned()
+    assert {planned[name] for name in ("build_graph", "compute_diagram")} == {1}
+    assert "train_network" not in planned
+    fresh.set("vector.heat.n_bins", 20)
+    # options of a stage whose files are gone are remembered
+    fresh.set("graph.zeta", 1.0e-5)
+    assert fresh.planned()["compute_diagram"] == 1
+    fresh.set("graph.zeta", 1.0e-6)
+    fresh.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"])
+    fresh.run()
+    assert {path: path.stat().st_ino for path in vectors} == vectors
+    after = results(fresh)
+    kept = [name for name in found if name.startswith("vector/")]
+    assert {name: after[name] for name in kept} == {name: found[name] for name in kept}
+    assert not [p for name in ("graph", "diagram") for p in (folder / name).rglob("*.h5*")]
+
+
 def test_several_data_sets_have_a_control_and_a_null(fresh):
     digits = {"labels": [2], "batch_size": 128, "epochs": 1, "test_share": 0.2, "split_seed": 0}
     fresh.set("dataset.digits_b", {**digits, "kind": "digits", "split_seed": 1})
@@ -279,6 +313,8 @@ def test_several_data_sets_have_a_control_and_a_null(fresh):
     assert names == [f"{d}_input_order_{i}" for d in ("digits", "digits_b") for i in (1, 2)]
     for name in ("control/norms", "control/norm_ratios", "digits_b/untrained", "claims"):
         assert (fresh.folder / f"results/table/{name}.csv").read_text().count("\n") > 1
+    asked = fresh.ask("fresh")
+    assert asked.returncode == 0, asked.stdout
     null = {p.parent.name: p for p in fresh.folder.glob("results/network/digits_untrained/*/*.h5")}
     assert sorted(null) == ["input_order_1", "input_order_2", "width_8"]
     with h5py.File(null["width_8"]) as file:
@@ -317,6 +353,8 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
         assert np.isnan(file["matrix"][:2, 2]).all()
         assert 0 < file["matrix"][0, 1] < np.log(2)
         assert "classes" in file["reason"].asstr()[0, 2]
+    asked = fresh.ask("fresh")
+    assert asked.returncode == 0, asked.stdout
     fresh.set("distance.options", {"gbs": {"k": 7}})
     assert fresh.planned()["compute_distances"] == 1
     fresh.set("activation.probe_rows", 90)

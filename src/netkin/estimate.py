@@ -43,6 +43,14 @@ SECONDS = {
 """Seconds an edge takes in its stage, or in one comparison, five times what was measured."""
 PAIR_SECONDS = 0.2
 """Seconds that a measure takes on two networks of some hundred units and a thousand rows."""
+MARGIN = 3
+"""A request is three to five times what was measured."""
+START_SECONDS = 5
+"""What start-up takes on an idle machine."""
+STORED_BYTES = {"network": 4.0, "graph": 6.3, "diagram": 1.2}
+"""Bytes of a file on disk for each edge, measured on 152 trained networks of four data sets."""
+FILE_BYTES = 20_000
+"""What a file takes besides, attributes and HDF5's own tables."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,11 @@ class Need:
     def runtime(self, attempt: int) -> int:
         """Return the minutes of an attempt, counted from 1; each has twice those of the last."""
         return math.ceil(self.minutes) << (attempt - 1)
+
+
+def likely_minutes(asked: float) -> float:
+    """Return how long a job will likely run that asks for so many minutes, rounded up."""
+    return START_SECONDS / 60 + max(0.0, asked - 0.5 - START_MINUTES) / MARGIN
 
 
 def count_parameters(n_inputs: int, n_outputs: int, *, width: int, hidden_layers: int) -> int:

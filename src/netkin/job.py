@@ -4,10 +4,11 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from netkin import storage
 from netkin.errors import NetkinError
 
 
@@ -26,6 +27,7 @@ def run_each(
     *,
     log_path: str,
     each: Mapping[str, Sequence[str]],
+    forget: Iterable[str] = (),
     **arguments: Any,
 ) -> None:
     """Call a function once for each of several networks, in one job.
@@ -41,6 +43,9 @@ def run_each(
         See `run_job`.
     each : mapping
         Name of an argument -> its value for each network.
+    forget : iterable of str
+        Files that are deleted after use: when all networks are done, the hidden names that
+        would hold their space (see `netkin.storage.create`) go.
     **arguments
         What is the same for all.
     """
@@ -54,6 +59,8 @@ def run_each(
                 failures.append(str(error))
         if failures:
             raise NetkinError("; ".join(failures))
+        for path in forget:
+            storage.forget(path)
 
     run_job(call_all, log_path=log_path)
 

@@ -178,6 +178,11 @@ def restore(
     return intact
 
 
+def forget(path: str | os.PathLike[str]) -> None:
+    """Remove the second, hidden name of a file, whose space is then free once `path` is gone."""
+    _kept(path).unlink(missing_ok=True)
+
+
 def _content(file: h5py.File) -> str:
     """Return a digest of all arrays and attributes of a file but `NO_CONTENT`."""
     digest = hashlib.blake2b(digest_size=8)

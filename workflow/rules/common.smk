@@ -71,6 +71,16 @@ for overwritten in (
             overwritten.setdefault(f"{rule_name}_{part}", overwritten[rule_name])
 
 
+def how_stored(stage):
+    """Return "kept" or "temporary", for the files of a stage."""
+    return "kept" if stage in study.config.keep else "temporary"
+
+
+def kept_or_temporary(stage, paths):
+    """Return outputs of a stage, marked for deletion after use where it is not kept."""
+    return paths if how_stored(stage) == "kept" else temp(paths)
+
+
 def grid(comparison):
     """Return name, index, group and value of the networks of a comparison, in order."""
     return [

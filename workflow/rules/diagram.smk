@@ -19,10 +19,13 @@ for dataset, bundle, variants in study.bundles():
                 variant=variants,
             ),
         output:
-            expand(
-                "results/diagram/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
+            kept_or_temporary(
+                "diagram",
+                expand(
+                    "results/diagram/{dataset}/{variant}/seed_{{seed}}.h5",
+                    dataset=dataset,
+                    variant=variants,
+                ),
             ),
         log:
             f"logs/compute_diagram/{bundle}/seed_{{seed}}.log",
@@ -34,6 +37,8 @@ for dataset, bundle, variants in study.bundles():
         resources:
             mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
             runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
+            # how long the files stay is no part of their content
+            stored=how_stored("diagram"),
         params:
             engine=study.config.diagram.engine,
             max_dimension=study.config.diagram.max_dimension,

@@ -19,10 +19,13 @@ for dataset, bundle, variants in study.bundles():
                 variant=variants,
             ),
         output:
-            expand(
-                "results/graph/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
+            kept_or_temporary(
+                "graph",
+                expand(
+                    "results/graph/{dataset}/{variant}/seed_{{seed}}.h5",
+                    dataset=dataset,
+                    variant=variants,
+                ),
             ),
         log:
             f"logs/build_graph/{bundle}/seed_{{seed}}.log",
@@ -34,6 +37,8 @@ for dataset, bundle, variants in study.bundles():
         resources:
             mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
             runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
+            # how long the files stay is no part of their content
+            stored=how_stored("graph"),
         params:
             options=study.config.graph.model_dump(),
             code=code_digest(build_graph),

@@ -283,6 +283,7 @@ rule tabulate_costs:
         [path for comparison in study.comparisons for path in summaries(comparison)],
     output:
         csv="results/table/costs.csv",
+        use="results/table/use.csv",
         html=report(
             "results/table/costs.html",
             caption="../report/costs.rst",
@@ -300,7 +301,7 @@ rule tabulate_costs:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        title="Run time and peak memory of each rule",
+        title="Run time and memory of each rule",
         rules=[rule_name for rule_name, _ in BENCHMARKS],
         benchmarks=[path for _, path in BENCHMARKS],
         code=code_digest(tabulate_costs),

@@ -6,6 +6,7 @@ if __name__ == "__main__":
         build_graph,
         log_path=snakemake.log[0],
         each={"network_path": list(snakemake.input), "graph_path": list(snakemake.output)},
+        forget=list(snakemake.output) if snakemake.resources.stored == "temporary" else [],
         code=snakemake.params.code,
         **snakemake.params.options,
     )

@@ -6,6 +6,7 @@ if __name__ == "__main__":
         compute_diagram,
         log_path=snakemake.log[0],
         each={"graph_path": list(snakemake.input), "diagram_path": list(snakemake.output)},
+        forget=list(snakemake.output) if snakemake.resources.stored == "temporary" else [],
         engine=snakemake.params.engine,
         max_dimension=snakemake.params.max_dimension,
         code=snakemake.params.code,

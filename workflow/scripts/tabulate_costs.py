@@ -8,6 +8,7 @@ if __name__ == "__main__":
         benchmark_paths=snakemake.params.benchmarks,
         rules=snakemake.params.rules,
         csv_path=snakemake.output.csv,
+        use_path=snakemake.output.use,
         html_path=snakemake.output.html,
         title=snakemake.params.title,
     )

@@ -79,13 +79,7 @@ def compute_distances(
     wanted: dict[str, tuple[str, dict[str, Any]]] = {}
     for measure, path in zip(measures, distance_paths, strict=True):
         made_by: dict[str, Any] = {
-            "parameters": {
-                "measure": measure,
-                "networks": list(networks),
-                "options": dict(options.get(measure, {})),
-                "reading": dict(reading or {}),
-                "calibration": _calibration_of(measure, calibration),
-            },
+            "parameters": parameters_of(measure, networks, options, reading, calibration),
             "code": (codes or {}).get(measure, ""),
             "inputs": [*input_paths, *([dataset_path] if dataset_path else [])],
         }
@@ -122,6 +116,23 @@ def compute_distances(
         )
     for name, (path, made_by) in wanted.items():
         _write(path, name, matrices[name], nulls.get(name, {}), networks, made_by)
+
+
+def parameters_of(
+    measure: str,
+    networks: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]],
+    reading: Mapping[str, Any] | None,
+    calibration: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return what determines the file of one measure; arguments as in `compute_distances`."""
+    return {
+        "measure": measure,
+        "networks": list(networks),
+        "options": dict(options.get(measure, {})),
+        "reading": dict(reading or {}),
+        "calibration": _calibration_of(measure, calibration),
+    }
 
 
 def _calibration_of(measure: str, wanted: Mapping[str, Any] | None) -> dict[str, Any]:

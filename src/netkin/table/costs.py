@@ -1,9 +1,22 @@
-"""The table of run times and memory."""
+"""The tables of run times and memory, and of what jobs asked for against what they used."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from netkin.table.write import write_table
+from netkin.table.use import asked_for, use_by_rule, with_accounting
+from netkin.table.write import Section, write_csv, write_page
+
+COSTS = (
+    "Wall-clock seconds and peak resident memory of the jobs of each rule, as Snakemake's "
+    "benchmark files have them; start-up of Python included."
+)
+USE = (
+    "The largest request of a rule, that of a profile included, against the largest use, and "
+    "the largest share that any job used of its own. Far below 1, a lower value under "
+    "set-resources in the profile lets jobs start sooner; near 1, the next job may die and be "
+    "sent again. A dash: too short to be sampled, or a benchmark file without requests."
+)
 
 
 def tabulate_costs(
@@ -11,24 +24,40 @@ def tabulate_costs(
     benchmark_paths: Sequence[str],
     rules: Sequence[str],
     csv_path: str,
+    use_path: str,
     html_path: str,
     title: str,
 ) -> None:
-    """Tabulate run time and peak memory per rule from Snakemake's benchmark files.
+    """Tabulate time, memory and requests per rule from Snakemake's benchmark files.
 
     A job too short to be sampled has no memory figure and is left out of it; so is a job
-    whose benchmark file is gone.
+    whose benchmark file is gone. Where Slurm keeps accounts in which the jobs of the working
+    folder are found, they stand beside the use.
+
+    Parameters
+    ----------
+    benchmark_paths, rules : sequences of str
+        A benchmark file and the rule of its job, for each job.
+    csv_path, use_path : str
+        The table of costs, and that of requests and use.
+    html_path, title : str
+        The page of both.
     """
     import pandas as pd
 
-    frames = [
-        pd.read_csv(path, sep="\t", na_values="-").assign(rule=rule)
+    found = [
+        (Path(path), rule)
         for path, rule in zip(benchmark_paths, rules, strict=True)
         if Path(path).is_file()
     ]
+    frames = [
+        # quotes of the extended columns are Python's
+        pd.read_csv(path, sep="\t", na_values="-", quoting=csv.QUOTE_NONE).assign(rule=rule)
+        for path, rule in found
+    ]
     everything = pd.concat(frames, ignore_index=True)
     grouped = everything.groupby("rule", sort=False)
-    table = pd.DataFrame(
+    costs = pd.DataFrame(
         {
             "jobs": grouped.size(),
             "seconds_total": grouped["s"].sum(),
@@ -38,12 +67,29 @@ def tabulate_costs(
             "peak_memory_MiB": grouped["max_rss"].max(),
         }
     ).reset_index()
-    write_table(
-        table,
-        csv_path=csv_path,
-        html_path=html_path,
-        title=title,
-        note="Wall-clock seconds and peak resident memory of the jobs of each rule, as Snakemake's "
-        "benchmark files have them; start-up of Python included.",
-        decimals={name: 1 for name in table.columns if name not in ("rule", "jobs")},
+    # older benchmark files have no such column
+    named = everything["resources"] if "resources" in everything else [None] * len(everything)
+    requests = pd.DataFrame(map(asked_for, named), columns=["asked_MiB", "asked_minutes"])
+    use, said = with_accounting(
+        use_by_rule(everything.join(requests)),
+        since=min(
+            path.stat().st_mtime - frame["s"].sum()
+            for (path, _), frame in zip(found, frames, strict=True)
+        ),
+        folder=Path.cwd(),
     )
+    write_csv(costs, csv_path)
+    write_csv(use, use_path)
+    write_page(
+        [
+            Section(COSTS, costs, dict.fromkeys(costs.columns[2:], 1)),
+            Section(f"{USE} {said}", use, _decimals(use.columns), "Requested against used"),
+        ],
+        html_path,
+        title=title,
+    )
+
+
+def _decimals(columns: Sequence[str]) -> dict[str, int]:
+    shares = {name: 3 for name in columns if name.endswith("share_used")}
+    return shares | {name: 1 for name in columns if name.endswith(("MiB", "minutes"))}

@@ -1,0 +1,121 @@
+"""What Slurm's accounting says of the jobs of a run."""
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netkin.errors import NetkinError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIELDS = ("JobID", "WorkDir", "State", "ElapsedRaw", "MaxRSS", "Comment")
+"""Fields of sacct. The comment comes last: it alone is free text."""
+SECONDS_ALLOWED = 60
+
+
+def read_accounting(rules: Sequence[str], *, since: float, folder: Path) -> "pd.DataFrame":
+    """Ask Slurm for the jobs of a working folder, and return what it saw by rule.
+
+    Parameters
+    ----------
+    rules, folder
+        See `jobs_by_rule`.
+    since : float
+        Begin of the first job, in seconds since 1970.
+
+    Raises
+    ------
+    NetkinError
+        There is no Slurm, it keeps no accounts, it does not answer, or it knows no job of
+        this folder.
+    """
+    if shutil.which("sacct") is None:
+        raise NetkinError("there is no Slurm here (no command sacct).")
+    begin = datetime.fromtimestamp(since).strftime("%Y-%m-%dT%H:%M:%S")
+    command = ["sacct", "--noheader", "--parsable2", "--units=M", f"--starttime={begin}"]
+    try:
+        done = subprocess.run(
+            [*command, f"--format={','.join(FIELDS)}"],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_ALLOWED,
+        )
+    except subprocess.TimeoutExpired:
+        raise NetkinError(f"sacct did not answer within {SECONDS_ALLOWED} s.") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise NetkinError(f"sacct says '{said[-1]}'.")
+    seen = jobs_by_rule(done.stdout, rules, folder)
+    if seen.empty:
+        raise NetkinError(
+            "Slurm's accounts have no job of this folder with a comment that names its rule "
+            "(the cluster needs AccountingStoreFlags=job_comment)."
+        )
+    return seen
+
+
+def jobs_by_rule(text: str, rules: Sequence[str], folder: Path) -> "pd.DataFrame":
+    """Return what the lines of sacct say of the rules of a run.
+
+    Parameters
+    ----------
+    text : str
+        Lines of `FIELDS` separated by ``|``: one for each job, with its comment, and one for
+        each of its steps, with the memory.
+    rules : sequence of str
+        Names of rules. The comment of a job is ``rule_NAME_wildcards_...``; a rule of several
+        networks adds the data set and a number to its name.
+    folder : Path
+        Where the run works; jobs of other folders are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``rule``, ``slurm_MiB`` (largest resident memory of a step, NaN if never sampled),
+        ``slurm_minutes`` (longest) and ``slurm_states``, such as ``COMPLETED 5, TIMEOUT 1``.
+    """
+    import pandas as pd
+
+    jobs: dict[str, dict[str, object]] = {}
+    memory: dict[str, float] = {}
+    for line in text.splitlines():
+        fields = dict(zip(FIELDS, line.split("|", len(FIELDS) - 1), strict=True))
+        number, _, step = fields["JobID"].partition(".")
+        size = re.fullmatch(r"([\d.]+)M", fields["MaxRSS"])
+        if size:
+            memory[number] = max(float(size[1]), memory.get(number, 0.0))
+        rule = None if step else _rule_of(fields["Comment"], rules)
+        if rule is not None and Path(fields["WorkDir"]).resolve() == folder.resolve():
+            jobs[number] = {"rule": rule, **_seen(fields)}
+    columns = ["rule", "slurm_MiB", "slurm_minutes", "slurm_states"]
+    frame = pd.DataFrame(
+        [job | {"slurm_MiB": memory.get(number)} for number, job in jobs.items()],
+        columns=[*columns[:3], "state"],
+    )
+    grouped = frame.astype({"slurm_MiB": float, "slurm_minutes": float}).groupby("rule", sort=False)
+    rows = [
+        [rule, part["slurm_MiB"].max(), part["slurm_minutes"].max(), _counted(part["state"])]
+        for rule, part in grouped
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _rule_of(comment: str, rules: Sequence[str]) -> str | None:
+    """Return the rule of the longest name that a job's comment begins with."""
+    named = [rule for rule in rules if re.match(rf"rule_{rule}(_|$)", comment)]
+    return max(named, key=len, default=None)
+
+
+def _seen(fields: Mapping[str, str]) -> dict[str, object]:
+    # "CANCELLED by 0" is CANCELLED
+    return {"slurm_minutes": int(fields["ElapsedRaw"]) / 60, "state": fields["State"].split()[0]}
+
+
+def _counted(states: "pd.Series[str]") -> str:
+    return ", ".join(f"{state} {count}" for state, count in sorted(Counter(states).items()))

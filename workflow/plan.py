@@ -1,0 +1,31 @@
+"""Print what a run would take; nothing is run: python workflow/plan.py [SNAKEMAKE'S ARGUMENTS]."""
+
+import sys
+
+from jobs import jobs_to_do, rule_of
+
+from netkin.config import Study
+from netkin.plan import PlannedJob, describe
+
+
+def planned(job):
+    """Return what a job of Snakemake asks for."""
+
+    def number(name):
+        value = job.resources.get(name)
+        return value if isinstance(value, int | float) else 0
+
+    return PlannedJob(
+        rule=rule_of(job),
+        outputs=tuple(map(str, job.output)),
+        temporary=tuple(map(str, job.temp_output)),
+        cores=job.threads,
+        gpus=number("gpu"),
+        megabytes=number("mem_mb"),
+        minutes=number("runtime"),
+    )
+
+
+if __name__ == "__main__":
+    _, config, jobs = jobs_to_do(sys.argv[1:])
+    print(describe(Study(config), map(planned, jobs)))
