@@ -32,7 +32,7 @@ def network_and_dataset(job, index):
 
 def code_of(job, index):
     """Return the digest of the code of an output; that of a job of several measures is its own."""
-    if "codes" in job.params.keys():
+    if hasattr(job.params, "codes"):
         return job.params.codes[job.params.measures[index]]
     return job.params.code
 
