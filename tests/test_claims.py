@@ -193,7 +193,7 @@ def test_ours_stand_beside_the_published_numbers(tmp_path):
         comparisons=["mnist", "mnist"],
         grids={"mnist": GRID},
         epochs={"mnist": 7},
-        published_folder=str(folder),
+        published_paths=[str(folder / "groups.csv"), str(folder / "norms.csv")],
         norm_paths=[],
         title="T",
         **outputs,

@@ -2,8 +2,8 @@
 
     python docs/reproduction/collect.py STUDY_FOLDER
 
-STUDY_FOLDER is where the workflow ran, with `results/` in it. Nothing in README.md is typed by
-hand: its numbers are read from the tables, its text stands below.
+STUDY_FOLDER is where this very checkout ran, with `results/` in it. No number in README.md is
+typed by hand: they are read from the tables, and the text stands below.
 """
 
 import shutil
@@ -154,7 +154,7 @@ def page(study: Path, comparisons: list[str]) -> str:
 What `config/paper.yaml` with the smaller sizes of [config.yaml](config.yaml) gave, at commit
 `{git("rev-parse", "HEAD")}`, with {seeds} seeds. Written by [collect.py](collect.py) from the
 tables of
-the run; nothing here is typed by hand. All tables are in [tables](tables), all matrices (mean and
+the run; no number here is typed by hand. All tables are in [tables](tables), all matrices (mean and
 standard deviation over seeds) in [matrices](matrices).
 
 ```yaml
@@ -242,6 +242,8 @@ def main() -> None:
     """Collect and write."""
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
+    if git("status", "--porcelain"):
+        raise SystemExit("Commit first: the page names the commit that made the results.")
     study = Path(sys.argv[1])
     comparisons = collect(study)
     (HERE / "README.md").write_text(page(study, comparisons), encoding="utf-8")

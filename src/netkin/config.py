@@ -1,6 +1,7 @@
 """The study a config file describes: checked as a whole, then asked by the workflow."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,15 @@ class Study:
         groups = [{v.group for v in self.variants(dataset)} for dataset in self.datasets]
         control = sum("input_order" in found for found in groups) > 1
         return self.networks + [CONTROL] * control
+
+    @property
+    def has_norm_tables(self) -> bool:
+        """Whether the norms of control networks can be compared: pairs on several data sets."""
+        counts = [
+            sum(v.group == "input_order" for v in self.variants(dataset))
+            for dataset in self.datasets
+        ]
+        return CONTROL in self.comparisons and min(n for n in counts if n) > 1
 
     def compared(self, comparison: str) -> list[Cell]:
         """Return the networks of a comparison, in the order of its matrices."""
@@ -316,15 +326,19 @@ class Study:
         except NetkinError:
             return n_rows, n_inputs  # the job says that these are no images, with a log
 
-    def n_parameters(self, dataset: str, variant: str) -> int:
-        """Return how many weights and biases a network has."""
-        cell = self.variant(dataset, variant)
+    def n_classes(self, dataset: str, variant: str) -> int:
+        """Return how many classes a network knows."""
         classes = CLASSES[self.dataset(dataset).kind]
         if isinstance(classes, str):
             classes = len(getattr(self.dataset(dataset), classes))
+        return self.variant(dataset, variant).n_labels or classes
+
+    def n_parameters(self, dataset: str, variant: str) -> int:
+        """Return how many weights and biases a network has."""
+        cell = self.variant(dataset, variant)
         return estimate.count_parameters(
             self.shape(dataset)[1],
-            cell.n_labels or classes,
+            self.n_classes(dataset, variant),
             width=cell.width,
             hidden_layers=cell.hidden_layers,
         )
@@ -381,11 +395,13 @@ class Study:
         how = self.calibration(source)
         rounds = 1 + how.get("permutations", 0) + how.get("resamples", 0)
         n_rows = self.config.activation.probe_rows
+        widths = [self.variant(comparison, cell.variant).width for cell in cells]
         if source == "prediction":
-            n_rows = self.shape(comparison)[0]
+            n_rows = math.ceil(estimate.TEST_SHARE * self.shape(comparison)[0])
+            widths = [self.n_classes(comparison, cell.variant) for cell in cells]
+            return estimate.comparing_rows(n_rows, widths, n_measures=len(measures), square=False)
         if source == "model":
             n_rows += TRAINING_ROWS
-        widths = [self.variant(comparison, cell.variant).width for cell in cells]
         return estimate.comparing_rows(n_rows, widths, n_measures=len(measures) * rounds)
 
     def need_of_layers(self, dataset: str, pair: tuple[str, str]) -> Need:

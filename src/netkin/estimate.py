@@ -43,6 +43,8 @@ SECONDS = {
 """Seconds an edge takes in its stage, or in one comparison, five times what was measured."""
 PAIR_SECONDS = 0.2
 """Seconds that a measure takes on two networks of some hundred units and a thousand rows."""
+TEST_SHARE = 0.2
+"""Share of rows that are kept for testing; no loader keeps more."""
 MARGIN = 3
 """A request is three to five times what was measured."""
 START_SECONDS = 5
@@ -195,7 +197,9 @@ def comparing(n_edges: Sequence[int], n_measures: int = 1, *, vectors: bool) -> 
     )
 
 
-def comparing_rows(n_rows: int, widths: Sequence[int], *, n_measures: int) -> Need:
+def comparing_rows(
+    n_rows: int, widths: Sequence[int], *, n_measures: int, square: bool = True
+) -> Need:
     """Return what matrices of measures need that compare what networks make of rows.
 
     Parameters
@@ -206,9 +210,12 @@ def comparing_rows(n_rows: int, widths: Sequence[int], *, n_measures: int) -> Ne
         Values that each network has for a row.
     n_measures : int
         How many matrices, each permutation or resample counted as one.
+    square : bool
+        Whether matrices of rows by rows are kept.
     """
     # up to ten matrices of a network's values and six of rows by rows are kept; beyond
     # `netkin.distance.representational.representation.KEPT_ROWS` these are not
-    megabytes = 1e-6 * 8 * (10 * n_rows * sum(widths) + 6 * min(n_rows, 4000) ** 2 * len(widths))
+    kept = 6 * min(n_rows, 4000) ** 2 * len(widths) if square else 0
+    megabytes = 1e-6 * 8 * (10 * n_rows * sum(widths) + kept)
     pairs = len(widths) * (len(widths) + 1) / 2
     return Need(2 * START_MB + megabytes, START_MINUTES + PAIR_SECONDS * n_measures * pairs / 60)

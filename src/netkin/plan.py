@@ -7,11 +7,9 @@ from pathlib import PurePath
 from netkin import estimate
 from netkin.config import Study
 from netkin.dataset import SHAPES
-from netkin.estimate import FILE_BYTES, STORED_BYTES
+from netkin.estimate import FILE_BYTES, STORED_BYTES, TEST_SHARE
 from netkin.vector import VECTORISERS
 
-TEST_SHARE = 0.2
-"""Share of rows that are predicted; no loader keeps more for testing."""
 IMAGE_SHARE = 0.3
 """What compression leaves of a vector of two axes."""
 

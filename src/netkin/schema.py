@@ -281,7 +281,13 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
             if right["study"]["variants"] != "all":
                 errors += _check_variants(right, of_dataset)
             if "distance" in right:
-                names = dict.fromkeys(name for found in of_dataset.values() for name in found)
+                chosen = right["study"]["variants"]
+                names = dict.fromkeys(
+                    name
+                    for found in of_dataset.values()
+                    for name in found
+                    if chosen == "all" or name in chosen
+                )
                 errors += [
                     f"distance.layers: found {name!r}. Allowed: {_listed(names)}."
                     f"{did_you_mean(name, names)}"
@@ -309,6 +315,13 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
                 f"vector.range: found [{low}, {high}], which ends before diagram.infinity_value "
                 f"({right['diagram']['infinity_value']}); every infinite interval would leave "
                 "the sampling."
+            )
+    if "distance" in right and right["distance"]["layers"]:
+        chosen = right["distance"]["measures"]
+        if not any({name, MEASURES[name].family} & set(chosen) for name in CALIBRATED):
+            errors.append(
+                f"distance.layers: found {right['distance']['layers']}, but distance.measures has "
+                "no representational measure to compare layers by. Add one, such as cka."
             )
     if {"distance", "activation"} <= set(right):
         stored = right["activation"]["layers"]

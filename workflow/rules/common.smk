@@ -158,6 +158,7 @@ def benchmarks_of_stages():
         "vector": {"vectorise_diagram": "{vector}/{bundle}/seed_{seed}"},
         "distance": {
             "compute_distances": "{comparison}/{group}/seed_{seed}",
+            "compare_layers": "{pair}/seed_{seed}",
             "summarise_distances": "{comparison}/{measure}",
         },
     }
@@ -178,6 +179,12 @@ def benchmarks_of_stages():
                     vector=study.needed_vectors(),
                     comparison=dataset,
                     measure=study.measures_of(dataset),
+                    pair=[
+                        f"{dataset}/{a}/{b}"
+                        for a, b in (
+                            study.layer_pairs(dataset) if dataset in study.datasets else []
+                        )
+                    ],
                     group=[
                         group
                         for group, source, _ in study.measure_groups()

@@ -13,10 +13,12 @@ from netkin.table.norms import tabulate_norms
 from netkin.table.reproduction import tabulate_reproduction
 from netkin.table.untrained import tabulate_untrained
 
-# only with control networks of several data sets; they cost graphs, but no homology
-NORM_TABLES = [f"results/table/{CONTROL}/norms.csv", f"results/table/{CONTROL}/norm_ratios.csv"] * (
-    CONTROL in study.comparisons
-)
+# only with pairs of control networks on several data sets; they cost graphs, but no homology
+NORM_TABLES = [
+    f"results/table/{CONTROL}/{name}.csv"
+    for name in ("norms", "norm_ratios")
+    if study.has_norm_tables
+]
 # the claims are about trained networks
 JUDGED = [comparison for comparison in study.comparisons if comparison not in study.untrained]
 PUBLISHED = f"{workflow.basedir}/resources/published"
@@ -29,7 +31,10 @@ rule tables:
             dataset=study.datasets,
             kind=["accuracy", "neural_persistence"] + ["untrained"] * bool(study.untrained),
         ),
-        expand("results/table/{comparison}/groups.csv", comparison=study.comparisons),
+        expand(
+            "results/table/{comparison}/groups.csv",
+            comparison=[c for c in study.comparisons if study.measures_of(c)],
+        ),
         NORM_TABLES,
         "results/table/reproduction.csv",
         "results/table/measures.csv",
@@ -94,7 +99,7 @@ rule tabulate_neural_persistence:
         variants=lambda wildcards: [
             v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
         ],
-        order=2.0,
+        order=study.measure_options("neural_persistence")["order"],
         grid=lambda wildcards: grid(wildcards.dataset),
         code=code_digest(tabulate_neural_persistence),
     script:
@@ -196,6 +201,7 @@ rule tabulate_reproduction:
     input:
         distances=[path for comparison in JUDGED for path in distances_of(comparison)],
         norms=NORM_TABLES,
+        published=[f"{PUBLISHED}/groups.csv", f"{PUBLISHED}/norms.csv"],
     output:
         csv="results/table/reproduction.csv",
         claims="results/table/claims.csv",
@@ -220,7 +226,6 @@ rule tabulate_reproduction:
         comparisons=[comparison for comparison in JUDGED for _ in distances_of(comparison)],
         grids={comparison: grid(comparison) for comparison in JUDGED},
         epochs={dataset: study.dataset(dataset).epochs for dataset in study.datasets},
-        published=PUBLISHED,
         code=code_digest(tabulate_reproduction),
     script:
         "../scripts/tabulate_reproduction.py"

@@ -9,7 +9,7 @@ if __name__ == "__main__":
         comparisons=snakemake.params.comparisons,
         grids=snakemake.params.grids,
         epochs=snakemake.params.epochs,
-        published_folder=snakemake.params.published,
+        published_paths=list(snakemake.input.published),
         norm_paths=list(snakemake.input.norms),
         csv_path=snakemake.output.csv,
         claims_path=snakemake.output.claims,

@@ -109,7 +109,8 @@ def null_matrices(
     found: dict[str, dict[str, Array]] = {}
     for name, measure in measures.items():
         found[name] = {part: np.full((n, n), np.nan) for part in ("mean", "calibrated", "p_value")}
-        for i, j in np.argwhere(np.isfinite(values[name]).all(axis=2)):
+        defined = np.isfinite(values[name]).all(axis=2) & np.isfinite(scores[name])
+        for i, j in np.argwhere(defined):
             null = null_of_values(measure, float(scores[name][i, j]), values[name][i, j])
             for a, b in {(i, j), (j, i)} if measure.symmetric else {(i, j)}:
                 for part, matrix in found[name].items():

@@ -188,6 +188,8 @@ def _write(
         file.attrs["measure"] = measure
         file.attrs["family"] = entry.family
         file.attrs["orientation"] = entry.orientation
+        calibration = made_by["parameters"]["calibration"]
+        file.attrs["permutations"] = calibration.get("permutations", 0)
         file.attrs["seconds"] = found.cost.seconds
         file.attrs["peak_mib"] = found.cost.peak_mib
         file["matrix"] = found.values

@@ -33,6 +33,8 @@ class Distances:
         ``mean``, ``calibrated`` and ``p_value`` as in
         `netkin.distance.representational.null.Null`, NaN where undefined; ``low`` and ``high``,
         the bootstrap interval. Without what the study did not ask for.
+    permutations : int
+        How many the null rests on.
     """
 
     matrix: NDArray[np.float64]
@@ -44,6 +46,7 @@ class Distances:
     seconds: float = np.nan
     peak_mib: float = np.nan
     null: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    permutations: int = 0
 
 
 def read_distances(path: str | os.PathLike[str]) -> Distances:
@@ -74,6 +77,7 @@ def read_distances(path: str | os.PathLike[str]) -> Distances:
             seconds=float(file.attrs.get("seconds", np.nan)),
             peak_mib=float(file.attrs.get("peak_mib", np.nan)),
             null={str(name): values[:] for name, values in file.get("null", {}).items()},
+            permutations=int(file.attrs.get("permutations", 0)),
         )
 
 

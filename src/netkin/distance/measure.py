@@ -83,7 +83,7 @@ class Measure:
     citation: str = field(default="", metadata={"inert": True})
     orientation: Literal["down", "up"] = "down"
     symmetric: bool = True
-    range: tuple[float, float] = field(default=(0.0, math.inf), metadata={"inert": True})
+    range: tuple[float, float] = (0.0, math.inf)
     invariances: tuple[Invariance, ...] = field(default=(), metadata={"inert": True})
     paired: bool = True
 

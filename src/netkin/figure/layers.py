@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from netkin.distance.layers import LayerDistances
-from netkin.figure.style import STYLE, UNDEFINED_COLOUR, colours
+from netkin.figure.style import STYLE, UNDEFINED_COLOUR, colours, turned
 
 
 def draw_layers(
@@ -20,7 +20,7 @@ def draw_layers(
 ) -> Figure:
     """Draw the layers of one network (rows) against those of the other (columns).
 
-    Every measure has a colour scale of its own; dark is alike in all.
+    Every measure has a colour scale of its own; the first colour of the map is alike in all.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def draw_layers(
         for ax in axes.flat[len(panels) :]:
             ax.set_axis_off()
         for ax, panel in zip(axes.flat, panels, strict=False):
-            turned = f"{colour_map}_r" if panel.orientation == "up" else colour_map
-            mesh = ax.pcolormesh(panel.matrix, cmap=colours(turned))
+            name = turned(colour_map) if panel.orientation == "up" else colour_map
+            mesh = ax.pcolormesh(panel.matrix, cmap=colours(name))
             ax.set_facecolor(UNDEFINED_COLOUR)
             ax.invert_yaxis()
             for ticks, layers in ((ax.set_xticks, panel.layers_b), (ax.set_yticks, panel.layers_a)):

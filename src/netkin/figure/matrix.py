@@ -12,7 +12,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from netkin.figure.style import GROUP_TITLES, STYLE, UNDEFINED_COLOUR, colours
+from netkin.figure.style import GROUP_TITLES, STYLE, UNDEFINED_COLOUR, colours, turned
 from netkin.grid import group_bounds
 
 
@@ -55,8 +55,7 @@ def draw_distance_matrix(panel: Panel, *, colour_map: str = "viridis") -> Figure
     least, largest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if least == largest:
         least = largest - 1.0
-    turned = colour_map.removesuffix("_r") if colour_map.endswith("_r") else f"{colour_map}_r"
-    return _single(panel, turned, least, largest, "similarity, mean over seeds")
+    return _single(panel, turned(colour_map), least, largest, "similarity, mean over seeds")
 
 
 def draw_deviation_matrix(panel: Panel, *, colour_map: str = "magma") -> Figure:

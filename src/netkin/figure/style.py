@@ -48,6 +48,11 @@ def colours(name: str) -> matplotlib.colors.Colormap:
     return matplotlib.colormaps[name].with_extremes(bad=UNDEFINED_COLOUR)
 
 
+def turned(name: str) -> str:
+    """Return the name of a colour map with its ends exchanged."""
+    return name.removesuffix("_r") if name.endswith("_r") else f"{name}_r"
+
+
 def save_figure(figure: Figure, figure_paths: Sequence[str], *, dpi: int) -> None:
     """Write a figure to every path, in the format of its suffix, whole or not at all."""
     with matplotlib.rc_context(STYLE):

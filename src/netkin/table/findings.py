@@ -61,7 +61,7 @@ def shown(readings: Sequence[Reading], agreements: Sequence[Agreement]) -> list[
     sentences = []
     for name, phrases in _ASKED.items():
         if by_quantity[name]:
-            leader = "" if name in WITHOUT_BEST else _leader(by_quantity[name])
+            leader = _leader(by_quantity[name]) if QUANTITIES[name].best else ""
             sentences.append(_tally(by_quantity[name], *phrases) + leader)
     for name in ("design", "groups"):
         sentences += _training(by_quantity[name])
@@ -91,8 +91,6 @@ _ASKED = {
     "jensen_shannon": ("Divergence, for measures not made of answers", *_FOLLOW),
 }
 """Question -> what it is about, and in words a value above chance and below."""
-WITHOUT_BEST = ("width", "depth", "labels")
-"""Questions without a best answer."""
 
 
 def limits(readings: Sequence[Reading], n_seeds: int, datasets: Sequence[str]) -> list[str]:

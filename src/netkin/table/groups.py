@@ -32,6 +32,7 @@ def tabulate_groups(
     for path, measure in zip(summary_paths, measures, strict=True):
         summary = read_summary(path)
         matrix = summary.normalised("mean")
+        matrix = (matrix + matrix.T) / 2  # of a measure that is not symmetric both directions
         for group in groups:
             members = [
                 summary.networks.index(n)
@@ -44,6 +45,7 @@ def tabulate_groups(
             rows.append(
                 {
                     "measure": measure,
+                    "alike": "small" if summary.orientation == "down" else "large",
                     "group": group,
                     "pairs": len(defined),
                     "mean": defined.mean() if defined.size else np.nan,
@@ -56,6 +58,7 @@ def tabulate_groups(
         html_path=html_path,
         title=title,
         note="Distances between the networks of one experiment group, as a share of the largest "
-        "mean distance on this data set. Pairs for which a measure is not defined are left out.",
+        "mean distance on this data set, and similarities as they are: the column alike says "
+        "which values mean alike. Pairs for which a measure is not defined are left out.",
         decimals={"mean": 4, "deviation": 4},
     )

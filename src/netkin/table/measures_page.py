@@ -198,7 +198,7 @@ def _look(reading: Reading) -> str:
     quantity = QUANTITIES[reading.quantity]
     end = quantity.bounds[1] if side == ABOVE else quantity.bounds[0]
     depth = 0.06 + 0.34 * abs(reading.interval.mean - reading.chance) / abs(end - reading.chance)
-    is_good = (side == ABOVE) == (quantity.best == "largest")
+    is_good = (side == ABOVE) == (quantity.best != "smallest")
     colour = "0, 114, 178" if is_good else "213, 94, 0"
     return f' style="background: rgba({colour}, {depth:.2f})"'
 

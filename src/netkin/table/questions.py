@@ -166,6 +166,8 @@ def _null(compared: Compared, measure: str, seed: int, *, part: str) -> One:
     values = values[np.isfinite(values)]
     if not values.size:
         return One(np.nan, 0)
+    if part == "p_value" and 1 / (1 + found.permutations) > SIGNIFICANT:
+        return One(np.nan, 0)  # so few permutations tell nothing apart
     number = np.median(values) if part == "calibrated" else (values <= SIGNIFICANT).mean()
     return One(float(number), pairs_of(compared.matrix(measure, seed)).size)
 
@@ -210,10 +212,10 @@ QUANTITIES: dict[str, Quantity] = {
         best="smallest",
         bounds=(0.0, 1.0),
     ),
-    "width": Quantity(partial(_growth, group="width"), "width", _GROWS.format("width")),
-    "depth": Quantity(partial(_growth, group="layers"), "depth", _GROWS.format("depth")),
+    "width": Quantity(partial(_growth, group="width"), "width", _GROWS.format("width"), best=""),
+    "depth": Quantity(partial(_growth, group="layers"), "depth", _GROWS.format("depth"), best=""),
     "labels": Quantity(
-        partial(_growth, group="labels"), "labels", _GROWS.format("the number of labels")
+        partial(_growth, group="labels"), "labels", _GROWS.format("the number of labels"), best=""
     ),
     "performance_difference": Quantity(
         partial(_follows, reference="performance_difference"),
@@ -264,7 +266,7 @@ QUANTITIES: dict[str, Quantity] = {
         "seconds",
         "Processor time of one matrix.",
         asked_of="both",
-        best="smallest",
+        best="",
         bounds=_POSITIVE,
         before_training=False,
     ),
@@ -273,7 +275,7 @@ QUANTITIES: dict[str, Quantity] = {
         "MiB",
         "Largest memory of the process meanwhile.",
         asked_of="both",
-        best="smallest",
+        best="",
         bounds=_POSITIVE,
         before_training=False,
     ),

@@ -4,9 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netkin.distance.file import Distances, read_distances
-from netkin.table.statistic import control_ratio, interval_over_seeds, pairs_of, rank_correlation
+from netkin.table.statistic import (
+    as_distances,
+    control_ratio,
+    interval_over_seeds,
+    pairs_of,
+    rank_correlation,
+)
 from netkin.table.write import write_table
 
 
@@ -45,11 +52,13 @@ def tabulate_untrained(
     rows = []
     for measure, found in pairs.items():
         correlation = interval_over_seeds(
-            [rank_correlation(after.matrix, before.matrix) for after, before in found],
+            [rank_correlation(_ordered(after), _ordered(before)) for after, before in found],
             least=-1,
             largest=1,
         )
-        shares = [_mean(before) / _mean(after) for after, before in found if _mean(after) > 0]
+        # a ratio of similarities says nothing: their 0 is not that of a network and itself
+        ratios = found if found[0][0].orientation == "down" else []
+        shares = [_mean(before) / _mean(after) for after, before in ratios if _mean(after) > 0]
         rows.append(
             {
                 "measure": measure,
@@ -58,8 +67,8 @@ def tabulate_untrained(
                 "low": correlation.low,
                 "high": correlation.high,
                 "untrained_to_trained": np.mean(shares) if shares else np.nan,
-                "control_ratio": _mean_ratio([after for after, _ in found], control),
-                "control_ratio_untrained": _mean_ratio([before for _, before in found], control),
+                "control_ratio": _mean_ratio([after for after, _ in ratios], control),
+                "control_ratio_untrained": _mean_ratio([before for _, before in ratios], control),
             }
         )
     write_table(
@@ -70,7 +79,7 @@ def tabulate_untrained(
         note="Correlation: Spearman's, of the distances after training with those before, with "
         "its 95 % interval over seeds; near 1, the measure sees the architecture rather than "
         "the training. Control ratio: mean distance of the control networks over that of all "
-        "other pairs.",
+        "other pairs; a dash for similarities, of which ratios say nothing.",
         decimals={
             "correlation": 3,
             "low": 3,
@@ -82,10 +91,14 @@ def tabulate_untrained(
     )
 
 
+def _ordered(distances: Distances) -> NDArray[np.float64]:
+    return as_distances(distances.matrix, distances.orientation)
+
+
 def _mean(distances: Distances) -> float:
-    pairs = pairs_of(distances.matrix)
+    pairs = pairs_of(_ordered(distances))
     return float(pairs.mean()) if pairs.size else np.nan
 
 
 def _mean_ratio(distances: Sequence[Distances], control: Sequence[int]) -> float:
-    return interval_over_seeds([control_ratio(one.matrix, control) for one in distances]).mean
+    return interval_over_seeds([control_ratio(_ordered(one), control) for one in distances]).mean
