@@ -31,7 +31,9 @@ def rules():
 
 def name_of(block):
     """Return the name of a rule, without the bundle of a rule made in a loop."""
-    return re.search(r"rule (\w+):|f\"(\w+)_\{bundle\}\"", block).expand(r"\1\2")
+    return re.search(r"rule (\w+):|f\"(\w+)_\{bundle\}\"|logs/(\w+)/\{place\}", block).expand(
+        r"\1\2\3"
+    )
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -174,6 +174,7 @@ class Config(_Section):
 
     study: StudySection
     networks_per_job: PositiveInt
+    trainings_per_job: PositiveInt
     data_folder: Annotated[str, Field(min_length=1)]
     dataset: Annotated[dict[str, Any], Field(min_length=1)]
     network: NetworkSection
