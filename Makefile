@@ -28,7 +28,7 @@ test: lint
 
 # the workflow on a Slurm of its own on this machine; installs Debian's packages where missing
 cluster-test: env
-	$(BIN)/python -m pytest tests/cluster --durations=5
+	$(BIN)/python -m pytest tests/cluster -n 2 --dist loadfile --durations=5
 
 lint: env
 	$(BIN)/ruff check .

@@ -354,6 +354,18 @@ def test_untrained_networks_are_the_trained_ones_before_training():
     assert {dataset for dataset, _, _ in study.bundles()} == set(study.networks)
 
 
+def test_bundles_hold_every_network_once_and_no_more_than_their_size():
+    study = two_datasets()
+    names = [v.name for v in study.variants("digits")]
+    for size in (None, 1, 7, 100):
+        bundles = study.bundles(size)
+        assert len({bundle for _, bundle, _ in bundles}) == len(bundles)
+        most = size or CONFIG["networks_per_job"]
+        assert max(len(variants) for _, _, variants in bundles) == min(most, len(names))
+        for dataset in study.networks:
+            assert [v for d, _, variants in bundles if d == dataset for v in variants] == names
+
+
 @pytest.mark.parametrize("name", ["control", "digits_untrained"])
 def test_names_of_netkins_own_results_are_no_ids(name):
     entry = {**CONFIG["dataset"]["digits"], "kind": "digits"}

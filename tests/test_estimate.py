@@ -94,6 +94,17 @@ def test_needs_follow_the_networks():
     assert vectors.megabytes < graphs.megabytes
 
 
+def test_a_job_that_trains_several_needs_the_memory_of_one_and_the_time_of_all():
+    paper = study(study={"datasets": ["mnist"]})
+    names = ["width_1024", "labels_2", "layers_10"]
+    each = [paper.need_of_training("mnist", name) for name in names]
+    together = paper.need_of_trainings("mnist", names)
+    assert together.megabytes == max(need.megabytes for need in each)
+    starts = 2 * estimate.START_MINUTES  # two of three
+    assert together.minutes == pytest.approx(sum(need.minutes for need in each) - starts)
+    assert paper.need_of_trainings("mnist", names[:1]) == each[0]
+
+
 def test_flagser_asks_for_more_than_the_exact_engine():
     needs = {
         engine: study(study={"datasets": ["mnist"]}, diagram={"engine": engine}).need_of_bundle(

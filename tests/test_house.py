@@ -32,7 +32,8 @@ def rules():
 
 def name_of(block):
     """Return the name of a rule, without the bundle of a rule made in a loop."""
-    return re.search(r"rule (\w+):|f\"(\w+)_\{(?:bundle|group)\}\"", block).expand(r"\1\2")
+    pattern = r"rule (\w+):|f\"(\w+)_\{(?:bundle|group)\}\"|logs/(\w+)/\{place\}"
+    return re.search(pattern, block).expand(r"\1\2\3")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

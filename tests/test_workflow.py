@@ -298,6 +298,23 @@ def test_graphs_and_diagrams_that_are_not_kept_are_deleted_after_use(fresh, fini
     assert not [p for name in ("graph", "diagram") for p in (folder / name).rglob("*.h5*")]
 
 
+def test_several_trainings_a_job_give_the_networks_of_one_each(fresh, finished):
+    fresh.set("trainings_per_job", 2)
+    networks = [name for name in finished.results if name.startswith("network/")]
+    targets = [f"results/{name}" for name in networks]
+    assert len(networks) == 3
+    fresh.run(*targets)
+    assert results(fresh) == {name: finished.results[name] for name in results(fresh)}
+    assert (fresh.folder / "logs/train_network/digits_2/seed_0.log").is_file()
+    inodes = {target: (fresh.folder / target).stat().st_ino for target in targets}
+    # another number of networks a job puts them back
+    fresh.set("trainings_per_job", 1)
+    fresh.run(*targets)
+    assert {target: (fresh.folder / target).stat().st_ino for target in targets} == inodes
+    for path in fresh.folder.glob("logs/train_network/digits/*/seed_0.log"):
+        assert "training on" not in path.read_text()
+
+
 def test_several_data_sets_have_a_control_and_a_null(fresh):
     digits = {"labels": [2], "batch_size": 128, "epochs": 1, "test_share": 0.2, "split_seed": 0}
     fresh.set("dataset.digits_b", {**digits, "kind": "digits", "split_seed": 1})

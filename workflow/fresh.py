@@ -43,7 +43,10 @@ MADE_BY = {
         [],  # the text of a user's files is in the content
     ),
     "extract_features": lambda job, index: ({**job.params.extraction, **device(job)}, job.input),
-    "train_network": lambda job, index: ({**job.params.training, **device(job)}, job.input),
+    "train_network": lambda job, index: (
+        {**of_network(job.params.trainings, index), **device(job)},
+        job.input,
+    ),
     "build_graph": lambda job, index: (job.params.options, [job.input[index]]),
     "compute_diagram": lambda job, index: (
         {"engine": job.params.engine, "max_dimension": job.params.max_dimension},

@@ -196,9 +196,12 @@ class Study:
         """Return the variants to run on a data set, in the order of the grid."""
         return list(self._variants[self.dataset_of(dataset)].values())
 
-    def bundles(self) -> list[tuple[str, str, list[str]]]:
-        """Return (data set, id of the bundle, variants) for the jobs of several networks."""
-        size = self.config.networks_per_job
+    def bundles(self, size: int | None = None) -> list[tuple[str, str, list[str]]]:
+        """Return (data set, id of the bundle, variants) for the jobs of several networks.
+
+        `size` is the most networks of a bundle, the config's `networks_per_job` by default.
+        """
+        size = size or self.config.networks_per_job
         found = []
         for dataset in self.networks:
             names = [variant.name for variant in self.variants(dataset)]
@@ -377,6 +380,10 @@ class Study:
             batch_size=section.batch_size,
             epochs=0 if dataset in self.untrained else section.epochs,
         )
+
+    def need_of_trainings(self, dataset: str, variants: Sequence[str]) -> Need:
+        """Return what a job needs that trains several networks."""
+        return estimate.in_turn([self.need_of_training(dataset, name) for name in variants])
 
     def need_of_bundle(self, stage: str, dataset: str, variants: Sequence[str]) -> Need:
         """Return what a job of several networks needs: ``graph``, ``diagram`` or ``vector``."""

@@ -137,6 +137,20 @@ def training(
     return Need(megabytes, START_MINUTES + seconds / 60)
 
 
+def in_turn(needs: Sequence[Need]) -> Need:
+    """Return what a job needs that does what several did, one after the other.
+
+    Parameters
+    ----------
+    needs : sequence of Need
+        What each needs in a job of its own; start-up is paid once.
+    """
+    return Need(
+        max(need.megabytes for need in needs),
+        START_MINUTES + sum(need.minutes - START_MINUTES for need in needs),
+    )
+
+
 def convolutions(n_inputs: int) -> tuple[int, int]:
     """Return how many features an extractor makes of an image, and by how many multiplications.
 

@@ -189,6 +189,7 @@ class Config(_Section):
 
     study: StudySection
     networks_per_job: PositiveInt
+    trainings_per_job: PositiveInt
     keep: list[Literal["graph", "diagram"]]
     data_folder: Annotated[str, Field(min_length=1)]
     dataset: Annotated[dict[str, Any], Field(min_length=1)]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -14,6 +15,33 @@ RUN_SECONDS = int(os.environ.get("NETKIN_TEST_SECONDS", "600"))
 """Longest run of a workflow here, on a machine that is not busy; none may hang."""
 EXTRACTOR = {"epochs": 1, "batch_size": 128}
 VARIANTS = ["width_8", "width_16", "labels_2"]
+HEAT = {
+    "compute_distances": 1,
+    "summarise_distances": 1,
+    "plot_distance_matrix": 1,
+    "plot_deviation_matrix": 1,
+    "plot_overview": 1,
+    "tabulate_groups": 1,
+    "tabulate_costs": 1,
+    "tabulate_reproduction": 1,
+}
+AFTER_TRAINING = {
+    "build_graph": 1,
+    "compute_diagram": 1,
+    "vectorise_diagram": 1,
+    **HEAT,
+    "plot_diagrams": 1,
+    "plot_training": 1,
+    "tabulate_accuracy": 1,
+    "tabulate_neural_persistence": 1,
+}
+EVERYTHING = {
+    "prepare_dataset": 1,
+    "extract_features": 1,
+    "train_network": 3,
+    **AFTER_TRAINING,
+}
+"""Rule -> number of its jobs: from distances on, from training on, and all of a run."""
 
 
 def small(checkout):
@@ -44,17 +72,19 @@ class ClusterCheckout(Checkout):
             *("--configfile", self.study.name),
         ]
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments):
         """Start Snakemake; its output goes to `said`."""
         with self.said.open("w") as output:
             return subprocess.Popen(
-                self.command(*arguments),
+                # should the tests be killed, it goes too
+                ["setpriv", "--pdeathsig", "KILL", *self.command(*arguments)],
                 cwd=self.folder,
                 env={**environment(), "SLURM_CONF": str(self.cluster.conf)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                **options,
+                # a test run in the background ignores interrupts, and what it starts would too
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     @property
@@ -84,7 +114,19 @@ def cluster(tmp_path_factory):
         text = f"no Slurm here, nothing of the cluster is tested: {reason}"
         pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
     with Cluster(tmp_path_factory.mktemp("slurm")) as running:
+        # its jobs outlive a test run that is terminated, unless that ends in order
+        signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))
         yield running
+
+
+@pytest.fixture(scope="session")
+def submitted(tmp_path_factory, cluster):
+    """A checkout whose study the cluster has run, and Slurm's records of it."""
+    checkout = ClusterCheckout(tmp_path_factory.mktemp("submitted") / "checkout", cluster)
+    before = {record["JobId"] for record in cluster.jobs()}
+    checkout.output = checkout.run()
+    checkout.records = [record for record in cluster.jobs() if record["JobId"] not in before]
+    return checkout
 
 
 @pytest.fixture(scope="session")

@@ -202,18 +202,21 @@ class Cluster:
         marks = {f"SLURM_CONF={self.conf}".encode()}
         if job is not None:
             marks.add(f"SLURM_JOB_ID={job}".encode())
-        for folder in Path("/proc").glob("[0-9]*"):
-            pid = int(folder.name)
+        for process in Path("/proc").glob("[0-9]*"):
             try:
-                text = (folder / "environ").read_bytes()
-                title = (folder / "cmdline").read_bytes()
+                inherited = marks <= set((process / "environ").read_bytes().split(b"\0"))
+                if inherited or (job is not None and self._is_step(process, job)):
+                    found.append(int(process.name))
             except OSError:
                 continue  # it has ended
-            is_step = job is not None and title.startswith(f"slurmstepd: [{job}.".encode())
-            inherited = marks <= set(text.split(b"\0"))
-            if pid != os.getpid() and (inherited or is_step):
-                found.append(pid)
-        return found
+        return [pid for pid in found if pid != os.getpid()]
+
+    def _is_step(self, process, job):
+        """Tell whether a process is Slurm's own that watches over a job of this cluster."""
+        if not (process / "cmdline").read_bytes().startswith(f"slurmstepd: [{job}.".encode()):
+            return False
+        # its environment is overwritten by its title; another cluster has jobs of this number too
+        return any(self.folder in file.readlink().parents for file in (process / "fd").iterdir())
 
     def ask(self, *command):
         """Return what one of Slurm's commands prints."""

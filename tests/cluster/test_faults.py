@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import RUN_SECONDS, VARIANTS, ClusterCheckout
+from tests.cluster.conftest import RUN_SECONDS, VARIANTS, ClusterCheckout, small
 from tests.cluster.slurm import wait_for
-from tests.test_workflow import content
+from tests.conftest import content, make_checkout
 
 DIAGRAMS = [f"results/diagram/digits/{variant}/seed_0.h5" for variant in VARIANTS]
 ONE = DIAGRAMS[:1]
@@ -28,9 +28,16 @@ def checkout(tmp_path_factory, cluster):
     return checkout
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The same diagrams, made without a cluster and three networks a job."""
+    checkout = small(make_checkout(tmp_path_factory.mktemp("undisturbed")))
+    checkout.run(*DIAGRAMS)
+    return checkout
+
+
 def assert_same(checkout, undisturbed, targets):
-    """A plain run completes, and what it leaves is what an undisturbed one does."""
-    checkout.run(*targets)
+    """Nothing is left to do, and what is there is what an undisturbed run leaves."""
     for target in targets:
         for stage in ("network", "graph", "diagram"):
             path = target.replace("diagram", stage, 1)
@@ -52,6 +59,10 @@ def running(cluster, known, rule, variant=""):
 
 def ids(cluster):
     return {record["JobId"] for record in cluster.jobs()}
+
+
+def state(cluster, job):
+    return next(record["JobState"] for record in cluster.jobs() if record["JobId"] == job)
 
 
 def end(process):
@@ -141,6 +152,7 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     assert (too_little["tres"]["mem"], enough["tres"]["mem"]) == ("100M", "1000M")
     log = checkout.folder / f"logs/slurm/rule_compute_diagram_digits_3/0/{too_little['JobId']}.log"
     assert re.search("memory limit|oom|kill", log.read_text(), re.IGNORECASE)
+    checkout.run(*DIAGRAMS)
     assert_same(checkout, undisturbed, DIAGRAMS)
 
 
@@ -151,7 +163,7 @@ def freeze(cluster, job):
             os.kill(pid, signal.SIGSTOP)
 
 
-def test_an_interrupted_snakemake_cancels_its_jobs(checkout, cluster, undisturbed):
+def test_an_interrupted_and_a_killed_snakemake_are_taken_up_again(checkout, cluster, undisturbed):
     (checkout.folder / ONE[0]).unlink(missing_ok=True)
     known = ids(cluster)
     process = checkout.start(*ONE)
@@ -161,13 +173,8 @@ def test_an_interrupted_snakemake_cancels_its_jobs(checkout, cluster, undisturbe
         process.wait(RUN_SECONDS)
     finally:
         end(process)
-    states = {record["JobId"]: record["JobState"] for record in cluster.jobs()}
-    assert states[job] == "CANCELLED"
-    assert_same(checkout, undisturbed, ONE)
-
-
-def test_a_killed_snakemake_is_taken_up_again(checkout, cluster, undisturbed):
-    (checkout.folder / ONE[0]).unlink(missing_ok=True)
+    wait_for(lambda: state(cluster, job) != "COMPLETING", "end of the job")
+    assert state(cluster, job) == "CANCELLED"
     known = ids(cluster)
     process = checkout.start(*ONE)
     try:
@@ -178,7 +185,7 @@ def test_a_killed_snakemake_is_taken_up_again(checkout, cluster, undisturbed):
     assert "--unlock" in output
     checkout.run("--unlock")
     # its job may still run: both write the same file, each at once
-    assert_same(checkout, undisturbed, ONE)
+    checkout.run(*ONE)
     wait_for(cluster.all_idle, "end of the orphan", RUN_SECONDS)
     assert_same(checkout, undisturbed, ONE)
 
@@ -194,6 +201,7 @@ def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):
     assert sentence in log.read_text()
     assert str(log.relative_to(checkout.folder)) in output
     graph.unlink()
+    checkout.run(*ONE)
     assert_same(checkout, undisturbed, ONE)
 
 

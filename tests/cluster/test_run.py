@@ -1,40 +1,41 @@
-"""`snakemake --profile slurm`: every job in its place, the results those of a local run."""
+"""`snakemake --profile slurm`: jobs in their places, results and reruns those of a local run.
 
+All of this is one file, because test files run side by side and these tests share a run.
+"""
+
+import copy
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
 
 from netkin.config import Study
-from tests.cluster.conftest import ClusterCheckout
-from tests.test_workflow import results
+from tests.cluster.conftest import AFTER_TRAINING, EVERYTHING, HEAT
+from tests.conftest import ROOT, content, results
 
 GPU = {"train_network", "extract_features"}
 LARGE = {"compute_diagram"}
-SMALL = {
-    "prepare_dataset",
-    "build_graph",
-    "vectorise_diagram",
-    "compute_distances",
-    "summarise_distances",
-    "plot_distance_matrix",
-    "plot_deviation_matrix",
-    "plot_overview",
-    "plot_training",
-    "tabulate_accuracy",
-    "tabulate_groups",
-    "tabulate_costs",
+SMALL = EVERYTHING.keys() - GPU - LARGE
+EDITS = {
+    "another variant": (
+        lambda c: c.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"]),
+        {"train_network": 1, **AFTER_TRAINING},
+    ),
+    "one vectoriser": (
+        lambda c: c.edit("src/netkin/vector/heat.py", "1e5 * n_bins", "2e5 * n_bins"),
+        {"vectorise_diagram": 1, **HEAT},
+    ),
+    "the profile": (
+        lambda c: c.edit("slurm/config.yaml", "slurm_partition: bigmem", "mem_mb: 8000"),
+        {},
+    ),
 }
-
-
-@pytest.fixture(scope="module")
-def submitted(tmp_path_factory, cluster):
-    """A checkout whose study the cluster has run, and Slurm's records of it."""
-    checkout = ClusterCheckout(tmp_path_factory.mktemp("submitted") / "checkout", cluster)
-    before = {record["JobId"] for record in cluster.jobs()}
-    checkout.output = checkout.run()
-    checkout.records = [record for record in cluster.jobs() if record["JobId"] not in before]
-    return checkout
+MOVED = {"tabulate_reproduction": 1}
+"""It names a folder of the checkout in its parameters."""
 
 
 def test_every_job_runs_in_its_partition_with_what_it_asked_for(submitted):
@@ -98,3 +99,99 @@ def test_a_second_run_submits_nothing(submitted, cluster):
     before = len(cluster.jobs())
     assert "Nothing to be done" in submitted.run()
     assert len(cluster.jobs()) == before
+
+
+# --- reruns, as in tests/test_workflow.py ---------------------------------------------------
+
+
+@pytest.fixture
+def moved(submitted, tmp_path):
+    """All that the cluster's run left, in another folder."""
+    checkout = copy.copy(submitted)
+    checkout.folder = tmp_path / "elsewhere"
+    shutil.copytree(submitted.folder, checkout.folder)
+    return checkout
+
+
+@pytest.fixture
+def edited(submitted):
+    """The checkout whose study the cluster has run, its files restored after the test."""
+    names = [submitted.study.name, "slurm/config.yaml", "src/netkin/vector/heat.py"]
+    texts = {submitted.folder / name: (submitted.folder / name).read_text() for name in names}
+    yield submitted
+    for path, text in texts.items():
+        path.write_text(text)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_reruns_what_it_affects_and_no_more(edited, edit):
+    change, expected = EDITS[edit]
+    change(edited)
+    assert edited.planned() == expected
+
+
+def test_jobs_of_several_trainings_go_where_those_of_one_do(edited):
+    edited.set("trainings_per_job", 2)
+    # labels_2 has a job of its own as before
+    assert edited.planned() == {"train_network": 1, **AFTER_TRAINING}
+    resources = re.search(
+        r"train_network_digits_1:(?:\n .*)*resources: (.*)", edited.said.read_text()
+    )
+    assert "slurm_partition=gpu" in resources[1]
+    assert "gpu=1" in resources[1]
+
+
+def test_a_rerun_submits_what_was_planned(moved, cluster):
+    moved.set("figure.overview.colour_map", "cividis")
+    planned = moved.planned()
+    assert planned == {"plot_overview": 1, **MOVED}
+    before = len(cluster.jobs())
+    moved.run()
+    assert {record["rule"]: 1 for record in cluster.jobs()[before:]} == planned
+    assert moved.planned() == {}
+
+
+def test_a_move_a_lost_record_and_a_new_clone(moved, submitted, cluster):
+    assert moved.planned() == MOVED
+    # without Snakemake's record nothing is known to have changed, also what has
+    shutil.rmtree(moved.folder / ".snakemake")
+    assert moved.planned() == {}
+    assert "missing provenance/metadata" in moved.said.read_text()
+    moved.set("dataset.digits.epochs", 2)
+    assert moved.planned() == {}
+    moved.set("dataset.digits.epochs", 1)
+    # the scripts of a clone are newer than all results
+    for path in moved.folder.glob("workflow/scripts/*.py"):
+        path.touch()
+    assert moved.planned() == EVERYTHING
+    # but no network is trained again
+    network = "results/network/digits/width_8/seed_0.h5"
+    before = len(cluster.jobs())
+    moved.run(network)
+    rules = [record["rule"] for record in cluster.jobs()[before:]]
+    assert rules == ["prepare_dataset", "extract_features", "train_network"]
+    log = moved.folder / "logs/train_network/digits/width_8/seed_0.log"
+    assert not re.search("training on", log.read_text())
+    assert content(moved.folder / network) == content(submitted.folder / network)
+    moved.run("--touch")
+    assert moved.planned() == {}
+
+
+# --- no Slurm ---------------------------------------------------------------------------------
+
+
+def test_without_slurm_these_tests_are_skipped_but_fail_in_ci(tmp_path):
+    test = "tests/cluster/test_run.py::test_a_second_run_submits_nothing"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test]
+    here = {key: value for key, value in os.environ.items() if key != "CI"}
+    for environment, code in (({}, 0), ({"CI": "true"}, 1)):
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            # neither Slurm nor apt-get
+            env={**here, "PATH": str(tmp_path), **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stdout
+        assert "no Slurm here, nothing of the cluster is tested: slurmctld" in done.stdout

@@ -6,6 +6,7 @@ Gives: `study`, the checked config, which every rule asks for its own piece only
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -50,25 +51,37 @@ wildcard_constraints:
 
 NETWORK = "{dataset}/{variant}/seed_{seed}"
 
+# one network a job is one rule, whose wildcards say which
+TRAININGS = [("train_network", "{dataset}", ["{variant}"], "{dataset}/{variant}")]
+if study.config.trainings_per_job > 1:
+    TRAININGS = [
+        (f"train_network_{bundle}", dataset, variants, bundle)
+        for dataset, bundle, variants in study.bundles(study.config.trainings_per_job)
+    ]
+"""Rule that trains, data set, variants, and what stands for these in the names of logs."""
 BUNDLED = {
-    "build_graph",
-    "compute_diagram",
-    "vectorise_diagram",
-    "compute_activations",
-    "compute_predictions",
+    "train_network": [name for name, *_ in TRAININGS],
+    **{
+        stage: [f"{stage}_{bundle}" for _, bundle, _ in study.bundles()]
+        for stage in (
+            "build_graph",
+            "compute_diagram",
+            "vectorise_diagram",
+            "compute_activations",
+            "compute_predictions",
+        )
+    },
+    "compute_distances": [f"compute_distances_{group}" for group, _, _ in study.measure_groups()],
 }
-PARTS = {rule_name: [bundle for _, bundle, _ in study.bundles()] for rule_name in BUNDLED} | {
-    "compute_distances": [group for group, _, _ in study.measure_groups()]
-}
-"""Rule that is made several times -> what is added to its name."""
+"""Rule that is made several times -> its names."""
 # a profile names the rule; what it sets for `compute_diagram` holds for each of its bundles
 for overwritten in (
     workflow.resource_settings.overwrite_resources,
     workflow.resource_settings.overwrite_threads,
 ):
-    for rule_name in PARTS.keys() & set(overwritten):
-        for part in PARTS[rule_name]:
-            overwritten.setdefault(f"{rule_name}_{part}", overwritten[rule_name])
+    for stage in BUNDLED.keys() & overwritten.keys():
+        for name in BUNDLED[stage]:
+            overwritten.setdefault(name, overwritten[stage])
 
 
 def how_stored(stage):
@@ -120,11 +133,21 @@ def dataset_file(name):
     return f"results/dataset/{study.dataset_of(name)}.h5"
 
 
+def networks_of_job(dataset, variants, wildcards):
+    """Return data set and variants of a job of TRAININGS, their names in place of wildcards."""
+    return dataset.format(**wildcards), [variant.format(**wildcards) for variant in variants]
+
+
+def trainings(dataset, variants, seed):
+    """Return {argument: its value for each network} of the training of networks."""
+    each = [study.training(dataset, variant, seed) for variant in variants]
+    return {key: [training[key] for training in each] for key in each[0]}
+
+
 def trained_with(dataset, variants):
     """Return what must be known of the training of networks to give them rows."""
-    trainings = [study.training(dataset, variant, study.seeds[0]) for variant in variants]
-    keys = ("input_order", "order_seed", "n_labels")
-    return {key: [training[key] for training in trainings] for key in keys}
+    found = trainings(dataset, variants, study.seeds[0])
+    return {key: found[key] for key in ("input_order", "order_seed", "n_labels")}
 
 
 def summaries(comparison):
@@ -150,7 +173,7 @@ def benchmarks_of_stages():
     """Return [(rule, benchmark file), ...] of every job from dataset to distance."""
     patterns = {
         "dataset": {"prepare_dataset": "{prepared}", "extract_features": "{extracted}"},
-        "network": {"train_network": NETWORK},
+        "network": {"train_network": "{trained}/seed_{seed}"},
         "graph": {"build_graph": "{bundle}/seed_{seed}"},
         "diagram": {"compute_diagram": "{bundle}/seed_{seed}"},
         "activation": {"compute_activations": "{bundle}/seed_{seed}"},
@@ -173,7 +196,12 @@ def benchmarks_of_stages():
                     dataset=dataset,
                     prepared=[name for name, d in PREPARED.items() if d == dataset],
                     extracted=[d for d in EXTRACTED if d == dataset],
-                    variant=[v.name for v in study.variants(dataset)] if dataset != CONTROL else [],
+                    trained=[
+                        place.format(dataset=dataset, variant=variant.name)
+                        for _, trained, _, place in TRAININGS
+                        if trained in (dataset, "{dataset}")
+                        for variant in ([] if dataset == CONTROL else study.variants(dataset))
+                    ],
                     seed=study.seeds,
                     bundle=[bundle for d, bundle, _ in study.bundles() if d == dataset],
                     vector=study.needed_vectors(),

@@ -1,4 +1,4 @@
-"""network: train one network for each data set, variant and seed.
+"""network: train networks for each data set, variant and seed, one or several a job.
 
 Needs results/dataset/{dataset}.h5.
 The untrained networks are those after no epoch, in results/network/{dataset}_untrained.
@@ -7,31 +7,37 @@ Gives results/network/{dataset}/{variant}/seed_{seed}.h5.
 
 from netkin.network.train import train_network
 
+for name, dataset, variants, place in TRAININGS:
+    job = partial(networks_of_job, dataset, variants)
 
-rule train_network:
-    input:
-        dataset=lambda wildcards: dataset_file(wildcards.dataset),
-    output:
-        network=f"results/network/{NETWORK}.h5",
-    log:
-        f"logs/train_network/{NETWORK}.log",
-    benchmark:
-        f"results/benchmark/train_network/{NETWORK}.tsv"
-    conda:
-        "../../envs/network.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: study.need_of_training(
-            wildcards.dataset, wildcards.variant
-        ).mem_mb(attempt),
-        runtime=lambda wildcards, attempt: study.need_of_training(
-            wildcards.dataset, wildcards.variant
-        ).runtime(attempt),
-    params:
-        training=lambda wildcards: study.training(
-            wildcards.dataset, wildcards.variant, int(wildcards.seed)
-        ),
-        device=study.config.network.device,
-        code=code_digest(train_network),
-    script:
-        "../scripts/train_network.py"
+    rule:
+        name:
+            name
+        input:
+            lambda wildcards, job=job: dataset_file(job(wildcards)[0]),
+        output:
+            expand(
+                "results/network/{dataset}/{variant}/seed_{{seed}}.h5",
+                dataset=dataset,
+                variant=variants,
+            ),
+        log:
+            f"logs/train_network/{place}/seed_{{seed}}.log",
+        benchmark:
+            f"results/benchmark/train_network/{place}/seed_{{seed}}.tsv"
+        conda:
+            "../../envs/network.yaml"
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards, attempt, job=job: study.need_of_trainings(
+                *job(wildcards)
+            ).mem_mb(attempt),
+            runtime=lambda wildcards, attempt, job=job: study.need_of_trainings(
+                *job(wildcards)
+            ).runtime(attempt),
+        params:
+            trainings=lambda wildcards, job=job: trainings(*job(wildcards), int(wildcards.seed)),
+            device=study.config.network.device,
+            code=code_digest(train_network),
+        script:
+            "../scripts/train_network.py"

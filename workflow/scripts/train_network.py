@@ -1,14 +1,13 @@
-from netkin.job import run_job
+from netkin.job import run_each
 from netkin.network.train import train_network
 
 if __name__ == "__main__":
-    run_job(
+    run_each(
         train_network,
         log_path=snakemake.log[0],
-        dataset_path=snakemake.input.dataset,
-        network_path=snakemake.output.network,
+        each={"network_path": list(snakemake.output), **snakemake.params.trainings},
+        dataset_path=snakemake.input[0],
         device=snakemake.params.device,
         threads=snakemake.threads,
         code=snakemake.params.code,
-        **snakemake.params.training,
     )

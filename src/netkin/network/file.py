@@ -65,7 +65,9 @@ def write_network(
     inputs : iterable of paths
         The data set it was trained on.
     """
-    with create(path, "network", parameters=parameters, code=code, inputs=inputs) as file:
+    with create(
+        path, "network", parameters=parameters, code=code, inputs=inputs, keep=True
+    ) as file:
         for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             file[f"layers/{index}/weight"] = weight
             file[f"layers/{index}/bias"] = bias

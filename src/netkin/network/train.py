@@ -3,7 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from netkin.network.fit import evaluate, fit, rows_to_train_on
 from netkin.network.mlp import build_mlp, layer_arrays
 from netkin.network.optimiser import RMSprop
 from netkin.network.torch_setup import choose_device, derived_seed, flushed_denormals
+from netkin.storage import restore
 
 if TYPE_CHECKING:
     import torch
@@ -53,14 +54,14 @@ def train_network(
     input_order: Literal["samples", "features"] | None,
     order_seed: int,
 ) -> None:
-    """Train one multilayer perceptron and write it.
+    """Train one multilayer perceptron and write it, or put back what was there.
 
     Softmax cross-entropy, RMSprop, rows in a new order each epoch, the last smaller
     batch kept. RMSprop is that of the Keras of 2021 (TensorFlow 2.4):
     ``v <- rho v + (1 - rho) g^2; w <- w - learning_rate g / (sqrt(v) + epsilon)``; later
     versions add epsilon below the root. All randomness comes from one seed made of
     `dataset`, `variant` and `seed`, so that variants of equal architecture are networks
-    of their own.
+    of their own, and a network is the same whatever the process trained before it.
 
     Parameters
     ----------
@@ -103,6 +104,28 @@ def train_network(
         file is written then.
     """
     started = time.perf_counter()
+    place = choose_device(device)
+    parameters = {
+        "dataset": dataset,
+        "variant": variant,
+        "seed": seed,
+        "width": width,
+        "hidden_layers": hidden_layers,
+        "dropout": dropout,
+        "learning_rate": learning_rate,
+        "rho": rho,
+        "epsilon": epsilon,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "validation_share": validation_share,
+        "n_labels": n_labels,
+        "input_order": input_order,
+        "order_seed": order_seed,
+        "device": place.type,
+    }
+    made_by: Any = {"parameters": parameters, "code": code, "inputs": [dataset_path]}
+    if restore(network_path, "network", **made_by):
+        return
     arrays = read_arrays(dataset_path)
     name = f"data set '{dataset}', variant '{variant}', seed {seed}"
     train, validation, test, n_outputs = select_rows(
@@ -118,7 +141,6 @@ def train_network(
     import torch
 
     torch.set_num_threads(threads)
-    place = choose_device(device)
     logger.info("%s: training on %s, %d rows", name, place.type, len(train.labels))
     on_cuda = [torch.cuda.current_device()] if place.type == "cuda" else []
     with flushed_denormals(), torch.random.fork_rng(devices=on_cuda):
@@ -144,31 +166,7 @@ def train_network(
         )
     test_accuracy = evaluate(model, _tensors(test, place))[1]
     weights, biases = layer_arrays(model)
-    parameters = {
-        "dataset": dataset,
-        "variant": variant,
-        "seed": seed,
-        "width": width,
-        "hidden_layers": hidden_layers,
-        "dropout": dropout,
-        "learning_rate": learning_rate,
-        "rho": rho,
-        "epsilon": epsilon,
-        "batch_size": batch_size,
-        "epochs": epochs,
-        "validation_share": validation_share,
-        "n_labels": n_labels,
-        "input_order": input_order,
-        "order_seed": order_seed,
-        "device": place.type,
-    }
-    write_network(
-        network_path,
-        Network(weights, biases, history, test_accuracy),
-        parameters=parameters,
-        code=code,
-        inputs=[dataset_path],
-    )
+    write_network(network_path, Network(weights, biases, history, test_accuracy), **made_by)
     logger.info("test accuracy %.4f, %.1f s", test_accuracy, time.perf_counter() - started)
 
 
