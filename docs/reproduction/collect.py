@@ -19,6 +19,8 @@ import yaml
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MEASURES = ["landscape", "silhouette", "heat"]
+MAKERS = ["Snakefile", "config", "src", "workflow", "docs/reproduction/config.yaml"]
+"""What makes the results: the page names the last commit that changed any of it."""
 TABLES = ["accuracy", "groups", "neural_persistence", "norms", "norm_ratios", "untrained"]
 
 
@@ -152,7 +154,7 @@ def page(study: Path, comparisons: list[str]) -> str:
     text = f"""# The paper, run
 
 What `config/paper.yaml` with the smaller sizes of [config.yaml](config.yaml) gave, at commit
-`{git("rev-parse", "HEAD")}`, with {seeds} seeds. Written by [collect.py](collect.py) from the
+`{git("log", "-1", "--format=%H", "--", *MAKERS)}`, with {seeds} seeds. Written by [collect.py](collect.py) from the
 tables of
 the run; no number here is typed by hand. All tables are in [tables](tables), all matrices (mean and
 standard deviation over seeds) in [matrices](matrices).
@@ -242,7 +244,7 @@ def main() -> None:
     """Collect and write."""
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    if git("status", "--porcelain"):
+    if git("status", "--porcelain", "--", *MAKERS):
         raise SystemExit("Commit first: the page names the commit that made the results.")
     study = Path(sys.argv[1])
     comparisons = collect(study)
