@@ -155,8 +155,9 @@ def page(study: Path, comparisons: list[str]) -> str:
 
 What `config/paper.yaml` with the smaller sizes of [config.yaml](config.yaml) gave, at commit
 `{git("log", "-1", "--format=%H", "--", *MAKERS)}`, with {seeds} seeds.
-Written by [collect.py](collect.py) from the tables of the run; no number here is typed by hand. All tables are in [tables](tables), all matrices (mean and
-standard deviation over seeds) in [matrices](matrices).
+Written by [collect.py](collect.py) from the tables of the run; no number here is typed by hand.
+All tables are in [tables](tables), all matrices (mean and standard deviation over seeds) in
+[matrices](matrices).
 
 ```yaml
 {(HERE / "config.yaml").read_text().strip()}

@@ -102,6 +102,18 @@ def grid(comparison):
     ]
 
 
+def grid_with_designs(comparison):
+    """Return the grid of a comparison, with what of a network is not left to chance."""
+    cells = []
+    for row, cell in zip(grid(comparison), study.compared(comparison), strict=True):
+        variant = study.variant(cell.dataset, cell.variant)
+        # with width and depth the number of parameters tells the number of labels
+        n_parameters = study.n_parameters(cell.dataset, cell.variant)
+        design = f"{cell.dataset}, {variant.hidden_layers} x {variant.width}, {n_parameters}"
+        cells.append(row | {"design": design})
+    return cells
+
+
 def networks_of_dataset(pattern):
     """Return an input function: `pattern` for all variants and seeds of {dataset}."""
     return lambda wildcards: expand(

@@ -231,18 +231,6 @@ rule tabulate_reproduction:
         "../scripts/tabulate_reproduction.py"
 
 
-def grid_with_designs(comparison):
-    """Return the grid of a comparison, with what of a network is not left to chance."""
-    cells = []
-    for row, cell in zip(grid(comparison), study.compared(comparison), strict=True):
-        variant = study.variant(cell.dataset, cell.variant)
-        # with width and depth the number of parameters tells the number of labels
-        n_parameters = study.n_parameters(cell.dataset, cell.variant)
-        design = f"{cell.dataset}, {variant.hidden_layers} x {variant.width}, {n_parameters}"
-        cells.append(row | {"design": design})
-    return cells
-
-
 rule tabulate_measures:
     input:
         [path for comparison in study.comparisons for path in distances_of(comparison)],
