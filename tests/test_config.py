@@ -85,12 +85,33 @@ MISTAKES = {
         f"distance.calibration.without.0: found 'heat'. Allowed: {', '.join(REPRESENTATIONAL)}.",
     ),
     "layers_that_are_not_stored": (
-        changed("distance.layers", [["layers_2", "layers_4"]]),
+        changed(
+            "distance",
+            CONFIG["distance"] | {"measures": ["cka"], "layers": [["layers_2", "layers_4"]]},
+        ),
         "activation.layers: found 'last_hidden', but distance.layers compares networks layer by "
         "layer. Set it to all, or distance.layers to [].",
     ),
+    "layers_without_a_measure": (
+        changed("distance.layers", [["layers_2", "layers_4"]])
+        | {"activation": {"probe_rows": 9, "layers": "all"}},
+        "distance.layers: found [['layers_2', 'layers_4']], but distance.measures has no "
+        "representational measure to compare layers by. Add one, such as cka.",
+    ),
+    "layers_of_a_variant_that_is_not_run": (
+        changed("study.variants", ["layers_2"])
+        | {
+            "activation": {"probe_rows": 9, "layers": "all"},
+            "distance": CONFIG["distance"]
+            | {"measures": ["cka"], "layers": [["layers_2", "layers_4"]]},
+        },
+        "distance.layers: found 'layers_4'. Allowed: layers_2. Did you mean 'layers_2'?",
+    ),
     "layers_of_an_unknown_variant": (
-        changed("distance.layers", [["layers_2", "layer_4"]])
+        changed(
+            "distance",
+            CONFIG["distance"] | {"measures": ["cka"], "layers": [["layers_2", "layer_4"]]},
+        )
         | {"activation": {"probe_rows": 9, "layers": "all"}},
         "distance.layers: found 'layer_4'. Allowed: width_128, width_256, width_512, width_1024, "
         "layers_2, layers_4, layers_6, layers_8, layers_10, input_order_1, input_order_2, "

@@ -159,3 +159,10 @@ def test_the_engines_take_less_memory_than_is_asked_for(engine):
         env={"PYTHONPATH": str(ROOT / "src")},
     )
     assert 0 <= float(done.stdout) < estimate.BYTES[engine]
+
+
+def test_predictions_ask_for_test_rows_and_classes():
+    """Not for the square of the rows: a data set of a million rows would ask for terabytes."""
+    found = study(study={"datasets": ["mnist"]}, distance={"measures": ["disagreement"]})
+    need = found.need_of_distances("mnist", ["disagreement"])
+    assert need.megabytes < 2_000

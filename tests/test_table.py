@@ -14,6 +14,7 @@ from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
 from netkin.table.neural_persistence import tabulate_neural_persistence
+from netkin.table.untrained import tabulate_untrained
 
 GRID = [
     {"name": "width_8", "index": 1, "group": "width"},
@@ -216,3 +217,62 @@ def test_neural_persistence_is_tabulated_by_layer_and_network(tmp_path, pages):
     assert float(table["2"]["mean"]) == pytest.approx(np.mean([n[1] for n in networks]))
     assert float(table["network"]["deviation"]) == pytest.approx(np.std(np.mean(networks, axis=1)))
     assert "Layers, from the inputs on" in Path(pages["html_path"]).read_text()
+
+
+def test_costs_without_any_benchmark_file_are_one_sentence(tmp_path, pages):
+    with pytest.raises(NetkinError, match="none of the benchmark files"):
+        tabulate_costs(
+            benchmark_paths=[str(tmp_path / "gone.tsv")],
+            rules=["train_network"],
+            use_path=str(tmp_path / "use.csv"),
+            **pages,
+        )
+
+
+def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
+    """A similarity stands beside distances, and means the opposite."""
+    paths = []
+    for measure, orientation in (("norm_1", "down"), ("cka", "up")):
+        paths.append(str(tmp_path / f"{measure}.h5"))
+        with create(paths[-1], "distance_summary", parameters={}) as file:
+            file.attrs.update(measure=measure, family="x", orientation=orientation, seeds=1)
+            file["mean"] = [[0.0, 1.0, 4.0], [3.0, 0.0, 8.0], [4.0, 8.0, 0.0]]
+            file["standard_deviation"] = np.zeros((3, 3))
+            file.create_dataset("networks", data=["a", "b", "c"], dtype=h5py.string_dtype())
+    tabulate_groups(
+        summary_paths=paths,
+        measures=["norm_1", "cka"],
+        grid=[{"name": n, "group": g} for n, g in (("a", "one"), ("b", "one"), ("c", "two"))],
+        **pages,
+    )
+    found = {(row["measure"], row["group"]): row for row in rows(pages["csv_path"])}
+    # both directions of a pair count
+    assert float(found["norm_1", "one"]["mean"]) == 2 / 8
+    assert float(found["cka", "one"]["mean"]) == 2
+    assert found["norm_1", "one"]["alike"] == "small"
+    assert found["cka", "one"]["alike"] == "large"
+
+
+def test_ratios_of_similarities_are_left_out_beside_untrained_networks(tmp_path, pages):
+    rng = np.random.default_rng(0)
+    paths = {}
+    for name, measure, orientation in (("a", "norm_1", "down"), ("b", "cka", "up")):
+        for when in ("trained", "untrained"):
+            path = str(tmp_path / f"{name}_{when}.h5")
+            values = rng.random((4, 4))
+            with create(path, "distance", parameters={}) as file:
+                file.attrs.update(measure=measure, family="x", orientation=orientation)
+                file["matrix"] = values + values.T
+                file.create_dataset("networks", data=list("abcd"), dtype=h5py.string_dtype())
+            paths.setdefault(when, []).append(path)
+    groups = ["input_order", "input_order", "width", "width"]
+    tabulate_untrained(
+        trained_paths=paths["trained"],
+        untrained_paths=paths["untrained"],
+        grid=[{"name": n, "group": g} for n, g in zip("abcd", groups, strict=True)],
+        **pages,
+    )
+    norm, cka = rows(pages["csv_path"])
+    assert float(norm["control_ratio"]) > 0
+    assert cka["control_ratio"] == cka["untrained_to_trained"] == ""
+    assert -1 <= float(cka["correlation"]) <= 1

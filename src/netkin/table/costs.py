@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from netkin.errors import NetkinError
 from netkin.table.use import asked_for, use_by_rule, with_accounting
 from netkin.table.write import Section, write_csv, write_page
 
@@ -42,6 +43,11 @@ def tabulate_costs(
         The table of costs, and that of requests and use.
     html_path, title : str
         The page of both.
+
+    Raises
+    ------
+    NetkinError
+        There is none of the benchmark files.
     """
     import pandas as pd
 
@@ -50,6 +56,11 @@ def tabulate_costs(
         for path, rule in zip(benchmark_paths, rules, strict=True)
         if Path(path).is_file()
     ]
+    if not found:
+        raise NetkinError(
+            "results/benchmark: none of the benchmark files of this study is there, so its costs "
+            "are not known. They come with the jobs; make one result anew, with --forcerun RULE."
+        )
     frames = [
         # quotes of the extended columns are Python's
         pd.read_csv(path, sep="\t", na_values="-", quoting=csv.QUOTE_NONE).assign(rule=rule)
