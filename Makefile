@@ -42,11 +42,13 @@ format: env
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/rules
 
-# every figure of docs/performance.md, a quarter of an hour; `make run` first
+# every figure of docs/performance.md, about an hour; `make run` first
 bench: env
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/persistence.py
 	$(BIN)/python benchmarks/distances.py
+	$(BIN)/python benchmarks/measures.py
+	$(BIN)/python benchmarks/measures_memory.py
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/startup.py

@@ -13,6 +13,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
+from netkin.distance.representational.pair import shared_by_pair, squared_distance
 from netkin.distance.representational.representation import (
     Decomposition,
     Matrix,
@@ -22,9 +23,6 @@ from netkin.distance.representational.representation import (
     check_varies,
     decompose,
 )
-
-_CANCELLED = 1e-6
-"""Share of the squared norms below which their difference has lost too many digits."""
 
 
 def orthogonal_procrustes(
@@ -60,7 +58,15 @@ def orthogonal_procrustes(
     if normalised:
         check = check_varies if centred else check_not_zero
         check(a, b)
-    return _least_distance(*(_coordinates(_decomposition(x, centred), normalised) for x in (a, b)))
+    if a is b:
+        return 0.0
+    x, y = _decomposition(a, centred), _decomposition(b, centred)
+    (alignment,) = shared_by_pair(_alignment, a, b, centred)
+    if normalised:
+        norms = float(np.linalg.norm(x.s)), float(np.linalg.norm(y.s))
+        alignment /= math.prod(norms)
+        x, y = (d._replace(s=d.s / norm) for d, norm in zip((x, y), norms, strict=True))
+    return _least_distance(x, y, alignment)
 
 
 def angular_shape_metric(a: Representation, b: Representation, *, centred: bool = False) -> float:
@@ -121,11 +127,10 @@ def partial_whitening_shape_metric(
     """
     check_same_rows(a, b)
     check_varies(a, b)
-    x, y = (
-        _coordinates(d._replace(s=alpha * d.s + (1 - alpha)), normalised=True)
-        for d in (a.varying_decomposition, b.varying_decomposition)
-    )
-    return _angle(_least_distance(x, y))
+    if a is b:
+        return 0.0
+    x, y = (_partly_whitened(r.varying_decomposition, alpha) for r in (a, b))
+    return _angle(_least_distance(x, y, _nuclear_norm(_cross(x, y))))
 
 
 def normalised_bures_similarity(a: Representation, b: Representation) -> float:
@@ -153,8 +158,8 @@ def normalised_bures_similarity(a: Representation, b: Representation) -> float:
     """
     check_same_rows(a, b)
     check_not_zero(a, b)
-    x, y = (_coordinates(r.decomposition, normalised=True) for r in (a, b))
-    return min(_nuclear_norm(x.T @ y), 1.0)
+    (alignment,) = shared_by_pair(_alignment, a, b, False)
+    return min(alignment / math.prod(float(np.linalg.norm(r.decomposition.s)) for r in (a, b)), 1.0)
 
 
 def aligned_cosine(a: Representation, b: Representation) -> float:
@@ -182,45 +187,52 @@ def aligned_cosine(a: Representation, b: Representation) -> float:
     """
     check_same_rows(a, b)
     check_not_zero(a, b)
-    x, y = (_coordinates(r.decomposition, normalised=True) for r in (a, b))
-    left, _, right = decompose(x.T @ y)
-    # unit rows, not those of x and y, in which the digits of a short row are lost
-    rotated = (
-        a.unit_rows @ a.decomposition.vt.T @ left,
-        b.unit_rows @ b.decomposition.vt.T @ right.T,
-    )
-    cosines = np.einsum("ij,ij->i", *rotated)
+    x, y = a.decomposition, b.decomposition
+    left, _, right = decompose(_cross(x, y))
+    rotation = x.vt.T @ (left @ right) @ y.vt
+    # the sum of the cosines is the product of the rotation with that of the unit rows
+    total = float(np.vdot(a.unit_rows.T @ b.unit_rows, rotation))
     answered = a.unit_rows.any(axis=1) | b.unit_rows.any(axis=1)
-    return float(np.clip(cosines[answered].mean(), -1.0, 1.0))
+    return float(np.clip(total / answered.sum(), -1.0, 1.0))
 
 
 def _decomposition(representation: Representation, centred: bool) -> Decomposition:
     return representation.varying_decomposition if centred else representation.decomposition
 
 
-def _coordinates(decomposition: Decomposition, normalised: bool) -> Matrix:
-    """Return the representation in the basis of its right singular vectors, (n, r)."""
-    s = decomposition.s
-    scaled: Matrix = decomposition.u * (s / np.linalg.norm(s) if normalised else s)
-    return scaled
+def _partly_whitened(decomposition: Decomposition, alpha: float) -> Decomposition:
+    """Return the decomposition of the partly whitened representation, of norm 1."""
+    s = alpha * decomposition.s + (1 - alpha)
+    return decomposition._replace(s=s / np.linalg.norm(s))
+
+
+def _cross(x: Decomposition, y: Decomposition) -> Matrix:
+    """Return ``R^T R'`` in the bases of the right singular vectors, (r, r')."""
+    return x.s[:, None] * (x.u.T @ y.u) * y.s
+
+
+def _alignment(a: Representation, b: Representation, centred: bool) -> tuple[float]:
+    """Return the nuclear norm of ``R^T R'``, for `shared_by_pair`."""
+    return (_nuclear_norm(_cross(_decomposition(a, centred), _decomposition(b, centred))),)
 
 
 def _nuclear_norm(matrix: Matrix) -> float:
     return float(np.linalg.svd(matrix, compute_uv=False).sum())
 
 
-def _least_distance(x: Matrix, y: Matrix) -> float:
-    """Return the least Frobenius norm of ``x Q - y`` over rotations Q of padded x and y."""
-    cross = x.T @ y
-    total = float((x**2).sum() + (y**2).sum())
-    square = total - 2 * _nuclear_norm(cross)
-    if square > _CANCELLED * total:
+def _least_distance(x: Decomposition, y: Decomposition, alignment: float) -> float:
+    """Return the least Frobenius norm of ``x Q - y`` over rotations Q of padded x and y.
+
+    `alignment` is the nuclear norm of ``x^T y``.
+    """
+    square = squared_distance((float(x.s @ x.s), float(y.s @ y.s)), alignment)
+    if square is not None:
         return math.sqrt(square)
     # nearly equal: rotate, then subtract, so that equal ones are 0 up to rounding
-    left, _, right = np.linalg.svd(cross)
-    x, y = x @ left, y @ right.T
-    shared = min(x.shape[1], y.shape[1])
-    parts = x[:, :shared] - y[:, :shared], x[:, shared:], y[:, shared:]
+    left, _, right = np.linalg.svd(_cross(x, y))
+    p, q = (x.u * x.s) @ left, (y.u * y.s) @ right.T
+    shared = min(len(x.s), len(y.s))
+    parts = p[:, :shared] - q[:, :shared], p[:, shared:], q[:, shared:]
     return math.hypot(*(float(np.linalg.norm(part)) for part in parts))
 
 

@@ -18,6 +18,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Le
 
+from netkin.distance.representational.pair import shared_by_pair, squared_cosines
 from netkin.distance.representational.representation import (
     Matrix,
     Representation,
@@ -48,7 +49,9 @@ def mean_cca(a: Representation, b: Representation) -> float:
     UndefinedDistance
         All rows of one are the same, or the ranks add up to n or more.
     """
-    return float(_correlations(*_bases(a, b)).mean())
+    _bases(a, b)
+    (correlations,) = shared_by_pair(_canonical_correlations, a, b)
+    return float(correlations.mean())
 
 
 def mean_squared_cca(a: Representation, b: Representation) -> float:
@@ -57,9 +60,10 @@ def mean_squared_cca(a: Representation, b: Representation) -> float:
     Yanai 1974; Kornblith et al. 2019, table 1. Parameters, value and errors as in
     `mean_cca`.
     """
-    u, v = _bases(a, b)
+    _bases(a, b)
     # the squares of the singular values sum to the squared norm
-    return min(float(((u.T @ v) ** 2).sum()) / min(u.shape[1], v.shape[1]), 1.0)
+    ours, theirs = shared_by_pair(squared_cosines, a, b)
+    return min(float(ours.sum()) / min(len(ours), len(theirs)), 1.0)
 
 
 def svcca(
@@ -118,12 +122,9 @@ def pwcca(a: Representation, b: Representation) -> float:
     UndefinedDistance
         All rows of one are the same, or the ranks add up to n or more.
     """
-    u, v = _bases(a, b)
-    directions, correlations, _ = np.linalg.svd(u.T @ v, full_matrices=False)
-    _, s, vt = a.varying_decomposition
-    # h = u @ directions, so that h^T R needs no pass over the rows
-    weights = np.abs((directions.T * s) @ vt).sum(axis=1)
-    return float(np.minimum(correlations, 1.0) @ weights / weights.sum())
+    _bases(a, b)
+    weights, correlations, _ = shared_by_pair(_projections, a, b)
+    return float(correlations @ weights / weights.sum())
 
 
 def check_free(a: Representation, b: Representation, rank_a: int, rank_b: int) -> None:
@@ -151,6 +152,21 @@ def _basis(representation: Representation, variance: float) -> Matrix:
     lost = np.append(np.cumsum(s[:0:-1] ** 2)[::-1], 0.0)
     kept = 1 + int(np.argmax(lost <= (1 - variance) * (lost[0] + s[0] ** 2)))
     return u[:, :kept]
+
+
+def _canonical_correlations(a: Representation, b: Representation) -> tuple[Matrix]:
+    return (_correlations(a.varying_decomposition.u, b.varying_decomposition.u),)
+
+
+def _projections(a: Representation, b: Representation) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the weights of `a` in `pwcca`, the canonical correlations and the weights of `b`."""
+    x, y = a.varying_decomposition, b.varying_decomposition
+    left, correlations, right = np.linalg.svd(x.u.T @ y.u, full_matrices=False)
+    # h = u @ directions, so that h^T R needs no pass over the rows
+    of_a, of_b = (
+        np.abs((directions * d.s) @ d.vt).sum(axis=1) for directions, d in ((left.T, x), (right, y))
+    )
+    return of_a, np.minimum(correlations, 1.0), of_b
 
 
 def _correlations(u: Matrix, v: Matrix) -> Matrix:

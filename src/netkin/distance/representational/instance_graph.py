@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
+from netkin.distance.representational.nearest import least_places
 from netkin.distance.representational.neighbours import row_cosines
 from netkin.distance.representational.representation import (
     TIE_DECIMALS,
@@ -77,8 +78,7 @@ def nearest_cosine_graph(a: Representation, k: int) -> "csr_matrix":
     ends, weights = np.empty((a.n, k), dtype=np.intp), np.empty((a.n, k))
     for block in a.blocks():
         edges = _edges(a, block)
-        order = np.argsort(-np.round(edges, TIE_DECIMALS), axis=1, kind="stable")
-        ends[block] = order[:, :k]
+        ends[block] = least_places(-np.round(edges, TIE_DECIMALS), k)
         weights[block] = np.take_along_axis(edges, ends[block], axis=1)
     starts = np.arange(0, a.n * k + 1, k)
     directed = csr_matrix((weights.ravel(), ends.ravel(), starts), shape=(a.n, a.n))

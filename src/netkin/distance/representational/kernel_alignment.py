@@ -8,15 +8,21 @@ Hilbert-Schmidt independence criterion, HSIC.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from netkin.distance.representational.order import group
+from netkin.distance.representational.pair import (
+    centred_product,
+    shared_by_pair,
+    squared_product,
+)
 from netkin.distance.representational.representation import (
     Matrix,
     Representation,
+    centre,
     check_same_rows,
     check_varies,
 )
@@ -58,7 +64,7 @@ def cka(a: Representation, b: Representation) -> float:
     """
     check_same_rows(a, b)
     check_varies(a, b)
-    product = _squared_product(a.centred, b.centred, a.blocks())
+    (product,) = shared_by_pair(centred_product, a, b)
     norms = math.sqrt(a.shared(_squared_norm)) * math.sqrt(b.shared(_squared_norm))
     return min(product / norms, 1.0)
 
@@ -119,7 +125,12 @@ def cka_debiased(a: Representation, b: Representation) -> float:
         Fewer than 4 rows, or all different rows of one are equally similar.
     """
     check_same_rows(a, b)
-    return _debiased(a, b, list(a.blocks()), [slice(0, a.n)])
+    if a.n < 4:
+        raise UndefinedDistance(f"the unbiased HSIC of {a.name} is 0: fewer than 4 rows")
+    (product,) = shared_by_pair(centred_product, a, b)
+    squares = a.shared(_squared_rows, moves="rows"), b.shared(_squared_rows, moves="rows")
+    own = a.shared(_own_hsic), b.shared(_own_hsic)
+    return _debiased(a, b, _unbiased(product, *squares), own)
 
 
 def cka_minibatch(
@@ -150,8 +161,10 @@ def cka_minibatch(
         Fewer than 4 rows, or in no batch two pairs of rows of one are differently similar.
     """
     check_same_rows(a, b)
-    starts = range(0, a.n, batch_size)
-    return _debiased(a, b, [slice(None)], [slice(i, min(i + batch_size, a.n)) for i in starts])
+    if batch_size >= a.n:
+        return cka_debiased(a, b)
+    own = (r.shared(_own_batch_hsic, batch_size, moves="all") for r in (a, b))
+    return _debiased(a, b, _batch_hsic(a, b, batch_size), tuple(own))
 
 
 def distance_correlation(a: Representation, b: Representation) -> float:
@@ -182,51 +195,84 @@ def distance_correlation(a: Representation, b: Representation) -> float:
     return math.sqrt(_alignment(a, b, _distance_kernel))
 
 
-def _squared_product(x: Matrix, y: Matrix, blocks: Iterable[slice]) -> float:
-    """Return ``|x^T y|^2``, the inner product of ``x x^T`` and ``y y^T``."""
-    if x.shape[1] * y.shape[1] <= len(x) ** 2:
-        return float(((x.T @ y) ** 2).sum())
-    return float(sum(np.vdot(x[block] @ x.T, y[block] @ y.T) for block in blocks))
+class _OwnHsic(NamedTuple):
+    """Unbiased HSIC of a kernel with itself, and its squared norm on the same scale."""
+
+    hsic: float
+    squared_norm: float
 
 
 def _squared_norm(a: Representation) -> float:
-    return _squared_product(a.centred, a.centred, a.blocks())
+    return squared_product(a.centred, a.centred, a.blocks())
+
+
+def _squared_rows(a: Representation) -> Matrix:
+    """Return the squared norms of the centred rows, the diagonal of ``H K H``, (n,)."""
+    squares: Matrix = np.einsum("ij,ij->i", a.centred, a.centred)
+    return squares
+
+
+def _own_hsic(a: Representation) -> _OwnHsic:
+    product, squares = a.shared(_squared_norm), a.shared(_squared_rows, moves="rows")
+    return _OwnHsic(_unbiased(product, squares, squares), product / (a.n * (a.n - 3)))
+
+
+def _unbiased(product: float, u: Matrix, v: Matrix) -> float:
+    """Return the unbiased HSIC of two centred kernels from their product and diagonals.
+
+    The columns are centred, so a row of a kernel without its diagonal sums to minus the
+    diagonal entry.
+    """
+    n = len(u)
+    means = u.sum() * v.sum() / ((n - 1) * (n - 2))
+    return float((product - n / (n - 2) * (u @ v) + means) / (n * (n - 3)))
+
+
+def _batch_kernels(a: Representation, batch_size: int) -> Iterator[Matrix]:
+    """Yield the centred linear kernel of each batch of at least 4 rows."""
+    for start in range(0, a.n, batch_size):
+        values = a.values[start : start + batch_size]
+        if len(values) >= 4:
+            centred = centre(values)
+            yield centred @ centred.T
+
+
+def _kept_kernels(a: Representation, batch_size: int) -> list[Matrix]:
+    return list(_batch_kernels(a, batch_size))
+
+
+def _kernels(a: Representation, batch_size: int) -> Iterable[Matrix]:
+    if a.keeps_matrices:
+        return a.shared(_kept_kernels, batch_size, moves="all")
+    return _batch_kernels(a, batch_size)
+
+
+def _batch_hsic(a: Representation, b: Representation, batch_size: int) -> float:
+    """Return the sum over the batches of the unbiased HSICs."""
+    return sum(
+        _unbiased(float(np.vdot(k, m)), np.diag(k), np.diag(m))
+        for k, m in zip(_kernels(a, batch_size), _kernels(b, batch_size), strict=True)
+    )
+
+
+def _own_batch_hsic(a: Representation, batch_size: int) -> _OwnHsic:
+    squared_norm = sum(
+        float(np.vdot(k, k)) / (len(k) * (len(k) - 3)) for k in _kernels(a, batch_size)
+    )
+    return _OwnHsic(_batch_hsic(a, a, batch_size), squared_norm)
 
 
 def _debiased(
-    a: Representation, b: Representation, blocks: list[slice], batches: list[slice]
+    a: Representation, b: Representation, hsic: float, own: tuple[_OwnHsic, ...]
 ) -> float:
-    """Return the alignment from the sums of the unbiased HSICs of batches of rows."""
-    sums = np.zeros(3)
-    squared_norms = np.zeros(2)
-    for batch in batches:
-        x, y = _centred(a.values[batch]), _centred(b.values[batch])
-        n = len(x)
-        if n < 4:
-            continue
-        for i, (one, other) in enumerate(((x, y), (x, x), (y, y))):
-            product = _squared_product(one, other, blocks)
-            # the columns are centred, so a row of a kernel without its diagonal sums to minus
-            # the diagonal entry
-            u, v = ((z**2).sum(axis=1) for z in (one, other))
-            means = u.sum() * v.sum() / ((n - 1) * (n - 2))
-            sums[i] += (product - n / (n - 2) * (u @ v) + means) / (n * (n - 3))
-            if i:
-                squared_norms[i - 1] += product / (n * (n - 3))
-    for network, own, squared_norm in zip((a, b), sums[1:], squared_norms, strict=True):
-        if own <= _ROUNDING * squared_norm:
+    """Return the alignment from unbiased HSICs."""
+    for network, (self_hsic, squared_norm) in zip((a, b), own, strict=True):
+        if self_hsic <= _ROUNDING * squared_norm:
             raise UndefinedDistance(
                 f"the unbiased HSIC of {network.name} is 0: fewer than 4 rows, or all are equally "
                 "similar"
             )
-    return float(np.clip(sums[0] / (math.sqrt(sums[1]) * math.sqrt(sums[2])), -1.0, 1.0))
-
-
-def _centred(values: Matrix) -> Matrix:
-    """Return the values with column means 0, exactly 0 in columns that do not vary."""
-    varying = (values != values[0]).any(axis=0)
-    centred: Matrix = np.where(varying, values - values.mean(axis=0), 0.0)
-    return centred
+    return float(np.clip(hsic / math.prod(math.sqrt(x.hsic) for x in own), -1.0, 1.0))
 
 
 def _alignment(a: Representation, b: Representation, kernel: Kernel, *options: float) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from netkin.distance.representational.nearest import least_places
 from netkin.distance.representational.representation import (
     Matrix,
     Representation,
@@ -17,6 +18,8 @@ from netkin.distance.representational.representation import (
 )
 from netkin.errors import UndefinedDistance
 
+_LISTED = 5
+"""Nearest rows listed at once, what measures ask for by default."""
 _ROUNDING = 1e-12
 """A vector of cosines of this norm holds rounding errors of 0 only."""
 
@@ -149,16 +152,21 @@ def nearest_rows(a: Representation, k: int) -> Neighbours:
     UndefinedDistance
         With fewer than k + 1 rows.
     """
-    from scipy.spatial.distance import cdist
-
     if not 1 <= k < a.n:
         raise UndefinedDistance(f"{a.n} rows do not have {k} neighbours each")
+    listed = a.shared(_list_nearest_rows, min(max(k, _LISTED), a.n - 1), moves="all")
+    return Neighbours(listed.rows[:, :k], listed.distances[:, :k])
+
+
+def _list_nearest_rows(a: Representation, k: int) -> Neighbours:
+    from scipy.spatial.distance import cdist
+
     found = Neighbours(np.empty((a.n, k), dtype=np.intp), np.empty((a.n, k)))
     for block in a.blocks():
         distances = cdist(a.values[block], a.values)
         steps = np.arange(len(distances))
         distances[steps, steps + block.start] = np.inf
-        rows = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        rows = least_places(distances, k)
         found.rows[block] = rows
         found.distances[block] = np.take_along_axis(distances, rows, axis=1)
     return found

@@ -9,6 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.distance.representational.pair import squared_distance
 from netkin.distance.representational.representation import (
     Matrix,
     Representation,
@@ -50,7 +51,13 @@ def permutation_procrustes(
     """
     check_same_rows(a, b)
     x, y = _columns(a, b, centred, normalised)
-    i, j = _assignment(x.T @ y)
+    gains = x.T @ y
+    i, j = _assignment(gains)
+    squares = float(np.vdot(x, x)), float(np.vdot(y, y))
+    square = squared_distance(squares, float(gains[i, j].sum()))
+    if square is not None:
+        return math.sqrt(square)
+    # nearly equal: subtract first, so that equal ones are 0
     alone = np.delete(x, i, axis=1), np.delete(y, j, axis=1)
     parts = x[:, i] - y[:, j], *alone
     return math.hypot(*(float(np.linalg.norm(part)) for part in parts))

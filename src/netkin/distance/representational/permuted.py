@@ -40,6 +40,8 @@ class PermutedRepresentation(Representation):
 
     def shared(self, make: Callable[..., Part], *options: Any, moves: Moves = "nothing") -> Part:
         """Return the part of the original, its rows moved as `moves` says."""
+        if moves == "all":
+            return super().shared(make, *options, moves=moves)
         key = (make, *options)
         if key not in self._shared:
             part = self._original.shared(make, *options, moves=moves)
@@ -69,7 +71,7 @@ def _left_vectors(piece: Decomposition, order: Order) -> Decomposition:
     return piece._replace(u=piece.u[order])
 
 
-MOVED: dict[Moves, Callable[[Any, Order], Any]] = {
+MOVED: dict[str, Callable[[Any, Order], Any]] = {
     "nothing": _same,
     "rows": _rows,
     "rows and columns": _rows_and_columns,

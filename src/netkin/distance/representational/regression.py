@@ -7,6 +7,11 @@ import numpy as np
 from annotated_types import Ge
 
 from netkin.distance.representational.cca import check_free
+from netkin.distance.representational.pair import (
+    shared_by_pair,
+    squared_cosines,
+    squared_distance,
+)
 from netkin.distance.representational.representation import (
     Matrix,
     Representation,
@@ -45,14 +50,14 @@ def linear_regression(a: Representation, b: Representation) -> float:
     check_varies(a)
     if not b.varying.any():
         return 0.0
-    basis, explained = b.varying_decomposition.u, a.varying_decomposition
-    if basis.shape[1] >= b.distinct_rows - 1:
+    rank = len(b.varying_decomposition.s)
+    if rank >= b.distinct_rows - 1:
         raise UndefinedDistance(
-            f"{b.name} has the rank {basis.shape[1]} in {b.distinct_rows} rows, so that it "
-            "explains anything"
+            f"{b.name} has the rank {rank} in {b.distinct_rows} rows, so that it explains anything"
         )
-    shares = explained.s**2 / (explained.s**2).sum()
-    return min(float(shares @ ((explained.u.T @ basis) ** 2).sum(axis=1)), 1.0)
+    variances = a.varying_decomposition.s**2
+    explained, _ = shared_by_pair(squared_cosines, a, b)
+    return min(float(variances @ explained / variances.sum()), 1.0)
 
 
 def eigenspace_overlap(a: Representation, b: Representation) -> float:
@@ -125,10 +130,15 @@ def gulp(
     (u, s, _), (v, t, _) = a.varying_decomposition, b.varying_decomposition
     if regularisation == 0:
         check_free(a, b, len(s), len(t))
+    if a is b:
+        return 0.0
     g, h = _ridge_gains(s, regularisation), _ridge_gains(t, regularisation)
-    # P = u g u^T and P' = v h v^T; v = u c + e splits P' into a part inside the space of u
-    # and three outside. All terms are squares: equal representations lose no digits.
     c = u.T @ v
+    distance = squared_distance((float(g @ g), float(h @ h)), float(g @ c**2 @ h))
+    if distance is not None:
+        return math.sqrt(distance)
+    # P = u g u^T and P' = v h v^T; v = u c + e splits P' into a part inside the space of u
+    # and three outside. All terms are squares: nearly equal representations lose no digits.
     e = v - u @ c
     outside = e.T @ e
     weighted = c * h

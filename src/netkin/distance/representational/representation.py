@@ -11,12 +11,14 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netkin.distance.representational.nearest import least_places
 from netkin.errors import NetkinError, UndefinedDistance
 
 Matrix = NDArray[np.float64]
 Part = TypeVar("Part")
-Moves = Literal["nothing", "rows", "rows and columns"]
-"""What a new order of the rows moves in a part computed from a representation."""
+Moves = Literal["nothing", "rows", "rows and columns", "all"]
+"""What a new order of the rows moves in a part computed from a representation; "all" if it is
+another part altogether."""
 
 KEPT_ROWS = 4000
 """Up to this many rows a matrix of rows by rows is kept, 8 bytes an entry; beyond it each
@@ -108,7 +110,7 @@ class Representation:
         ----------
         make : callable
             A function of a module, not a lambda: the next caller has to name the same one.
-        moves : {"nothing", "rows", "rows and columns"}
+        moves : {"nothing", "rows", "rows and columns", "all"}
             What of the part follows the rows into a new order, see `permuted`.
         """
         key = (make, *options)
@@ -119,9 +121,11 @@ class Representation:
 
     @cached_property
     def centred(self) -> Matrix:
-        """Values with column means 0 (pre-processing CC), (n, D)."""
-        centred: Matrix = self.values - self.values.mean(axis=0)
-        return centred
+        """Values with column means 0 (pre-processing CC), (n, D).
+
+        Exactly 0 in columns that do not vary.
+        """
+        return centre(self.values)
 
     @cached_property
     def norm(self) -> float:
@@ -136,8 +140,7 @@ class Representation:
     @cached_property
     def varying(self) -> NDArray[np.bool_]:
         """Which columns hold more than one value, (D,): False for a dead neuron."""
-        differs: NDArray[np.bool_] = (self.values != self.values[0]).any(axis=0)
-        return differs
+        return varying_columns(self.values)
 
     @cached_property
     def varying_decomposition(self) -> Decomposition:
@@ -263,8 +266,21 @@ class Representation:
             cosines = np.round(self.cosine_block(block), TIE_DECIMALS)
             steps = np.arange(len(cosines))
             cosines[steps, steps + block.start] = -np.inf
-            found[block] = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+            found[block] = least_places(-cosines, k)
         return found
+
+
+def varying_columns(values: Matrix) -> NDArray[np.bool_]:
+    """Return which columns hold more than one value, (D,)."""
+    differs: NDArray[np.bool_] = (values != values[0]).any(axis=0)
+    return differs
+
+
+def centre(values: Matrix) -> Matrix:
+    """Return the values with column means 0, exactly 0 in columns that do not vary."""
+    centred: Matrix = values - values.mean(axis=0)
+    centred[:, ~varying_columns(values)] = 0.0
+    return centred
 
 
 def decompose(values: Matrix) -> Decomposition:

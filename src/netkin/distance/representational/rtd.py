@@ -1,5 +1,6 @@
 """Representation topology divergence."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,9 @@ from netkin.distance.representational.representation import (
     check_same_rows,
 )
 from netkin.errors import UndefinedDistance
+
+_KEPT_DISTANCES = 1 << 24
+"""The scaled distances of samples are kept for all pairs up to about so many."""
 
 
 def rtd(
@@ -36,7 +40,7 @@ def rtd(
         The same rows; widths may differ.
     n_points : int
         Rows of a sample. With n rows or fewer there is one sample, of all rows. One of 500
-        takes some seconds.
+        takes some tenths of a second.
     n_repeats : int
         Samples to take the mean of.
     seed : int
@@ -52,11 +56,15 @@ def rtd(
     UndefinedDistance
         So many rows of a sample are equal that 90 % of the distances are 0.
     """
+    from netkin.distance.representational.cross_barcode import bar_length
+
     check_same_rows(a, b)
-    lengths = []
-    for rows in _samples(a.n, n_points, n_repeats, seed):
-        w, v = _scaled_distances(a.values[rows]), _scaled_distances(b.values[rows])
-        lengths.append((_bar_length(w, v) + _bar_length(v, w)) / 2)
+    draw = n_points, n_repeats, seed
+    if n_repeats * n_points**2 <= _KEPT_DISTANCES:
+        samples = [iter(r.shared(_kept_samples, *draw, moves="all")) for r in (a, b)]
+    else:
+        samples = [_scaled_samples(r, *draw) for r in (a, b)]
+    lengths = [(bar_length(w, v) + bar_length(v, w)) / 2 for w, v in zip(*samples, strict=True)]
     return float(np.mean(lengths))
 
 
@@ -67,23 +75,19 @@ def _samples(n: int, n_points: int, n_repeats: int, seed: int) -> list[NDArray[n
     return [random.choice(n, n_points, replace=False) for _ in range(n_repeats)]
 
 
-def _scaled_distances(values: Matrix) -> Matrix:
+def _kept_samples(a: Representation, n_points: int, n_repeats: int, seed: int) -> list[Matrix]:
+    return list(_scaled_samples(a, n_points, n_repeats, seed))
+
+
+def _scaled_samples(
+    a: Representation, n_points: int, n_repeats: int, seed: int
+) -> Iterator[Matrix]:
+    """Yield the distances of the rows of each sample as scipy's pdist orders them, scaled."""
     from scipy.spatial.distance import pdist, squareform
 
-    distances: Matrix = squareform(pdist(values))
-    quantile = np.quantile(distances, 0.9)
-    if quantile == 0:
-        raise UndefinedDistance("90 % of the distances of the sampled rows are 0")
-    return distances / quantile
-
-
-def _bar_length(w: Matrix, v: Matrix) -> float:
-    """Return the total length of the bars of dimension 1 of ``[[0, w], [w, min(w, v)]]``."""
-    from gph import ripser_parallel
-
-    joint = np.block([[np.zeros_like(w), w], [w, np.minimum(w, v)]])
-    # giotto-ph computes in float32, which holds places in order up to 2^24 exactly
-    values, places = np.unique(joint, return_inverse=True)
-    places = places.reshape(joint.shape).astype(np.float32)
-    bars = ripser_parallel(places, metric="precomputed", maxdim=1)["dgms"][1].astype(np.intp)
-    return float((values[bars[:, 1]] - values[bars[:, 0]]).sum())
+    for rows in _samples(a.n, n_points, n_repeats, seed):
+        distances: Matrix = pdist(a.values[rows])
+        quantile = np.quantile(squareform(distances), 0.9)
+        if quantile == 0:
+            raise UndefinedDistance("90 % of the distances of the sampled rows are 0")
+        yield distances / quantile

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.distance.representational.order import Groups, group
+from netkin.distance.representational.pair import squared_distance, squared_product
 from netkin.distance.representational.representation import (
     TIE_DECIMALS,
     Matrix,
@@ -43,7 +44,13 @@ def rsm_norm_difference(a: Representation, b: Representation) -> float:
         0 (equal up to a rotation) or more, in squared units of the activations. A metric.
     """
     check_same_rows(a, b)
+    if a is b:
+        return 0.0
     x, y = a.values, b.values
+    squares = a.shared(_squared_norm), b.shared(_squared_norm)
+    distance = squared_distance(squares, squared_product(x, y, a.blocks()))
+    if distance is not None:
+        return math.sqrt(distance)
     if a.n > x.shape[1] + y.shape[1]:
         # both in the basis of all columns: smaller, and the difference loses no digits
         # numpy's types do not tell that this mode gives R alone
@@ -115,6 +122,11 @@ def relational_knowledge_loss(a: Representation, b: Representation) -> float:
         )
         total += float(np.where(differences <= 1, differences**2 / 2, differences - 0.5).sum())
     return total
+
+
+def _squared_norm(a: Representation) -> float:
+    """Return the squared Frobenius norm of ``R R^T``."""
+    return squared_product(a.values, a.values, a.blocks())
 
 
 def _mean_distance(a: Representation) -> float:
