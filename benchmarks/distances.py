@@ -35,7 +35,7 @@ def diagrams(count: int) -> list:
 
 def netkin_route() -> dict:
     """Vectorise every diagram once and compare all pairs."""
-    from netkin.distance.matrix import distance_matrix
+    from netkin.distance.matrix import distance_matrices
     from netkin.distance.vector import vector_distance
     from netkin.vector import VECTORISERS
     from netkin.vector.sampling import Sampling
@@ -56,7 +56,7 @@ def netkin_route() -> dict:
                 )
                 for diagram in found
             ]
-            distance_matrix(vectors, vector_distance)
+            distance_matrices(vectors, {name: vector_distance})
 
     return common.measured(work, 3)
 

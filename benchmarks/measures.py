@@ -4,7 +4,7 @@
 
 The networks are two hidden layers of random weights after a ReLU, on images of digits; what
 is compared are the activations of the second. netkin's side is
-`netkin.distance.matrix.distance_matrix` of every measure on the same representations, all in
+`netkin.distance.matrix.distance_matrices` of every measure on the same representations, all in
 this process, all pairs. The other side, `measures_apart.py`, are functions of two arrays that
 know nothing of other pairs or measures: by scipy, scikit-learn, POT and giotto-ph, else numpy
 as the definition reads. It is timed on a few pairs and scaled to the number of calls that the
@@ -27,7 +27,7 @@ import measures_apart
 import numpy as np
 from sklearn.datasets import load_digits
 
-from netkin.distance.matrix import distance_matrix
+from netkin.distance.matrix import distance_matrices
 from netkin.distance.representational import REPRESENTATIONAL
 from netkin.distance.representational.representation import Representation
 
@@ -62,12 +62,12 @@ def ours(name: str, networks: list[Representation]) -> tuple[float, np.ndarray]:
     entry, options = REPRESENTATIONAL[name], OPTIONS.get(name, {})
 
     def work() -> np.ndarray:
-        matrix, reasons = distance_matrix(
-            networks, lambda a, b: entry.function(a, b, **options), symmetric=entry.symmetric
-        )
-        if reasons:
-            raise SystemExit(f"{name}: {next(iter(reasons.values()))}.")
-        return matrix
+        functions = {name: lambda a, b: entry.function(a, b, **options)}
+        asymmetric = [] if entry.symmetric else [name]
+        found = distance_matrices(networks, functions, asymmetric=asymmetric)[name]
+        if found.reasons:
+            raise SystemExit(f"{name}: {next(iter(found.reasons.values()))}.")
+        return found.values
 
     return timed(work)
 

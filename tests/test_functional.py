@@ -28,7 +28,7 @@ from netkin.distance.functional.soft import (
     soft_prediction_difference,
     surrogate_churn,
 )
-from netkin.distance.matrix import distance_matrix
+from netkin.distance.matrix import distance_matrices
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.prediction.prediction import Prediction
 from tests.digits import VARIANTS, Digits
@@ -60,7 +60,7 @@ def digits(tmp_path_factory):
 def items(digits, tmp_path_factory):
     """What measures compare: {stage: {variant: item}} of networks trained on the digits."""
     folder = tmp_path_factory.mktemp("predictions")
-    return {"prediction": digits.predictions(folder), "network": digits.models()}
+    return {"prediction": digits.predictions(folder), "model": digits.models()}
 
 
 def random_prediction(seed, n=200, classes=4, sharpness=2.0, name="random"):
@@ -273,7 +273,8 @@ def test_networks_without_errors_have_reasons():
 def test_undefined_pairs_become_nan_with_a_reason_in_the_matrix(items):
     group = list(items["prediction"].values())
     measure = FUNCTIONAL["jensen_shannon"]
-    matrix, reasons = distance_matrix(group, measure.function)
+    found = distance_matrices(group, {"jensen_shannon": measure.function})["jensen_shannon"]
+    matrix, reasons = found.values, found.reasons
     two = list(VARIANTS).index("labels_2")
     expected = {(two, i) for i in range(len(group)) if i != two}
     assert set(reasons) == expected | {(j, i) for i, j in expected}

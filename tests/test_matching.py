@@ -283,6 +283,6 @@ def test_the_study_hands_a_matching_the_policy_and_nothing_else():
     study = Study(config)
     for measure in study.measures:
         assert study.measure_options(measure) == {}
-        assert study.measure_reading(measure) == study.policy()
+        assert study.reading("diagram") == study.policy()
     assert study.needed_stages() >= {"graph", "diagram", "distance"}
     assert study.needed_vectors() == []

@@ -233,6 +233,7 @@ def test_null_and_cost_are_reduced_to_numbers():
     one = distances(
         line(POINTS),
         null={"calibrated": calibrated, "p_value": p_value},
+        permutations=99,
         seconds=1.5,
         peak_mib=200.0,
     )
@@ -240,6 +241,9 @@ def test_null_and_cost_are_reduced_to_numbers():
     assert found["heat", "calibrated"].values == (0.5,)
     assert found["heat", "significant"].values == pytest.approx((27 / 29,))
     assert (found["heat", "seconds"].values, found["heat", "peak_mib"].values) == ((1.5,), (200,))
+    # ten permutations tell nothing apart at 0.05
+    few = distances(line(POINTS), null=one.null, permutations=10)
+    assert ("heat", "significant") not in answers(compared(heat=[few]))
 
 
 def test_control_is_asked_about_data_sets():
