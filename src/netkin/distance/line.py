@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def _compiled(function: Function) -> Function:
+def compiled(function: Function) -> Function:
     """Compile a function, and keep the machine code for the next process if possible."""
     try:
         return cast(Function, numba.njit(cache=True)(function))
@@ -53,7 +53,7 @@ def lengths_on_line(
     return None
 
 
-@_compiled
+@compiled
 def wasserstein_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """1-Wasserstein distance of two diagrams on a line.
 
@@ -157,7 +157,7 @@ def bottleneck_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.int64(high).view(np.float64))
 
 
-@_compiled
+@compiled
 def _matched_within(a: NDArray[np.float64], b: NDArray[np.float64], eps: float) -> bool:
     """Tell whether all x > 2 eps of `a` have partners of their own in `b`, eps apart.
 

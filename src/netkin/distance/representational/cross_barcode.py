@@ -14,7 +14,7 @@ This module loads numba; import it where it is used.
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.distance.line import _compiled
+from netkin.distance.line import compiled
 
 Matrix = NDArray[np.float64]
 Bits = NDArray[np.uint64]
@@ -65,7 +65,7 @@ def bar_length(w: Matrix, v: Matrix) -> float:
     return float(_total_length(len(square), i, j, values[order], kinds[order].astype(np.int8)))
 
 
-@_compiled
+@compiled
 def _total_length(
     n: int,
     starts: NDArray[np.intp],
@@ -131,7 +131,7 @@ def _total_length(
     return total
 
 
-@_compiled
+@compiled
 def _find_apexes(joined: Bits, i: int, j: int, found: NDArray[np.intp]) -> int:
     """Write one vertex of each component of those joined to both, and return how many."""
     left = joined[i] & joined[j]
@@ -158,7 +158,7 @@ def _find_apexes(joined: Bits, i: int, j: int, found: NDArray[np.intp]) -> int:
     return n_found
 
 
-@_compiled
+@compiled
 def _first(vertices: Bits) -> int:
     """Return the least member of a set, -1 of the empty one."""
     for word in range(len(vertices)):
@@ -167,7 +167,7 @@ def _first(vertices: Bits) -> int:
     return -1
 
 
-@_compiled
+@compiled
 def _lowest(word: np.uint64) -> int:
     """Return the place of the lowest bit that is set."""
     place = 0
@@ -180,7 +180,7 @@ def _lowest(word: np.uint64) -> int:
     return place
 
 
-@_compiled
+@compiled
 def _reduce(relation: Bits, sums: Bits, ended: NDArray[np.int32]) -> int:
     """Replace generators that have ended, in place; return the youngest left, -1 if none is."""
     youngest = -1
@@ -202,7 +202,7 @@ def _reduce(relation: Bits, sums: Bits, ended: NDArray[np.int32]) -> int:
     return youngest
 
 
-@_compiled
+@compiled
 def _with_room(sums: Bits, row: int, generator: int) -> Bits:
     """Return the table, twice as large if it lacks this row or a bit for this generator."""
     n_rows, n_words = sums.shape
