@@ -1,5 +1,6 @@
 """A whole Slurm on this machine: its own munge, controller and nodes, on loopback only."""
 
+import fcntl
 import getpass
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -75,17 +77,25 @@ PartitionName=bigmem Nodes=big[1-3]
 
 def install():
     """Install Debian's packages of what is missing; return why that failed, or None."""
-    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
-    if not missing:
-        return None
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    if shutil.which("apt-get") is None:
-        return f"{', '.join(missing)} missing, and there is no apt-get to install it"
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], install):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-        if done.returncode:
-            return f"{' '.join(command)}: {done.stderr.strip()}"
+    # the workers of a test run all come here at once
+    with (Path(tempfile.gettempdir()) / "netkin_install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+        if not missing:
+            return None
+        if shutil.which("apt-get") is None:
+            return f"{', '.join(missing)} missing, and there is no apt-get to install it"
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for arguments in (
+            ["update", "-qq"],
+            ["install", "-y", "--no-install-recommends", *missing],
+        ):
+            command = ["apt-get", *arguments]
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=300
+            )
+            if done.returncode:
+                return f"{' '.join(command)}: {done.stderr.strip()}"
     return None
 
 
