@@ -21,8 +21,10 @@ HEAT = {
     "plot_distance_matrix": 1,
     "plot_deviation_matrix": 1,
     "plot_overview": 1,
+    "plot_readings": 1,
     "tabulate_groups": 1,
     "tabulate_costs": 1,
+    "tabulate_measures": 1,
     "tabulate_reproduction": 1,
 }
 AFTER_TRAINING = {
