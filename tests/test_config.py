@@ -81,8 +81,8 @@ MISTAKES = {
         "Did you mean 'silhouette'?",
     ),
     "measure_without_a_null": (
-        changed("distance.calibration.without", ["heat"]),
-        f"distance.calibration.without.0: found 'heat'. Allowed: {', '.join(REPRESENTATIONAL)}.",
+        changed("distance.calibration.fewer", {"heat": 1}),
+        f"distance.calibration.fewer.heat: found 'heat'. Allowed: {', '.join(REPRESENTATIONAL)}.",
     ),
     "layers_that_are_not_stored": (
         changed(

@@ -24,6 +24,7 @@ from netkin.distance.functional.model import read_model
 from netkin.distance.layers import compare_layers, read_layers
 from netkin.distance.matrix import distance_matrices
 from netkin.distance.norm import frobenius, norm_1
+from netkin.distance.representational.representation import Representation, warn_of_few_rows
 from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
@@ -383,7 +384,7 @@ def test_several_measures_of_a_group_are_written_and_put_back(study):
     """What an edit does not affect is put back, not computed anew."""
     names = ["cka", "gbs", "magnitude_difference"]
     paths = [study / f"{name}.h5" for name in names]
-    how = {"permutations": 3, "resamples": 2, "level": 0.9, "seed": 1, "without": ["gbs"]}
+    how = {"permutations": 3, "resamples": 2, "level": 0.9, "seed": 1, "fewer": {"gbs": 1}}
 
     def compute(codes):
         compute_distances(
@@ -400,7 +401,10 @@ def test_several_measures_of_a_group_are_written_and_put_back(study):
     before = compute(["1", "1", "1"])
     cka, gbs, magnitude = (read_distances(path) for path in paths)
     assert set(cka.null) == {"mean", "calibrated", "p_value", "low", "high"}
-    assert gbs.null == {}
+    # fewer of the same permutations, and no interval
+    assert set(gbs.null) == {"mean", "calibrated", "p_value"}
+    assert (cka.permutations, gbs.permutations) == (3, 1)
+    assert set(gbs.null["p_value"][np.triu_indices(3, 1)]) <= {0.5, 1.0}
     # a permutation says nothing about it
     assert set(magnitude.null) == {"low", "high"}
     assert cka.null["p_value"][0, 1] in (0.25, 0.5, 0.75, 1.0)
@@ -426,7 +430,7 @@ def test_a_summary_holds_what_nulls_say(study):
                 "resamples": 0,
                 "level": 0.9,
                 "seed": seed,
-                "without": [],
+                "fewer": {},
             },
         )
     summarise_distances(distance_paths=paths, summary_path=str(study / "summary.h5"))
@@ -441,32 +445,41 @@ def test_a_summary_holds_what_nulls_say(study):
 
 def test_layers_of_two_networks_are_all_compared(tmp_path):
     rng = np.random.default_rng(0)
-    rows, labels = np.arange(30), np.arange(30) % 2
-    layers = {f"hidden_{i}": rng.normal(size=(30, 4 + i)).astype(np.float32) for i in (1, 2, 3)}
+    rows, labels = np.arange(13), np.arange(13) % 2
+    layers = {f"hidden_{i}": rng.normal(size=(13, 4 + i)).astype(np.float32) for i in (1, 2, 3)}
     write_activations(tmp_path / "a.h5", layers, rows, labels)
     fewer = {"hidden_1": layers["hidden_2"], "logits": layers["hidden_1"][:, :2]}
     write_activations(tmp_path / "b.h5", fewer, rows, labels)
     compare_layers(
-        measures=["cka", "permutation_procrustes"],
+        measures=["cka", "mean_cca"],
         a_path=str(tmp_path / "a.h5"),
         b_path=str(tmp_path / "b.h5"),
         layers_path=str(tmp_path / "layers.h5"),
-        options={"cka": {}, "permutation_procrustes": {}},
+        options={"cka": {}, "mean_cca": {}},
     )
-    cka, procrustes = read_layers(tmp_path / "layers.h5")
+    cka, cca = read_layers(tmp_path / "layers.h5")
     assert (cka.measure, cka.orientation) == ("cka", "up")
     assert cka.layers_a == ("hidden_1", "hidden_2", "hidden_3")
     assert cka.layers_b == ("hidden_1", "logits")
     assert cka.matrix.shape == (3, 2)
     assert cka.matrix[1, 0] == pytest.approx(1)
-    assert (cka.matrix[[0, 2], 0] < 0.9).all()
+    assert (cka.matrix[[0, 2], 0] < 0.95).all()
     a, b = (
         read_activation(tmp_path / f"{n}.h5", layer)
         for n, layer in (("a", "hidden_3"), ("b", "logits"))
     )
     assert cka.matrix[2, 1] == MEASURES["cka"].function(a, b)
-    assert procrustes.matrix[1, 0] == pytest.approx(0, abs=1e-6)
-    # other widths have no units to match
-    assert np.isnan(procrustes.matrix[0]).all() == (procrustes.matrix.shape[1] == 0) or np.isnan(
-        procrustes.matrix[0, 0]
-    )
+    assert cca.matrix[1, 0] == pytest.approx(1)
+    # 7 and 6 neurons on 13 rows have a direction in common, whatever they are
+    assert [tuple(place) for place in np.argwhere(np.isnan(cca.matrix))] == [(2, 0)]
+    assert list(cca.reasons) == [(2, 0)]
+    assert "13 rows" in cca.reasons[2, 0]
+    assert cka.reasons == {}
+
+
+def test_few_rows_for_wide_layers_are_warned_of(caplog):
+    values = np.random.default_rng(0).normal(size=(50, 10))
+    warn_of_few_rows([Representation(values)])
+    assert not caplog.records
+    warn_of_few_rows([Representation(values), Representation(np.hstack([values, values[:, :1]]))])
+    assert "50 rows for up to 11 neurons" in caplog.text

@@ -156,7 +156,7 @@ class CalibrationSection(_Section):
     resamples: Annotated[int, Field(ge=0)]
     level: Annotated[float, Field(gt=0, lt=1)]
     seed: Annotated[int, Field(ge=0)]
-    without: list[Literal[CALIBRATED]]  # type: ignore[valid-type]
+    fewer: dict[Literal[CALIBRATED], Annotated[int, Field(ge=0)]]  # type: ignore[valid-type]
 
 
 class DistanceSection(_Section):
@@ -371,7 +371,6 @@ def _check_repeats(right: Mapping[str, Any]) -> list[str]:
         lists |= {f"study.{key}": value for key, value in right["study"].items()}
     if "distance" in right:
         lists["distance.measures"] = right["distance"]["measures"]
-        lists["distance.calibration.without"] = right["distance"]["calibration"]["without"]
     if "network" in right:
         variants = right["network"]["variants"]
         lists |= {f"network.variants.{group}": variants[group] for group in GROUPS[:2]}
@@ -407,7 +406,8 @@ CHOICES = {
 
 def _sentence(model: type[BaseModel], detail: Any, prefix: str, data: Any) -> tuple[str, str]:
     """Turn one of pydantic's error records into a path and a sentence."""
-    parts = list(detail["loc"])
+    # an error of a mapping's key is one of its entry
+    parts = [part for part in detail["loc"] if part != "[key]"]
     path = prefix + ".".join(str(part) for part in parts)
     found = detail["input"]
     for key, allowed in CHOICES.items():

@@ -12,6 +12,7 @@ from netkin.distance.neural_persistence import neural_persistence_distance
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
 from netkin.distance.representational import REPRESENTATIONAL
+from netkin.distance.representational.representation import warn_of_few_rows
 from netkin.distance.vector import vector_distance
 from netkin.distance.weight_matching import weight_matching
 from netkin.graph.graph import read_graph
@@ -57,7 +58,12 @@ SOURCES: dict[str, Source] = {
     "diagram": Source(read_finite_diagram, stage="diagram", after="graph"),
     "vector": Source(read_vector, stage="vector", after="diagram"),
     "activation": Source(
-        read_activation, stage="activation", after="network", rows=True, calibrate=calibrate
+        read_activation,
+        stage="activation",
+        after="network",
+        rows=True,
+        calibrate=calibrate,
+        check=warn_of_few_rows,
     ),
     "prediction": Source(read_prediction, stage="prediction", after="network", rows=True),
     "model": Source(read_model, stage="network", after="dataset", rows=True, with_dataset=True),

@@ -35,8 +35,8 @@ def calibrate(
     items, measures, scores, options
         As in `null_matrices`.
     how : mapping
-        Name -> ``permutations``, ``resamples``, ``seed`` and ``level``, {} for nothing; the same
-        for all that want the same.
+        Name -> ``permutations``, ``resamples``, ``seed`` and ``level``, {} for nothing. Of those
+        that want any, all want the same but for the number of permutations.
 
     Returns
     -------
@@ -44,22 +44,30 @@ def calibrate(
         Name -> the parts of `null_matrices` and `interval_matrices`, as far as wanted.
     """
     found: dict[str, dict[str, Array]] = {name: {} for name in measures}
-    for count, function, settings in (
-        ("permutations", null_matrices, ("seed",)),
-        ("resamples", interval_matrices, ("seed", "level")),
-    ):
-        asked = {name: entry for name, entry in measures.items() if how[name].get(count)}
-        if asked:
-            chosen = how[next(iter(asked))]
-            more = function(
-                items,
-                asked,
-                scores,
-                options=options,
-                **{key: chosen[key] for key in (count, *settings)},
-            )
-            for name, parts in more.items():
-                found[name] |= parts
+    asked = {name: entry for name, entry in measures.items() if how[name].get("permutations")}
+    if asked:
+        nulls = null_matrices(
+            items,
+            asked,
+            scores,
+            options=options,
+            permutations={name: how[name]["permutations"] for name in asked},
+            seed=how[next(iter(asked))]["seed"],
+        )
+        for name, parts in nulls.items():
+            found[name] |= parts
+    asked = {name: entry for name, entry in measures.items() if how[name].get("resamples")}
+    if asked:
+        chosen = how[next(iter(asked))]
+        intervals = interval_matrices(
+            items,
+            asked,
+            scores,
+            options=options,
+            **{key: chosen[key] for key in ("resamples", "seed", "level")},
+        )
+        for name, parts in intervals.items():
+            found[name] |= parts
     return found
 
 
@@ -69,7 +77,7 @@ def null_matrices(
     scores: Mapping[str, Array],
     *,
     options: Mapping[str, Mapping[str, Any]],
-    permutations: int,
+    permutations: Mapping[str, int],
     seed: int,
 ) -> dict[str, dict[str, Array]]:
     """Return the permutation null of every pair and measure.
@@ -84,7 +92,9 @@ def null_matrices(
         Name -> the values of the pairs, (n, n).
     options : mapping
         Name -> options of the measure's function.
-    permutations, seed : int
+    permutations : mapping
+        Name -> how many; the first ones are the same for all.
+    seed : int
         As in `netkin.distance.representational.null.permutation_null`.
 
     Returns
@@ -95,17 +105,18 @@ def null_matrices(
     """
     n = len(items)
     functions = _functions(measures, options)
-    values = {name: np.full((n, n, permutations), np.nan) for name in measures}
+    values = {name: np.full((n, n, permutations[name]), np.nan) for name in measures}
     for j, item in enumerate(items):
         for other in items:
             check_same_rows(item, other)
         random = np.random.default_rng(seed)
-        for k in range(permutations):
+        for k in range(max(permutations.values())):
             permuted = item.permuted(random.permutation(item.n))
+            asked = [name for name in measures if k < permutations[name]]
             for i in range(n):
-                for name, function in functions.items():
+                for name in asked:
                     if i < j or (i != j and not measures[name].symmetric):
-                        values[name][i, j, k] = _value(function, items[i], permuted)
+                        values[name][i, j, k] = _value(functions[name], items[i], permuted)
     found: dict[str, dict[str, Array]] = {}
     for name, measure in measures.items():
         found[name] = {part: np.full((n, n), np.nan) for part in ("mean", "calibrated", "p_value")}

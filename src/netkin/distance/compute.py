@@ -10,6 +10,7 @@ import numpy as np
 
 from netkin import storage
 from netkin.distance import MEASURES, SOURCES
+from netkin.distance.file import write_reasons
 from netkin.distance.matrix import Matrix, distance_matrices
 from netkin.distance.measure import Measure
 from netkin.errors import NetkinError, did_you_mean
@@ -57,7 +58,8 @@ def compute_distances(
         The data set, for measures that look at its rows too.
     calibration : mapping, optional
         For representational measures ``permutations``, ``resamples`` (either 0 for none),
-        ``seed``, ``level`` and ``without``, the measures that are left out.
+        ``seed``, ``level`` and ``fewer``: measure -> how many permutations at most, for one
+        that takes long and gets no resamples.
     codes : mapping, optional
         Measure -> digest of the code, recorded in its file.
 
@@ -138,9 +140,12 @@ def parameters_of(
 def _calibration_of(measure: str, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what is to be found out about the values of a measure, {} for nothing."""
     calibrate = SOURCES[MEASURES[measure].needs].calibrate
-    if not wanted or calibrate is None or measure in wanted["without"]:
+    if not wanted or calibrate is None:
         return {}
     chosen = {key: wanted[key] for key in ("permutations", "resamples", "seed", "level")}
+    if measure in wanted["fewer"]:
+        chosen["permutations"] = min(wanted["fewer"][measure], chosen["permutations"])
+        chosen["resamples"] = 0
     # without correspondence of rows every permutation gives the score itself
     if not MEASURES[measure].paired:
         chosen["permutations"] = 0
@@ -164,6 +169,9 @@ def _read(
                 f"{path}: holds a vector of kind '{item.kind}', but the measure '{name}' "
                 f"compares '{first.vector}'."
             )
+    check = SOURCES[first.needs].check
+    if check is not None:
+        check(items)
     return items
 
 
@@ -196,8 +204,4 @@ def _write(
         file.create_dataset("networks", data=list(networks), dtype=text)
         for part, values in null.items():
             file[f"null/{part}"] = values
-        if found.reasons:
-            table = np.full(found.values.shape, "", dtype=object)
-            for place, reason in found.reasons.items():
-                table[place] = reason
-            file.create_dataset("reason", data=table, dtype=text)
+        write_reasons(file, "reason", found.values.shape, found.reasons)

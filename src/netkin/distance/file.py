@@ -1,9 +1,11 @@
 """The files of distances and of their summaries. Needs no other stage."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +51,25 @@ class Distances:
     permutations: int = 0
 
 
+def write_reasons(
+    file: h5py.File, name: str, shape: tuple[int, ...], reasons: Mapping[tuple[int, int], str]
+) -> None:
+    """Write why entries of a matrix are undefined: text, "" where defined; nothing if all are."""
+    if reasons:
+        table = np.full(shape, "", dtype=object)
+        for place, reason in reasons.items():
+            table[place] = reason
+        file.create_dataset(name, data=table, dtype=h5py.string_dtype())
+
+
+def read_reasons(file: h5py.File, name: str) -> dict[tuple[int, int], str]:
+    """Return (i, j) -> why the entry is undefined, as `write_reasons` wrote it."""
+    if name not in file:
+        return {}
+    table = file[name].asstr()[:]
+    return {(int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(table.astype(bool))}
+
+
 def read_distances(path: str | os.PathLike[str]) -> Distances:
     """Read a distance file.
 
@@ -61,16 +82,10 @@ def read_distances(path: str | os.PathLike[str]) -> Distances:
         for name in ("matrix", "networks"):
             if name not in file:
                 raise NetkinError(f"{path}: the dataset '/{name}' of distances is missing.")
-        reasons = {}
-        if "reason" in file:
-            table = file["reason"].asstr()[:]
-            reasons = {
-                (int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(table.astype(bool))
-            }
         return Distances(
             matrix=file["matrix"][:],
             networks=tuple(str(name) for name in file["networks"].asstr()[:]),
-            reasons=reasons,
+            reasons=read_reasons(file, "reason"),
             measure=str(file.attrs["measure"]),
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netkin import storage
 from netkin.activation.read import layer_names, read_activation
 from netkin.distance import MEASURES
+from netkin.distance.file import read_reasons, write_reasons
 from netkin.errors import UndefinedDistance
 
 
@@ -28,6 +29,8 @@ class LayerDistances:
         Names of the layers, input side first.
     measure, orientation : str
         See `netkin.distance.measure.Measure`.
+    reasons : dict
+        (i, j) -> why the entry is NaN.
     """
 
     matrix: NDArray[np.float64]
@@ -35,6 +38,7 @@ class LayerDistances:
     layers_b: tuple[str, ...]
     measure: str
     orientation: str
+    reasons: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
 def compare_layers(
@@ -49,7 +53,8 @@ def compare_layers(
     """Write how alike the layers of two networks are, layout ``layers``.
 
     Datasets ``/layers_a`` and ``/layers_b`` (text) and for each measure ``/NAME`` (float64,
-    (layers of a, layers of b), NaN where undefined) with the attribute ``orientation``.
+    (layers of a, layers of b), NaN where undefined) with the attribute ``orientation``, and
+    ``/reason/NAME`` (text, "" where defined) if something is undefined.
 
     Parameters
     ----------
@@ -85,13 +90,15 @@ def compare_layers(
         for measure in measures:
             function = partial(MEASURES[measure].function, **options[measure])
             matrix = np.full((len(layers_a), len(layers_b)), np.nan)
+            reasons = {}
             for i, one in enumerate(layers_a):
                 for j, other in enumerate(layers_b):
                     try:
                         matrix[i, j] = function(one, other)
-                    except UndefinedDistance:
-                        continue
+                    except UndefinedDistance as reason:
+                        reasons[i, j] = str(reason)
             file[measure] = matrix
+            write_reasons(file, f"reason/{measure}", matrix.shape, reasons)
             file[measure].attrs["orientation"] = MEASURES[measure].orientation
 
 
@@ -107,8 +114,13 @@ def read_layers(path: str | os.PathLike[str]) -> list[LayerDistances]:
         layers_a, layers_b = (tuple(file[name].asstr()[:]) for name in ("layers_a", "layers_b"))
         return [
             LayerDistances(
-                file[name][:], layers_a, layers_b, name, str(file[name].attrs["orientation"])
+                file[name][:],
+                layers_a,
+                layers_b,
+                name,
+                str(file[name].attrs["orientation"]),
+                read_reasons(file, f"reason/{name}"),
             )
             for name in file
-            if name not in ("layers_a", "layers_b")
+            if name not in ("layers_a", "layers_b", "reason")
         ]

@@ -32,6 +32,8 @@ class Source:
         Whether `read` is also given ``dataset_path``.
     calibrate : callable, optional
         What tells chance from likeness, see `netkin.distance.calibration.calibrate`.
+    check : callable, optional
+        ``(items) -> None``, logs what makes the values of these items mean little.
     """
 
     read: Callable[..., Any]
@@ -40,6 +42,7 @@ class Source:
     rows: bool = False
     with_dataset: bool = False
     calibrate: Callable[..., Any] | None = None
+    check: Callable[..., None] | None = None
 
 
 @dataclass(frozen=True)

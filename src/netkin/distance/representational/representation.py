@@ -4,7 +4,8 @@ A decomposition, similarity matrix or neighbour list is computed when the first 
 for it and kept, so that all measures and all pairs of a network share it.
 """
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -20,6 +21,10 @@ Moves = Literal["nothing", "rows", "rows and columns", "all"]
 """What a new order of the rows moves in a part computed from a representation; "all" if it is
 another part altogether."""
 
+logger = logging.getLogger(__name__)
+
+ROWS_A_NEURON = 5
+"""So many rows for each neuron are wise for measures of subspaces (CCA, regression)."""
 KEPT_ROWS = 4000
 """Up to this many rows a matrix of rows by rows is kept, 8 bytes an entry; beyond it each
 block is made anew when it is used."""
@@ -299,6 +304,21 @@ def check_same_rows(a: Representation, b: Representation) -> None:
         raise NetkinError(
             f"{a.name} and {b.name} hold different probe rows ({a.n} and {b.n}); measures compare "
             "answers to the same rows only. Use activations of the same probe set."
+        )
+
+
+def warn_of_few_rows(items: Sequence[Representation]) -> None:
+    """Log a warning if subspaces of the widest would look alike for want of rows."""
+    widest = max(items, key=lambda item: item.values.shape[1])
+    width = widest.values.shape[1]
+    if widest.n < ROWS_A_NEURON * width:
+        logger.warning(
+            "%d rows for up to %d neurons: with fewer than %d rows a neuron, measures of CCA and "
+            "regression are high for unrelated networks too; compare with the null, or raise "
+            "activation.probe_rows.",
+            widest.n,
+            width,
+            ROWS_A_NEURON,
         )
 
 
