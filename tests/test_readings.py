@@ -25,8 +25,14 @@ from netkin.figure.style import UNDEFINED_COLOUR, save_figure
 from netkin.storage import create
 from netkin.table.findings import ABOVE, BELOW, OPEN, best_of, decide, limits, shown
 from netkin.table.measures import tabulate_measures
-from netkin.table.questions import QUANTITIES, Compared
-from netkin.table.readings import agreements, in_order, read_all
+from netkin.table.questions import OVERALL, QUANTITIES, Compared
+from netkin.table.readings import (
+    agreements,
+    agreements_over_data_sets,
+    in_order,
+    over_data_sets,
+    read_all,
+)
 from netkin.table.statistic import (
     Interval,
     as_distances,
@@ -273,6 +279,49 @@ def test_agreement_is_the_rank_correlation_of_the_common_pairs():
     )
     assert found["heat", "cka"].pairs == 14
     assert np.isnan(found["heat", "still"].values).all()
+
+
+def test_data_sets_are_read_together_as_their_mean_at_each_seed():
+    near, far = ([distances(line(POINTS, noise, seed)) for seed in (0, 1)] for noise in (0.01, 2.0))
+    apart = [*read_all(compared(heat=near)), *read_all(compared(name="mnist", heat=far))]
+    found = {(r.measure, r.quantity): r for r in over_data_sets(apart)}
+    one, other = (
+        {(r.measure, r.quantity): r for r in apart if r.comparison == name}
+        for name in ("digits", "mnist")
+    )
+    assert found.keys() == one.keys()
+    for key, reading in found.items():
+        assert reading.comparison == OVERALL
+        expected = (np.array(one[key].values) + np.array(other[key].values)) / 2
+        np.testing.assert_allclose(reading.values, expected)
+        assert reading.pairs == one[key].pairs + other[key].pairs
+        assert reading.all_pairs == 30
+    assert found["heat", "design"].values != one["heat", "design"].values
+    # one data set alone, and the control networks, are nothing to average
+    assert over_data_sets(read_all(compared(heat=near))) == []
+    control = read_all(compared(name="control", heat=near))
+    assert over_data_sets([*read_all(compared(heat=near)), *control]) == []
+
+
+def test_a_measure_without_an_answer_somewhere_rests_on_fewer_pairs():
+    undefined = np.full((6, 6), np.nan)
+    here = read_all(compared(heat=[distances(line(POINTS))], cka=[distances(line(POINTS), "cka")]))
+    there = read_all(
+        compared(name="mnist", heat=[distances(line(POINTS))], cka=[distances(undefined, "cka")])
+    )
+    found = {(r.measure, r.quantity): r for r in over_data_sets([*here, *there])}
+    assert found["heat", "design"].pairs == 2 * found["cka", "design"].pairs
+    assert [r.measure for r in best_of([found[m, "design"] for m in ("heat", "cka")])] == ["heat"]
+
+
+def test_agreements_of_data_sets_are_averaged():
+    files = {"heat": [distances(line(POINTS))], "cka": [distances(line(POINTS[::-1]), "cka")]}
+    more = files | {"cka": [distances(line(POINTS), "cka")]}
+    apart = [*agreements(compared(**files)), *agreements(compared(name="mnist", **more))]
+    (found,) = agreements_over_data_sets(apart)
+    assert found.comparison == OVERALL
+    assert found.values[0] == pytest.approx((apart[0].values[0] + 1) / 2)
+    assert agreements_over_data_sets(apart[:1]) == []
 
 
 def test_families_follow_each_other_best_first():

@@ -24,6 +24,8 @@ from netkin.vector import VECTORISERS
 
 CONTROL = "control"
 """The comparison of the control networks of all data sets with each other."""
+OVERALL = "all"
+"""What stands for the mean over all data sets."""
 UNTRAINED = "_untrained"
 """What is added to the id of a data set for its untrained networks."""
 PATH_PART = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
@@ -237,10 +239,10 @@ def _check_dataset(name: Any, entry: Any) -> list[str]:
             f"{path}: an id becomes part of paths; allowed are lower-case letters, digits "
             "and underscores inside, beginning with a letter."
         ]
-    if name == CONTROL or name.endswith(UNTRAINED):
+    if name in (CONTROL, OVERALL) or name.endswith(UNTRAINED):
         return [
             f"{path}: results of netkin's own have such names; choose an id that is not "
-            f"'{CONTROL}' and does not end in '{UNTRAINED}'."
+            f"'{CONTROL}' or '{OVERALL}' and does not end in '{UNTRAINED}'."
         ]
     if not isinstance(entry, Mapping):
         return [f"{path}: found {entry!r}; expected a section with keys."]

@@ -19,7 +19,7 @@ from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest
-from netkin.schema import CONTROL, UNTRAINED
+from netkin.schema import CONTROL, OVERALL, UNTRAINED
 
 lead_python_path()
 

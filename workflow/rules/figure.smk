@@ -2,8 +2,8 @@
 
 Needs results/distance/{comparison}/{measure}/summary.h5, the trained networks, and the tables of
 what measures see.
-Gives results/figure/{comparison}/..., where a comparison is a data set, its untrained networks
-or `control`.
+Gives results/figure/{comparison}/..., where a comparison is a data set, its untrained networks,
+`control`, or for what measures see `all`, the mean over data sets.
 """
 
 from netkin.figure.plot_agreement import plot_agreement
@@ -19,6 +19,13 @@ from netkin.figure.plot_training import plot_training
 
 N_SEEDS = len(study.seeds)
 SEEDS = "1 seed" if N_SEEDS == 1 else f"{N_SEEDS} seeds"
+TOGETHER = [OVERALL] if len(study.datasets) > 1 else []
+"""What stands for the mean over data sets, where there are several."""
+
+
+def heading(comparison):
+    """Return how a title names a comparison."""
+    return "mean over data sets" if comparison == OVERALL else comparison
 
 
 rule figures:
@@ -43,11 +50,14 @@ rule figures:
             dataset=study.datasets,
             kind=["training", "readings"],
         ),
+        # the mean over data sets
+        [f"results/figure/{name}/readings.svg" for name in TOGETHER],
         # of one measure alone there is nothing to say
         [
             f"results/figure/{comparison}/agreement.svg"
-            for comparison in study.comparisons
-            if comparison not in study.untrained and len(study.measures_of(comparison)) > 1
+            for comparison in [*study.comparisons, *TOGETHER]
+            if comparison not in study.untrained
+            and len(study.measures if comparison == OVERALL else study.measures_of(comparison)) > 1
         ],
         [
             f"results/figure/{dataset}/layers/{a}/{b}.svg"
@@ -275,6 +285,8 @@ rule plot_agreement:
         "logs/plot_agreement/{comparison}.log",
     benchmark:
         "results/benchmark/plot_agreement/{comparison}.tsv"
+    wildcard_constraints:
+        comparison="|".join([*study.comparisons, OVERALL]),
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -282,7 +294,9 @@ rule plot_agreement:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        title=lambda wildcards: f"{wildcards.comparison}: agreement of measures, mean of {SEEDS}",
+        title=lambda wildcards: (
+            f"{heading(wildcards.comparison)}: agreement of measures, mean of {SEEDS}"
+        ),
         dpi=study.config.figure.dpi,
         options=study.figure("agreement"),
         code=code_digest(plot_agreement),
@@ -305,6 +319,8 @@ rule plot_readings:
         "logs/plot_readings/{dataset}.log",
     benchmark:
         "results/benchmark/plot_readings/{dataset}.tsv"
+    wildcard_constraints:
+        dataset="|".join([*study.datasets, OVERALL]),
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -312,7 +328,7 @@ rule plot_readings:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        title=lambda wildcards: f"{wildcards.dataset}: what each measure sees, {SEEDS}",
+        title=lambda wildcards: f"{heading(wildcards.dataset)}: what each measure sees, {SEEDS}",
         dpi=study.config.figure.dpi,
         options=study.figure("readings"),
         code=code_digest(plot_readings),

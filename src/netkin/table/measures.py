@@ -7,7 +7,15 @@ from netkin.distance.file import Distances, read_distances
 from netkin.errors import NetkinError
 from netkin.table.measures_page import write_measures_page
 from netkin.table.questions import Compared, Grid
-from netkin.table.readings import Agreement, Reading, agreements, in_order, read_all
+from netkin.table.readings import (
+    Agreement,
+    Reading,
+    agreements,
+    agreements_over_data_sets,
+    in_order,
+    over_data_sets,
+    read_all,
+)
 from netkin.table.statistic import interval_over_seeds
 from netkin.table.write import write_csv
 
@@ -34,6 +42,8 @@ def tabulate_measures(
     title: str,
 ) -> None:
     """Tabulate for all measures what each sees, how far any two agree, and what each costs.
+
+    On each data set, and before these on all of them together where there are several.
 
     Parameters
     ----------
@@ -62,10 +72,10 @@ def tabulate_measures(
 
     found = _read(distance_paths, comparisons, grids)
     nulls = {dataset: found.pop(name) for name, dataset in untrained.items()}
-    readings = in_order(
-        [r for name, one in found.items() for r in read_all(one, nulls.get(name))],
-    )
-    alike = [agreement for one in found.values() for agreement in agreements(one)]
+    each = [r for name, one in found.items() for r in read_all(one, nulls.get(name))]
+    readings = in_order([*over_data_sets(each), *each])
+    apart = [agreement for one in found.values() for agreement in agreements(one)]
+    alike = [*agreements_over_data_sets(apart), *apart]
     write_csv(pd.DataFrame([_row(r) for r in readings], columns=list(COLUMNS)), csv_path)
     write_csv(
         pd.DataFrame([_agreement_row(a) for a in alike], columns=list(AGREEMENT_COLUMNS)),

@@ -8,7 +8,7 @@ import numpy as np
 
 from netkin.storage import whole_file
 from netkin.table.findings import ABOVE, BELOW, best_of, decide, limits, shown
-from netkin.table.questions import CONTROL, QUANTITIES
+from netkin.table.questions import CONTROL, OVERALL, QUANTITIES
 from netkin.table.readings import Agreement, Reading
 
 FAMILIES = {
@@ -19,6 +19,11 @@ FAMILIES = {
     "functional": "Functions: answers to the same inputs",
 }
 """Family -> heading."""
+HEADINGS = {
+    OVERALL: "All data sets: the mean over them",
+    CONTROL: "Control networks of all data sets",
+}
+"""Comparison that is no data set -> heading."""
 FORMATS = {"pairs_defined": "", "seconds": ".2g", "peak_mib": ".0f"}
 """Quantity -> how its numbers are written; the others with two decimals."""
 
@@ -89,19 +94,20 @@ def _body(readings: Sequence[Reading], agreements: Sequence[Agreement], n_seeds:
     for comparison in comparisons:
         here = [reading for reading in readings if reading.comparison == comparison]
         alike = [agreement for agreement in agreements if agreement.comparison == comparison]
-        heading = "Control networks of all data sets" if comparison == CONTROL else comparison
+        heading = HEADINGS.get(comparison, comparison)
         body += [
             f"<h2>{html.escape(heading)}</h2>",
             "<h3>What this shows</h3>",
             _list(shown(here, alike)),
             _table(here, alike),
         ]
-    datasets = [comparison for comparison in comparisons if comparison != CONTROL]
+    datasets = [comparison for comparison in comparisons if comparison not in HEADINGS]
+    each = [reading for reading in readings if reading.comparison != OVERALL]
     return "\n".join(
         [
             *body,
             "<h2>What this does not show</h2>",
-            f'<div class="limits">{_list(limits(readings, n_seeds, datasets))}</div>',
+            f'<div class="limits">{_list(limits(each, n_seeds, datasets))}</div>',
         ]
     )
 

@@ -21,6 +21,8 @@ from netkin.table.statistic import (
 
 CONTROL = "control"
 """The comparison whose groups are data sets."""
+OVERALL = "all"
+"""What stands for the mean over all data sets."""
 SIGNIFICANT = 0.05
 """A pair is told apart from its null from this p-value down."""
 

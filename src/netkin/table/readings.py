@@ -1,14 +1,14 @@
 """What each measure sees: its answers to the questions, one value a seed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import get_args
 
 import numpy as np
 
 from netkin.distance.measure import Family
-from netkin.table.questions import QUANTITIES, Compared, One, Quantity, correlate
+from netkin.table.questions import CONTROL, OVERALL, QUANTITIES, Compared, One, Quantity, correlate
 from netkin.table.statistic import Interval, interval_over_seeds
 
 
@@ -96,6 +96,49 @@ def read_all(compared: Compared, untrained: Compared | None = None) -> list[Read
     return found
 
 
+def over_data_sets(readings: Sequence[Reading]) -> list[Reading]:
+    """Return the readings of all data sets as one, the mean over data sets at each seed.
+
+    Parameters
+    ----------
+    readings : sequence of Reading
+        Of each data set; those of ``control`` are left out.
+
+    Returns
+    -------
+    list of Reading
+        Of the comparison `OVERALL`; empty for fewer than two data sets. A seed has a value where
+        each data set has one that answers this question by this measure. ``pairs`` and
+        ``all_pairs`` are sums, so that a measure without an answer on some data sets rests on
+        fewer pairs than the others.
+    """
+    found: dict[tuple[str, str], list[Reading]] = {}
+    datasets = set()
+    for reading in readings:
+        if reading.comparison != CONTROL:
+            datasets.add(reading.comparison)
+            found.setdefault((reading.measure, reading.quantity), []).append(reading)
+    if len(datasets) < 2:
+        return []
+    return [
+        replace(
+            each[0],
+            comparison=OVERALL,
+            values=_means(reading.values for reading in each),
+            untrained=_means(reading.untrained for reading in each),
+            chance=float(np.mean([reading.chance for reading in each])),
+            pairs=sum(reading.pairs for reading in each),
+            all_pairs=sum(reading.all_pairs for reading in each),
+        )
+        for each in found.values()
+    ]
+
+
+def _means(values: Iterable[Sequence[float]]) -> tuple[float, ...]:
+    """Return the mean at each seed, NaN where one is; empty where not all were asked."""
+    return tuple(float(np.mean(of_seed)) for of_seed in zip(*values, strict=False))
+
+
 def in_order(readings: Sequence[Reading]) -> list[Reading]:
     """Return readings as they are shown: comparison, family, measure, question.
 
@@ -177,6 +220,27 @@ def agreements(compared: Compared) -> list[Agreement]:
                 )
             )
     return found
+
+
+def agreements_over_data_sets(found: Sequence[Agreement]) -> list[Agreement]:
+    """Return agreements of all data sets as one, as `over_data_sets` does with readings."""
+    of_pair: dict[tuple[str, str], list[Agreement]] = {}
+    datasets = set()
+    for agreement in found:
+        if agreement.comparison != CONTROL:
+            datasets.add(agreement.comparison)
+            of_pair.setdefault((agreement.a, agreement.b), []).append(agreement)
+    if len(datasets) < 2:
+        return []
+    return [
+        replace(
+            each[0],
+            comparison=OVERALL,
+            values=_means(agreement.values for agreement in each),
+            pairs=sum(agreement.pairs for agreement in each),
+        )
+        for each in of_pair.values()
+    ]
 
 
 def _over_seeds(quantity: Quantity, compared: Compared, measure: str) -> list[One]:
