@@ -10,6 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
 from netkin.distance import MEASURES  # noqa: E402 # found by the line above
+from netkin.distance.functional import GROUP_MEASURES  # noqa: E402
 
 NEEDS = {
     "vector": "vectors of diagrams",
@@ -38,6 +39,19 @@ correlation, CCA, biased CKA). So every representational measure comes with the 
 the mean over permutations of the rows of one network, the score calibrated by it (1 as alike as can
 be, 0 as unrelated rows) and a p-value; section `distance.calibration` of the config.
 """
+GROUPS = """
+## groups of networks
+
+How much the answers to a row vary in a group of networks (predictive multiplicity), on the rows
+whose label all of them know. Not chosen in the config: where a chosen measure compares class
+probabilities, `results/table/{dataset}/multiplicity.html` has all of them, for the experiment
+groups at each seed and for each variant over seeds. Predicted classes are compared for networks of
+different labels too, probabilities are not. ∞ where the largest value grows with the number of
+networks; groups of different sizes are not to be compared by any of them.
+
+| name | compares | way | range | meaning | source |
+|---|---|---|---|---|---|
+"""
 
 
 def number(value: float) -> str:
@@ -64,6 +78,17 @@ def page() -> str:
                     measure.citation,
                 ]
                 text += "| " + " | ".join(cells) + " |\n"
+    text += GROUPS
+    for name, group in GROUP_MEASURES.items():
+        cells = [
+            f"`{name}`",
+            {"classes": "predicted classes"}.get(group.requires, "class probabilities"),
+            group.orientation,
+            " to ".join(number(bound) for bound in group.range),
+            group.meaning,
+            group.citation,
+        ]
+        text += "| " + " | ".join(cells) + " |\n"
     return text
 
 

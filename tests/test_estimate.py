@@ -166,3 +166,13 @@ def test_predictions_ask_for_test_rows_and_classes():
     found = study(study={"datasets": ["mnist"]}, distance={"measures": ["disagreement"]})
     need = found.need_of_distances("mnist", ["disagreement"])
     assert need.megabytes < 2_000
+
+
+def test_multiplicity_asks_for_the_largest_group_and_the_time_of_all():
+    one, five = (
+        study(study={"datasets": ["mnist"], "seeds": seeds}).need_of_multiplicity("mnist")
+        for seeds in (1, 5)
+    )
+    # groups of no more than five networks, of the same rows and classes
+    assert five.megabytes == one.megabytes
+    assert five.minutes - estimate.START_MINUTES > 5 * (one.minutes - estimate.START_MINUTES)

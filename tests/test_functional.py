@@ -5,8 +5,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from netkin.distance.functional import FUNCTIONAL
+from netkin.distance.functional import FUNCTIONAL, GROUP_MEASURES
 from netkin.distance.functional.capacity import capacities
 from netkin.distance.functional.group import (
     ambiguity,
@@ -318,6 +321,65 @@ def test_surrogate_churn_tends_to_the_disagreement():
 
 
 # --- groups -----------------------------------------------------------------------------
+
+
+LARGEST = {
+    "ambiguity": lambda m, c: 1,
+    "discrepancy": lambda m, c: 1,
+    "label_entropy": lambda m, c: math.log(min(m, c)),
+    "prediction_difference": lambda m, c: 2 * (1 - 1 / m),
+    "rashomon_capacity": min,
+}
+"""Largest value of a measure for m networks of c classes."""
+
+
+@st.composite
+def groups(draw):
+    """Networks of the same labels, as certain and as much alike as hypothesis likes."""
+    m, n, c = (draw(st.integers(least, most)) for least, most in ((2, 6), (1, 5), (2, 4)))
+    weights = draw(arrays(np.float64, (m, n, c), elements=st.floats(0, 1)))
+    weights[weights < 1e-3] = 0
+    weights[weights.sum(axis=2) == 0] = 1
+    labels = draw(arrays(np.int64, n, elements=st.integers(0, c - 1)))
+    probabilities = weights / weights.sum(axis=2, keepdims=True)
+    return [Prediction(np.arange(n), network, labels) for network in probabilities]
+
+
+@pytest.mark.parametrize("name", GROUP_MEASURES)
+@settings(max_examples=60, deadline=None)
+@given(group=groups(), data=st.data())
+def test_group_measure_is_what_the_registry_says(name, group, data):
+    measure = GROUP_MEASURES[name]
+    assert measure.citation
+    assert measure.orientation == "down"
+    least, largest = measure.range
+    m, n_classes = len(group), group[0].n_classes
+    assert LARGEST[name](m, n_classes) <= largest
+    value = measure.function(group)
+    assert isinstance(value, float)
+    assert least - 1e-12 <= value <= LARGEST[name](m, n_classes) + 1e-9
+    others = data.draw(st.permutations(group))
+    assert measure.function(others) == pytest.approx(value, abs=1e-7)
+    assert measure.function([group[0]] * m) == pytest.approx(least, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", GROUP_MEASURES)
+def test_largest_value_of_a_group_measure_is_reached(name):
+    labels = np.zeros(3, int)
+    group = [certain(np.full(3, answer), labels) for answer in range(3)]
+    expected = LARGEST[name](3, 3)
+    assert GROUP_MEASURES[name].function(group) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", GROUP_MEASURES)
+def test_group_of_different_labels_has_what_the_registry_says(items, name):
+    group = list(items["prediction"].values())
+    measure = GROUP_MEASURES[name]
+    if measure.requires == "classes":
+        assert measure.function(group) > measure.range[0]
+        return
+    with pytest.raises(UndefinedDistance, match="2 and 10 classes"):
+        measure.function(group)
 
 
 def test_group_measures_by_hand():

@@ -1,6 +1,7 @@
 """The workflow as a user has it: run, rerun after an edit, interrupt, resume, report."""
 
 import base64
+import csv
 import os
 import re
 import shutil
@@ -38,6 +39,9 @@ def test_a_run_makes_every_result(finished):
     folder = finished.folder / "results"
     assert len(list(folder.glob("network/digits/*/seed_0.h5"))) == 3
     assert len(list(folder.glob("vector/*/digits/*/seed_0.h5"))) == 6
+    # no measure of these asks what networks answer
+    assert not (folder / "prediction").exists()
+    assert not (folder / "table/digits/multiplicity.csv").exists()
     with h5py.File(folder / "distance/digits/heat/summary.h5") as file:
         mean = file["mean"][:]
         assert file["networks"].asstr()[:].tolist() == ["width_8", "width_16", "labels_2"]
@@ -370,6 +374,14 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
         assert np.isnan(file["matrix"][:2, 2]).all()
         assert 0 < file["matrix"][0, 1] < np.log(2)
         assert "classes" in file["reason"].asstr()[0, 2]
+    with h5py.File(folder / "distance/digits/disagreement/seed_0.h5") as file:
+        disagreement = file["matrix"][0, 1]
+    with (folder / "table/digits/multiplicity.csv").open() as file:
+        width, labels = csv.DictReader(file)
+    assert (width["group"], labels["group"]) == ("width", "labels")
+    # of two networks these are the same
+    assert float(width["ambiguity"]) == pytest.approx(disagreement)
+    assert labels["reason"] == "all: a group of one network"
     asked = fresh.ask("fresh")
     assert asked.returncode == 0, asked.stdout
     fresh.set("distance.options", {"gbs": {"k": 7}})

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from netkin import estimate
 from netkin.dataset import CLASSES, FILES, SHAPES
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
+from netkin.distance.functional import GROUP_MEASURES
 from netkin.distance.functional.model import TRAINING_ROWS
 from netkin.errors import NetkinError
 from netkin.estimate import Need
@@ -410,6 +412,19 @@ class Study:
         if source == "model":
             n_rows += TRAINING_ROWS
         return estimate.comparing_rows(n_rows, widths, n_measures=len(measures) * rounds)
+
+    def need_of_multiplicity(self, dataset: str) -> Need:
+        """Return what the measures on groups of networks of a data set need, over all seeds."""
+        variants = self.variants(dataset)
+        sizes = Counter(variant.group for variant in variants)
+        groups = len(sizes) * len(self.seeds) + len(variants) * (len(self.seeds) > 1)
+        n_classes = max(self.n_classes(dataset, variant.name) for variant in variants)
+        return estimate.comparing_rows(
+            math.ceil(estimate.TEST_SHARE * self.shape(dataset)[0]),
+            [n_classes] * max(*sizes.values(), len(self.seeds)),
+            n_measures=len(GROUP_MEASURES) * groups,
+            square=False,
+        )
 
     def need_of_layers(self, dataset: str, pair: tuple[str, str]) -> Need:
         """Return what comparing two networks layer by layer needs."""

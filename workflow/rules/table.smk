@@ -4,10 +4,12 @@ Needs the trained networks, the distance summaries, and the benchmark files of a
 Gives results/table/...
 """
 
+from netkin.distance.functional import GROUP_MEASURES
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
 from netkin.table.measures import tabulate_measures
+from netkin.table.multiplicity import tabulate_multiplicity
 from netkin.table.neural_persistence import tabulate_neural_persistence
 from netkin.table.norms import tabulate_norms
 from netkin.table.reproduction import tabulate_reproduction
@@ -29,7 +31,10 @@ rule tables:
         expand(
             "results/table/{dataset}/{kind}.csv",
             dataset=study.datasets,
-            kind=["accuracy", "neural_persistence"] + ["untrained"] * bool(study.untrained),
+            kind=["accuracy", "neural_persistence"]
+            # no predictions for this table alone
+            + ["multiplicity"] * ("prediction" in study.needed_stages())
+            + ["untrained"] * bool(study.untrained),
         ),
         expand(
             "results/table/{comparison}/groups.csv",
@@ -104,6 +109,45 @@ rule tabulate_neural_persistence:
         code=code_digest(tabulate_neural_persistence),
     script:
         "../scripts/tabulate_neural_persistence.py"
+
+
+rule tabulate_multiplicity:
+    input:
+        networks_of_dataset(f"results/prediction/{NETWORK}.h5"),
+    output:
+        csv="results/table/{dataset}/multiplicity.csv",
+        html=report(
+            "results/table/{dataset}/multiplicity.html",
+            caption="../report/multiplicity.rst",
+            category="Tables",
+            labels={"networks": "{dataset}", "table": "predictive multiplicity"},
+        ),
+    log:
+        "logs/tabulate_multiplicity/{dataset}.log",
+    benchmark:
+        "results/benchmark/tabulate_multiplicity/{dataset}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: study.need_of_multiplicity(wildcards.dataset).mem_mb(
+            attempt
+        ),
+        runtime=lambda wildcards, attempt: study.need_of_multiplicity(wildcards.dataset).runtime(
+            attempt
+        ),
+    params:
+        title=lambda wildcards: f"Predictive multiplicity on {wildcards.dataset}",
+        variants=lambda wildcards: [
+            v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
+        ],
+        seeds=lambda wildcards: study.seeds * len(study.variants(wildcards.dataset)),
+        # those of the measure of a pair that has the same name
+        options={name: study.measure_options(name) for name in GROUP_MEASURES if name in MEASURES},
+        grid=lambda wildcards: grid(wildcards.dataset),
+        code=code_digest(tabulate_multiplicity, *GROUP_MEASURES.values()),
+    script:
+        "../scripts/tabulate_multiplicity.py"
 
 
 rule tabulate_groups:

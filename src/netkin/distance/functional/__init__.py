@@ -3,9 +3,15 @@
 import math
 
 from netkin.distance.functional.group import (
+    ambiguity,
+    discrepancy,
+    label_entropy,
+    prediction_difference,
     prediction_difference_of_pair,
+    rashomon_capacity,
     rashomon_capacity_of_pair,
 )
+from netkin.distance.functional.group_measure import GroupMeasure
 from netkin.distance.functional.hard import (
     cohen_kappa,
     disagreement,
@@ -29,6 +35,12 @@ from netkin.distance.measure import Measure
 _SURVEY = "Klabunde et al. 2025, Similarity of neural network models: a survey"
 _HWANG = (
     "Hwang et al. 2023, Similarity of neural architectures using adversarial attack transferability"
+)
+_MARX = "Marx et al. 2020, Predictive multiplicity in classification"
+_DATTA = "Datta et al. 2023, Measuring and mitigating local instability in deep neural networks"
+_SHAMIR = "Shamir and Coviello 2020, Anti-distillation: improving reproducibility of deep networks"
+_HSU = (
+    "Hsu and Calmon 2022, Rashomon capacity: a metric for predictive multiplicity in classification"
 )
 
 FUNCTIONAL: dict[str, Measure] = {
@@ -102,8 +114,7 @@ FUNCTIONAL: dict[str, Measure] = {
         "prediction",
         "functional",
         True,
-        citation="Shamir and Coviello 2020, Anti-distillation: improving reproducibility of deep "
-        "networks",
+        citation=_SHAMIR,
         range=(0.0, 1.0),
     ),
     "rashomon_capacity": Measure(
@@ -111,8 +122,7 @@ FUNCTIONAL: dict[str, Measure] = {
         "prediction",
         "functional",
         False,
-        citation="Hsu and Calmon 2022, Rashomon capacity: a metric for predictive multiplicity in "
-        "classification",
+        citation=_HSU,
         range=(1.0, 2.0),
     ),
     "saliency_cosine": Measure(
@@ -156,3 +166,42 @@ FUNCTIONAL: dict[str, Measure] = {
 }
 """Name -> measure on the predictions of two networks on the same rows, or on two
 `netkin.distance.functional.model.Model`."""
+
+GROUP_MEASURES: dict[str, GroupMeasure] = {
+    "ambiguity": GroupMeasure(
+        ambiguity,
+        "share of rows for which not all networks predict the same class",
+        _MARX,
+        requires="classes",
+        range=(0.0, 1.0),
+    ),
+    "discrepancy": GroupMeasure(
+        discrepancy,
+        "largest share of rows for which two of the networks predict different classes",
+        _MARX,
+        requires="classes",
+        range=(0.0, 1.0),
+    ),
+    "label_entropy": GroupMeasure(
+        label_entropy,
+        "mean over rows of the entropy, in nats, of the classes that the networks predict",
+        _DATTA,
+        requires="classes",
+    ),
+    "prediction_difference": GroupMeasure(
+        prediction_difference,
+        "mean over rows of the deviation of the probabilities from their mean over the group",
+        _SHAMIR,
+        requires="probabilities",
+        range=(0.0, 2.0),
+    ),
+    "rashomon_capacity": GroupMeasure(
+        rashomon_capacity,
+        "mean over rows of how many different answers the networks give: 2 to the power of the "
+        "capacity, in bits, of the channel from networks to classes",
+        _HSU,
+        requires="probabilities",
+        range=(1.0, math.inf),
+    ),
+}
+"""Name -> measure on the predictions of a group of networks on the same rows."""

@@ -1,0 +1,36 @@
+"""What a measure on a group of networks is: its function and what is known of it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class GroupMeasure:
+    """An entry of the registry of measures on groups.
+
+    Attributes
+    ----------
+    function : callable
+        ``(group, **options) -> float`` on two predictions or more, in any order; raises
+        `netkin.errors.UndefinedDistance` where the group has no value.
+    meaning : str
+        What it is, in one clause.
+    citation : str
+        Where the measure comes from.
+    requires : {"classes", "probabilities"}
+        What is compared. Predicted classes are so for networks of different label sets too,
+        probabilities only where all networks know the same classes.
+    orientation : {"down", "up"}
+        ``down``: the smaller, the more alike are the networks; ``up``: the larger.
+    range : tuple of float
+        Least and largest value; infinite where it grows with the number of networks.
+    """
+
+    function: Callable[..., float]
+    meaning: str
+    citation: str
+    requires: Literal["classes", "probabilities"]
+    orientation: Literal["down", "up"] = "down"
+    range: tuple[float, float] = (0.0, math.inf)
