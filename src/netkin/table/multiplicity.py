@@ -18,9 +18,9 @@ NOTE = (
     "Predictive multiplicity: how differently the networks of a group answer the same rows, the "
     "test rows whose label all of them know. A group is an experiment group at a seed, and the "
     "number its mean over seeds with the 95 % interval; or, in the row seeds, one variant at all "
-    "and the number its mean over variants, which differ on purpose and so have no interval. All "
-    "measures depend on the number of networks: groups of other sizes, or of other labels, are "
-    "not to be compared. A dash: not defined."
+    "seeds, and the number its mean over variants, which differ on purpose and so have no "
+    "interval. All measures depend on the number of networks: groups of other sizes, or of other "
+    "labels, are not to be compared. A dash: not defined."
 )
 
 
