@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.nearest import least_places
 from netkin.errors import NetkinError, UndefinedDistance
 
@@ -201,7 +202,7 @@ class Representation:
 
     @cached_property
     def _cosines(self) -> Matrix:
-        return self.unit_rows @ self.unit_rows.T
+        return algebra.product(self.unit_rows, self.unit_rows.T)
 
     @cached_property
     def _distances(self) -> Matrix:
@@ -232,7 +233,7 @@ class Representation:
         """Return these rows of the matrix of cosine similarities of rows, (b, n)."""
         if self.n <= KEPT_ROWS:
             return self._cosines[block]
-        return self.unit_rows[block] @ self.unit_rows.T
+        return algebra.product(self.unit_rows[block], self.unit_rows.T)
 
     def distance_block(self, block: slice) -> Matrix:
         """Return these rows of the matrix of Euclidean distances of rows, (b, n)."""
@@ -241,7 +242,7 @@ class Representation:
     def _distance_block(self, block: slice) -> Matrix:
         # from centred values: less is lost to cancellation
         squares = np.einsum("ij,ij->i", self.centred, self.centred)
-        products = self.centred[block] @ self.centred.T
+        products = algebra.product(self.centred[block], self.centred.T)
         block_squares = squares[block, None] + squares[None, :] - 2 * products
         distances: Matrix = np.sqrt(np.maximum(block_squares, 0.0))
         first = block.indices(self.n)[0]
@@ -301,7 +302,7 @@ def decompose(values: Matrix) -> Decomposition:
 
     The cut is numpy's default for a matrix rank: ``max(n, D) eps s[0]``.
     """
-    u, s, vt = np.linalg.svd(values, full_matrices=False)
+    u, s, vt = algebra.svd(values)
     rank = int((s > max(values.shape) * np.finfo(np.float64).eps * s.max(initial=0.0)).sum())
     return Decomposition(u[:, :rank], s[:rank], vt[:rank])
 
