@@ -1,4 +1,5 @@
 import csv
+import time
 from pathlib import Path
 
 import h5py
@@ -156,6 +157,9 @@ SACCT = """\
 4.0||COMPLETED|60|0|
 5|/study|CANCELLED by 0|6||rule_train_network_wildcards_digits_0_width|8
 6|/study|COMPLETED|6||an interactive job
+8|/study|FAILED|20||rule_train_network_wildcards_digits_0_width_16
+8.batch||FAILED|20|90.00M|
+8.0||OUT_OF_MEMORY|9|80.00M|
 7|/other|COMPLETED|600||rule_train_network_wildcards_digits_0_width_8
 """
 
@@ -169,8 +173,14 @@ def test_slurms_accounts_are_read_by_rule():
         "slurm_minutes": pytest.approx(62 / 60),
         "slurm_states": "COMPLETED 1, OUT_OF_MEMORY 1",
     }
-    assert (train["rule"], train["slurm_states"]) == ("train_network", "CANCELLED 1")
-    assert np.isnan(train["slurm_MiB"])
+    assert train == {
+        "rule": "train_network",
+        "slurm_MiB": 90.0,
+        "slurm_minutes": pytest.approx(20 / 60),
+        "slurm_states": "CANCELLED 1, OUT_OF_MEMORY 1",
+    }
+    (never_sampled,) = jobs_by_rule(SACCT, ["train_network"], Path("/other"))["slurm_MiB"]
+    assert np.isnan(never_sampled)
     assert jobs_by_rule("", ["train_network"], Path("/study")).empty
 
 
@@ -192,6 +202,14 @@ def test_a_slurm_without_accounts_is_one_sentence(tmp_path, monkeypatch, script,
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NetkinError, match=sentence):
         read_accounting(["train_network"], since=0.0, folder=tmp_path)
+
+
+def test_slurm_is_asked_from_before_the_first_benchmark_file_on(tmp_path, monkeypatch):
+    command(tmp_path, f'echo "$@" > {tmp_path}/asked; echo "{SACCT.splitlines()[0]}"')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    since = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
+    read_accounting(["compute_diagram"], since=since, folder=Path("/study"))
+    assert "--starttime=2026-03-01T12:00:00" in (tmp_path / "asked").read_text()
 
 
 def test_neural_persistence_is_tabulated_by_layer_and_network(tmp_path, pages):

@@ -168,6 +168,7 @@ class DistanceSection(_Section):
     measures: Annotated[list[Literal[(*MEASURES, *FAMILIES)]], Field(min_length=1)]  # type: ignore[valid-type]
     options: MeasureOptions  # type: ignore[valid-type]
     calibration: CalibrationSection
+    device: Literal["auto", "cpu", "cuda"]
     layers: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
 
 

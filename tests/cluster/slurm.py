@@ -1,5 +1,6 @@
-"""A whole Slurm on this machine: its own munge, controller and nodes, on loopback only."""
+"""A whole Slurm on this machine: its own munge, accounts, controller and nodes, on loopback."""
 
+import contextlib
 import fcntl
 import getpass
 import os
@@ -17,6 +18,9 @@ PACKAGES = {
     "slurmd": "slurmd",
     "squeue": "slurm-client",
     "munged": "munge",
+    "slurmdbd": "slurmdbd",
+    # the server alone: Debian starts none
+    "mariadbd": "mariadb-server-core",
 }
 """Program -> Debian's package that brings it."""
 NODES = {
@@ -24,7 +28,10 @@ NODES = {
     **dict.fromkeys(("gpu1", "gpu2", "gpu3"), "CPUs=4 RealMemory=64000 Gres=gpu:1"),
     **dict.fromkeys(("big1", "big2", "big3"), "CPUs=1 RealMemory=1000000"),
 }
-"""Node -> what it claims to have; those that die in the tests hold one job each."""
+"""Node -> what it claims to have; those that die in the tests hold one job each.
+
+The names get a number of the cluster: Slurm names its cgroups after nodes.
+"""
 # real character devices, which slurmd only looks at; nothing here is a GPU
 GPU_FILE = "/dev/null"
 
@@ -49,12 +56,9 @@ PlugStackConfig=/dev/null
 MailProg=/bin/true
 MpiDefault=none
 SwitchType=switch/none
-# memory is sampled every second, and a job over its limit is killed: needs no cgroup
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
-JobAcctGatherParams=OverMemoryKill
+{memory}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
@@ -66,13 +70,48 @@ KillWait=2
 SlurmdTimeout=10
 SlurmctldTimeout=6
 GresTypes=gpu
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={accounts_port}
+AccountingStoragePass={folder}/munge/socket
+AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
 {nodes}
 PartitionName=DEFAULT MaxTime=1-0 DefaultTime=1 State=UP
-PartitionName=cpu Nodes=cpu1 Default=YES
-PartitionName=gpu Nodes=gpu[1-3]
-PartitionName=bigmem Nodes=big[1-3]
+PartitionName=cpu Nodes={cpu} Default=YES
+PartitionName=gpu Nodes={gpu}
+PartitionName=bigmem Nodes={big}
 """
+ACCOUNTS_CONF = """\
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={accounts_port}
+CommunicationParameters=NoInAddrAny
+SlurmUser={user}
+PidFile={folder}/accounts.pid
+LogFile={folder}/accounts.log
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser={user}
+StorageLoc=slurm
+"""
+CGROUPS = Path("/sys/fs/cgroup")
+# of version 1; version 2 would need systemd
+CONTROLLERS = ("memory", "freezer")
+ENFORCED = """\
+ProctrackType=proctrack/cgroup
+TaskPlugin=task/cgroup"""
+CGROUP_CONF = """\
+CgroupPlugin=cgroup/v1
+ConstrainRAMSpace=yes
+"""
+# memory is sampled every second, and a job over its limit is killed: needs no cgroup
+SAMPLED = """\
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherParams=OverMemoryKill"""
 
 
 def install():
@@ -99,6 +138,18 @@ def install():
     return None
 
 
+def has_cgroups():
+    """Tell whether cgroups can be made here that limit memory."""
+    for controller in CONTROLLERS:
+        trial = CGROUPS / controller / f"netkin_{os.getpid()}"
+        try:
+            trial.mkdir()
+            trial.rmdir()
+        except OSError:
+            return False
+    return True
+
+
 def wait_for(condition, what, seconds=60, every=0.2):
     """Return what `condition()` gives as soon as it is true."""
     deadline = time.monotonic() + seconds
@@ -115,34 +166,55 @@ class Cluster:
         self.folder = Path(folder)
         self.conf = self.folder / "slurm.conf"
         self.environment = {**os.environ, "SLURM_CONF": str(self.conf)}
+        self.enforced = has_cgroups()
         self.daemons = {}
+        self.nodes = {}
+
+    @property
+    def over_memory(self):
+        """State of a job that took more memory than it asked for."""
+        return "OUT_OF_MEMORY" if self.enforced else "FAILED"
 
     def __enter__(self):
-        for name in ("munge", "state", *(f"spool/{node}" for node in NODES)):
+        controller_port, accounts_port, *ports = free_ports(len(NODES) + 2)
+        self.nodes = {f"{node}-{controller_port}": claim for node, claim in NODES.items()}
+        for name in ("munge", "database", "state", *(f"spool/{node}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "munge").chmod(0o755)
-        key = self.folder / "munge/key"
-        key.write_bytes(os.urandom(1024))
-        key.chmod(0o600)
-        ports = free_ports(len(NODES) + 1)
+        self._write_private("munge/key", os.urandom(1024))
+        common = {
+            "folder": self.folder,
+            "user": getpass.getuser(),
+            "accounts_port": accounts_port,
+        }
+        self._write_private("slurmdbd.conf", ACCOUNTS_CONF.format(**common).encode())
         nodes = [
             f"NodeName={node} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} {claim}"
-            for (node, claim), port in zip(NODES.items(), ports[1:], strict=True)
+            for (node, claim), port in zip(self.nodes.items(), ports, strict=True)
         ]
+        kinds = {
+            kind: ",".join(node for node in self.nodes if node.startswith(kind))
+            for kind in ("cpu", "gpu", "big")
+        }
         self.conf.write_text(
             CONF.format(
-                folder=self.folder,
-                user=getpass.getuser(),
-                controller_port=ports[0],
+                **common,
+                **kinds,
+                controller_port=controller_port,
+                memory=ENFORCED if self.enforced else SAMPLED,
                 nodes="\n".join(nodes),
             )
         )
-        gres = [f"NodeName={node} Name=gpu File={GPU_FILE}" for node in NODES if "gpu" in node]
-        (self.folder / "gres.conf").write_text("\n".join(gres) + "\n")
+        (self.folder / "gres.conf").write_text(
+            f"NodeName={kinds['gpu']} Name=gpu File={GPU_FILE}\n"
+        )
+        if self.enforced:
+            (self.folder / "cgroup.conf").write_text(CGROUP_CONF)
         try:
             self.start_munge()
+            self.start_accounts()
             self.start_controller()
-            for node in NODES:
+            for node in self.nodes:
                 self.start_node(node)
             wait_for(self.all_idle, f"nodes of {self.folder} idle")
         except BaseException:
@@ -151,10 +223,30 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
-        for name in [*reversed(NODES), "controller", "munge"]:
+        for name in [*reversed(self.nodes), "controller", "accounts", "database", "munge"]:
             self.stop(name)
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder / "database", ignore_errors=True)
+        # what Slurm has not removed itself
+        for folder in self.cgroups():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def cgroups(self):
+        """Return the folders of this cluster's cgroups, inner ones first."""
+        found = [
+            folder
+            for node in self.nodes
+            for controller in CONTROLLERS
+            for folder in (CGROUPS / controller).glob(f"slurm_{node}/**/")
+        ]
+        return sorted(found, reverse=True)
+
+    def _write_private(self, name, data):
+        path = self.folder / name
+        path.write_bytes(data)
+        path.chmod(0o600)
 
     def start_munge(self):
         """Start the daemon that vouches for users."""
@@ -166,6 +258,29 @@ class Cluster:
             *(f"--log-file={munge}/log", f"--seed-file={munge}/seed"),
         )
         wait_for((munge / "socket").exists, "socket of munge")
+
+    def start_accounts(self):
+        """Start the accounts and their database, and enter the user."""
+        folder = self.folder / "database"
+        # reached through its socket alone, by whoever may enter the folder
+        self.environment["MYSQL_UNIX_PORT"] = str(folder / "socket")
+        self._start(
+            "database",
+            *("mariadbd", "--no-defaults", f"--user={getpass.getuser()}"),
+            *("--skip-networking", "--skip-grant-tables"),
+            *(f"--datadir={folder}", f"--socket={folder}/socket", f"--pid-file={folder}/pid"),
+            # nothing of it outlives the tests
+            *("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"),
+            *("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M"),
+            # slurmdbd asks for at least this much
+            "--innodb-lock-wait-timeout=900",
+        )
+        wait_for(lambda: self.all_alive() and (folder / "socket").exists(), "socket of database")
+        self._start("accounts", "slurmdbd", "-D")
+        add = ("sacctmgr", "-i", "add")
+        wait_for(lambda: self.all_alive() and self.ask(*add, "cluster", "netkin"), "accounts")
+        self.ask(*add, "account", "netkin", "Cluster=netkin")
+        self.ask(*add, "user", getpass.getuser(), "Account=netkin")
 
     def start_controller(self):
         """Start the controller, with the state it left if there is some."""
@@ -235,11 +350,16 @@ class Cluster:
         )
         return done.stdout
 
-    def all_idle(self):
-        """Tell whether all nodes are ready and without a job."""
+    def all_alive(self):
+        """Fail if a daemon has ended."""
         for name, daemon in self.daemons.items():
             said = (self.folder / f"{name}.out").read_text()
             assert daemon.poll() is None, f"{name} has ended:\n{said}"
+        return True
+
+    def all_idle(self):
+        """Tell whether all nodes are ready and without a job."""
+        self.all_alive()
         return self.ask("sinfo", "-h", "-N", "-o", "%N %T").split().count("idle") >= len(NODES)
 
     def jobs(self):

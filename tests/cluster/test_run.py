@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -80,6 +81,24 @@ def test_memory_and_time_are_those_computed_from_the_networks(submitted):
         if name in expected:
             found[name] = (record["tres"]["mem"], 60 * hours + minutes)
     assert found == expected
+
+
+def test_the_table_of_costs_has_what_slurm_saw(submitted):
+    folder = submitted.folder / "results/table"
+    use = pd.read_csv(folder / "use.csv").set_index("rule")
+    # not of tables and figures: the table is one of them
+    assert {*GPU, *LARGE, "prepare_dataset", "build_graph", "compute_distances"} <= {*use.index}
+    assert use["slurm_states"].to_dict() == {
+        rule: f"COMPLETED {EVERYTHING[rule]}" for rule in use.index
+    }
+    # start-up included, in whole seconds
+    assert (use["slurm_minutes"] > use["used_minutes"]).all()
+    assert use["slurm_minutes"].max() < 10
+    # Snakemake itself takes this much
+    assert use["slurm_MiB"].between(50, 4000).all()
+    page = (folder / "costs.html").read_text()
+    assert "The columns of Slurm are its accounting of all attempts" in page
+    assert "COMPLETED 3" in page
 
 
 def merged(old, new):

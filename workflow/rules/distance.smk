@@ -53,6 +53,7 @@ for group, source, measures in study.measure_groups():
             options={measure: study.measure_options(measure) for measure in measures},
             reading=study.reading(source),
             calibration=study.calibration(source),
+            device=study.config.distance.device,
             codes={
                 measure: code_digest(compute_distances, MEASURES[measure], SOURCES[source])
                 for measure in measures

@@ -13,5 +13,6 @@ if __name__ == "__main__":
         reading=snakemake.params.reading,
         dataset_path=snakemake.input.get("dataset") or None,
         calibration=snakemake.params.calibration,
+        device=snakemake.params.device,
         codes=snakemake.params.codes,
     )

@@ -13,6 +13,7 @@ from netkin.distance import MEASURES, SOURCES
 from netkin.distance.file import write_reasons
 from netkin.distance.matrix import Matrix, distance_matrices
 from netkin.distance.measure import Measure
+from netkin.distance.representational.algebra import on_device
 from netkin.errors import NetkinError, did_you_mean
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ def compute_distances(
     reading: Mapping[str, Any] | None = None,
     dataset_path: str | None = None,
     calibration: Mapping[str, Any] | None = None,
+    device: str = "auto",
     codes: Mapping[str, str] | None = None,
 ) -> None:
     """Write the matrix of several networks for each of several measures that compare the same.
@@ -60,6 +62,8 @@ def compute_distances(
         For representational measures ``permutations``, ``resamples`` (either 0 for none),
         ``seed``, ``level`` and ``fewer``: measure -> how many permutations at most, for one
         that takes long and gets no resamples.
+    device : {"auto", "cpu", "cuda"}
+        Where large matrices are multiplied and decomposed; not recorded.
     codes : mapping, optional
         Measure -> digest of the code, recorded in its file.
 
@@ -93,11 +97,12 @@ def compute_distances(
     items = _read(entries, input_paths, dict(reading or {}), dataset_path)
     parameters = {measure: made_by["parameters"] for measure, (_, made_by) in wanted.items()}
     chosen = {measure: found["options"] for measure, found in parameters.items()}
-    matrices = distance_matrices(
-        items,
-        {name: partial(entry.function, **chosen[name]) for name, entry in entries.items()},
-        asymmetric=[name for name, entry in entries.items() if not entry.symmetric],
-    )
+    with on_device(device):
+        matrices = distance_matrices(
+            items,
+            {name: partial(entry.function, **chosen[name]) for name, entry in entries.items()},
+            asymmetric=[name for name, entry in entries.items() if not entry.symmetric],
+        )
     for name, matrix in matrices.items():
         for i, j in np.argwhere(~np.isfinite(matrix.values)):
             if (i, j) not in matrix.reasons:
@@ -109,13 +114,14 @@ def compute_distances(
     calibrate = SOURCES[next(iter(entries.values())).needs].calibrate
     nulls: Mapping[str, Mapping[str, Any]] = {}
     if calibrate is not None:
-        nulls = calibrate(
-            items,
-            entries,
-            {name: matrix.values for name, matrix in matrices.items()},
-            options=chosen,
-            how={name: found["calibration"] for name, found in parameters.items()},
-        )
+        with on_device(device):
+            nulls = calibrate(
+                items,
+                entries,
+                {name: matrix.values for name, matrix in matrices.items()},
+                options=chosen,
+                how={name: found["calibration"] for name, found in parameters.items()},
+            )
     for name, (path, made_by) in wanted.items():
         _write(path, name, matrices[name], nulls.get(name, {}), networks, made_by)
 

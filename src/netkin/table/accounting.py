@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 FIELDS = ("JobID", "WorkDir", "State", "ElapsedRaw", "MaxRSS", "Comment")
 """Fields of sacct. The comment comes last: it alone is free text."""
+OUT_OF_MEMORY = "OUT_OF_MEMORY"
 SECONDS_ALLOWED = 60
+SECONDS_BEFORE = 86400
+"""How much earlier than the first benchmark file Slurm is asked from.
+
+Snakemake dates the files when it hears of a job's end, by then up to 180 s ago; attempts that
+failed came before.
+"""
 
 
 def read_accounting(rules: Sequence[str], *, since: float, folder: Path) -> "pd.DataFrame":
@@ -27,7 +34,7 @@ def read_accounting(rules: Sequence[str], *, since: float, folder: Path) -> "pd.
     rules, folder
         See `jobs_by_rule`.
     since : float
-        Begin of the first job, in seconds since 1970.
+        Begin of the first job as its benchmark file has it, in seconds since 1970.
 
     Raises
     ------
@@ -37,7 +44,7 @@ def read_accounting(rules: Sequence[str], *, since: float, folder: Path) -> "pd.
     """
     if shutil.which("sacct") is None:
         raise NetkinError("there is no Slurm here (no command sacct).")
-    begin = datetime.fromtimestamp(since).strftime("%Y-%m-%dT%H:%M:%S")
+    begin = datetime.fromtimestamp(since - SECONDS_BEFORE).strftime("%Y-%m-%dT%H:%M:%S")
     command = ["sacct", "--noheader", "--parsable2", "--units=M", f"--starttime={begin}"]
     try:
         done = subprocess.run(
@@ -79,20 +86,28 @@ def jobs_by_rule(text: str, rules: Sequence[str], folder: Path) -> "pd.DataFrame
     DataFrame
         ``rule``, ``slurm_MiB`` (largest resident memory of a step, NaN if never sampled),
         ``slurm_minutes`` (longest) and ``slurm_states``, such as ``COMPLETED 5, TIMEOUT 1``.
+        A failed job with a step that was out of memory counts as that.
     """
     import pandas as pd
 
     jobs: dict[str, dict[str, object]] = {}
     memory: dict[str, float] = {}
+    too_large = set()
     for line in text.splitlines():
         fields = dict(zip(FIELDS, line.split("|", len(FIELDS) - 1), strict=True))
         number, _, step = fields["JobID"].partition(".")
         size = re.fullmatch(r"([\d.]+)M", fields["MaxRSS"])
         if size:
             memory[number] = max(float(size[1]), memory.get(number, 0.0))
+        if step and fields["State"] == OUT_OF_MEMORY:
+            too_large.add(number)
         rule = None if step else _rule_of(fields["Comment"], rules)
         if rule is not None and Path(fields["WorkDir"]).resolve() == folder.resolve():
             jobs[number] = {"rule": rule, **_seen(fields)}
+    for number in too_large & jobs.keys():
+        # to Slurm a job is as its script ends, and Snakemake's ends with an error
+        if jobs[number]["state"] == "FAILED":
+            jobs[number]["state"] = OUT_OF_MEMORY
     columns = ["rule", "slurm_MiB", "slurm_minutes", "slurm_states"]
     frame = pd.DataFrame(
         [job | {"slurm_MiB": memory.get(number)} for number, job in jobs.items()],

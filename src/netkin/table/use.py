@@ -89,7 +89,7 @@ def with_accounting(
     use : DataFrame
         Of `use_by_rule`.
     since : float
-        Begin of the first job, in seconds since 1970.
+        See `read_accounting`.
     folder : Path
         Working folder of the run.
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.pair import shared_by_pair, squared_distance
 from netkin.distance.representational.representation import (
     Decomposition,
@@ -191,7 +192,7 @@ def aligned_cosine(a: Representation, b: Representation) -> float:
     left, _, right = decompose(_cross(x, y))
     rotation = x.vt.T @ (left @ right) @ y.vt
     # the sum of the cosines is the product of the rotation with that of the unit rows
-    total = float(np.vdot(a.unit_rows.T @ b.unit_rows, rotation))
+    total = float(np.vdot(algebra.product(a.unit_rows.T, b.unit_rows), rotation))
     answered = a.unit_rows.any(axis=1) | b.unit_rows.any(axis=1)
     return float(np.clip(total / answered.sum(), -1.0, 1.0))
 
@@ -208,7 +209,7 @@ def _partly_whitened(decomposition: Decomposition, alpha: float) -> Decompositio
 
 def _cross(x: Decomposition, y: Decomposition) -> Matrix:
     """Return ``R^T R'`` in the bases of the right singular vectors, (r, r')."""
-    return x.s[:, None] * (x.u.T @ y.u) * y.s
+    return x.s[:, None] * algebra.product(x.u.T, y.u) * y.s
 
 
 def _alignment(a: Representation, b: Representation, centred: bool) -> tuple[float]:
@@ -217,7 +218,7 @@ def _alignment(a: Representation, b: Representation, centred: bool) -> tuple[flo
 
 
 def _nuclear_norm(matrix: Matrix) -> float:
-    return float(np.linalg.svd(matrix, compute_uv=False).sum())
+    return float(algebra.singular_values(matrix).sum())
 
 
 def _least_distance(x: Decomposition, y: Decomposition, alignment: float) -> float:

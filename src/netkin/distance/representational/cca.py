@@ -18,6 +18,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt, Le
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.pair import shared_by_pair, squared_cosines
 from netkin.distance.representational.representation import (
     Matrix,
@@ -161,7 +162,7 @@ def _canonical_correlations(a: Representation, b: Representation) -> tuple[Matri
 def _projections(a: Representation, b: Representation) -> tuple[Matrix, Matrix, Matrix]:
     """Return the weights of `a` in `pwcca`, the canonical correlations and the weights of `b`."""
     x, y = a.varying_decomposition, b.varying_decomposition
-    left, correlations, right = np.linalg.svd(x.u.T @ y.u, full_matrices=False)
+    left, correlations, right = algebra.svd(algebra.product(x.u.T, y.u))
     # h = u @ directions, so that h^T R needs no pass over the rows
     of_a, of_b = (
         np.abs((directions * d.s) @ d.vt).sum(axis=1) for directions, d in ((left.T, x), (right, y))
@@ -171,5 +172,5 @@ def _projections(a: Representation, b: Representation) -> tuple[Matrix, Matrix, 
 
 def _correlations(u: Matrix, v: Matrix) -> Matrix:
     # rounding can lead an eps beyond 1
-    found: Matrix = np.minimum(np.linalg.svd(u.T @ v, compute_uv=False), 1.0)
+    found: Matrix = np.minimum(algebra.singular_values(algebra.product(u.T, v)), 1.0)
     return found

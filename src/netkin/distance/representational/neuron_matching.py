@@ -9,6 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.pair import squared_distance
 from netkin.distance.representational.representation import (
     Matrix,
@@ -51,7 +52,7 @@ def permutation_procrustes(
     """
     check_same_rows(a, b)
     x, y = _columns(a, b, centred, normalised)
-    gains = x.T @ y
+    gains = algebra.product(x.T, y)
     i, j = _assignment(gains)
     squares = float(np.vdot(x, x)), float(np.vdot(y, y))
     square = squared_distance(squares, float(gains[i, j].sum()))
@@ -144,7 +145,7 @@ def _neuron_correlations(a: Representation, b: Representation) -> Matrix:
     """Return the Pearson correlations of the varying neurons, (at most D, at most D')."""
     check_same_rows(a, b)
     check_varies(a, b)
-    return np.clip(a.unit_columns.T @ b.unit_columns, -1.0, 1.0)
+    return np.clip(algebra.product(a.unit_columns.T, b.unit_columns), -1.0, 1.0)
 
 
 def _columns(

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.representation import Matrix, Representation
 
 Parts = TypeVar("Parts", bound=tuple[Any, ...])
@@ -53,7 +54,7 @@ def squared_cosines(a: Representation, b: Representation) -> tuple[Matrix, Matri
     U and U' are the left singular vectors of the centred columns that vary; the squares are those
     of the entries. (r,) and (r',).
     """
-    squares = (a.varying_decomposition.u.T @ b.varying_decomposition.u) ** 2
+    squares = algebra.product(a.varying_decomposition.u.T, b.varying_decomposition.u) ** 2
     return squares.sum(axis=1), squares.sum(axis=0)
 
 
@@ -63,9 +64,11 @@ def squared_product(x: Matrix, y: Matrix, blocks: Iterable[slice]) -> float:
     No matrix of rows by rows is made unless it is smaller than ``x^T y``, and then in blocks.
     """
     if x.shape[1] * y.shape[1] <= len(x) ** 2:
-        product = x.T @ y
+        product = algebra.product(x.T, y)
         return float(np.vdot(product, product))
-    return float(sum(np.vdot(x[block] @ x.T, y[block] @ y.T) for block in blocks))
+    return float(
+        sum(np.vdot(*(algebra.product(z[block], z.T) for z in (x, y))) for block in blocks)
+    )
 
 
 def squared_distance(squares: tuple[float, float], product: float) -> float | None:

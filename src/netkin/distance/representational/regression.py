@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.cca import check_free
 from netkin.distance.representational.pair import (
     shared_by_pair,
@@ -92,7 +93,7 @@ def eigenspace_overlap(a: Representation, b: Representation) -> float:
             f"a representation has the rank {larger} in {a.distinct_rows} rows, so that it "
             "contains any other"
         )
-    return min(float(((u.T @ v) ** 2).sum()) / larger, 1.0)
+    return min(float((algebra.product(u.T, v) ** 2).sum()) / larger, 1.0)
 
 
 def gulp(
@@ -133,7 +134,7 @@ def gulp(
     if a is b:
         return 0.0
     g, h = _ridge_gains(s, regularisation), _ridge_gains(t, regularisation)
-    c = u.T @ v
+    c = algebra.product(u.T, v)
     distance = squared_distance((float(g @ g), float(h @ h)), float(g @ c**2 @ h))
     if distance is not None:
         return math.sqrt(distance)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.nearest import least_places
 from netkin.errors import NetkinError, UndefinedDistance
 
@@ -28,6 +29,8 @@ ROWS_A_NEURON = 5
 KEPT_ROWS = 4000
 """Up to this many rows a matrix of rows by rows is kept, 8 bytes an entry; beyond it each
 block is made anew when it is used."""
+LEAST_SCALE = 1e-60
+"""Least size of the largest activation; 1 over it is the largest. float32 lies within."""
 BLOCK_ROWS = 256
 """Rows of a block of a matrix of rows by rows."""
 TIE_DECIMALS = 12
@@ -66,8 +69,8 @@ class Representation:
     Raises
     ------
     NetkinError
-        Not two-dimensional, no row or column, NaN or infinite values, or another number of
-        ids or labels than of rows.
+        Not two-dimensional, no row or column, NaN or infinite values, values beyond
+        `LEAST_SCALE`, or another number of ids or labels than of rows.
     """
 
     def __init__(
@@ -85,6 +88,12 @@ class Representation:
             )
         if not np.isfinite(array).all():
             raise NetkinError(f"{name}: there are NaN or infinite activations.")
+        largest = float(np.abs(array).max())
+        if largest and not LEAST_SCALE <= largest <= 1 / LEAST_SCALE:
+            raise NetkinError(
+                f"{name}: the largest activation is {largest:.3g}; allowed is {LEAST_SCALE:g} to "
+                f"{1 / LEAST_SCALE:g}, since fourth powers have to fit into a float64."
+            )
         self.values: Matrix = array
         self.rows: NDArray[Any] = np.arange(len(array)) if rows is None else np.asarray(rows)
         if self.rows.shape != array.shape[:1]:
@@ -193,7 +202,7 @@ class Representation:
 
     @cached_property
     def _cosines(self) -> Matrix:
-        return self.unit_rows @ self.unit_rows.T
+        return algebra.product(self.unit_rows, self.unit_rows.T)
 
     @cached_property
     def _distances(self) -> Matrix:
@@ -224,7 +233,7 @@ class Representation:
         """Return these rows of the matrix of cosine similarities of rows, (b, n)."""
         if self.n <= KEPT_ROWS:
             return self._cosines[block]
-        return self.unit_rows[block] @ self.unit_rows.T
+        return algebra.product(self.unit_rows[block], self.unit_rows.T)
 
     def distance_block(self, block: slice) -> Matrix:
         """Return these rows of the matrix of Euclidean distances of rows, (b, n)."""
@@ -233,7 +242,7 @@ class Representation:
     def _distance_block(self, block: slice) -> Matrix:
         # from centred values: less is lost to cancellation
         squares = np.einsum("ij,ij->i", self.centred, self.centred)
-        products = self.centred[block] @ self.centred.T
+        products = algebra.product(self.centred[block], self.centred.T)
         block_squares = squares[block, None] + squares[None, :] - 2 * products
         distances: Matrix = np.sqrt(np.maximum(block_squares, 0.0))
         first = block.indices(self.n)[0]
@@ -293,7 +302,7 @@ def decompose(values: Matrix) -> Decomposition:
 
     The cut is numpy's default for a matrix rank: ``max(n, D) eps s[0]``.
     """
-    u, s, vt = np.linalg.svd(values, full_matrices=False)
+    u, s, vt = algebra.svd(values)
     rank = int((s > max(values.shape) * np.finfo(np.float64).eps * s.max(initial=0.0)).sum())
     return Decomposition(u[:, :rank], s[:rank], vt[:rank])
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.neighbours import nearest_rows
 from netkin.distance.representational.representation import (
     Matrix,
@@ -53,8 +54,6 @@ def imd(a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 5) -
 
 def _heat_trace(a: Representation, k: int) -> Matrix:
     """Return the heat trace at the `TEMPERATURES`, (256,)."""
-    from scipy.linalg import eigvalsh
-
     joined = np.zeros((a.n, a.n))
     rows, ends = np.arange(a.n)[:, None], nearest_rows(a, k).rows
     joined[rows, ends] = joined[ends, rows] = 1.0
@@ -62,7 +61,6 @@ def _heat_trace(a: Representation, k: int) -> Matrix:
     joined /= -roots
     joined /= roots[:, None]
     joined[np.diag_indices(a.n)] = 1.0
-    # transposed it is in the order of LAPACK and needs no copy
-    eigenvalues = eigvalsh(joined.T, overwrite_a=True)
+    eigenvalues = algebra.eigenvalues(joined)
     trace: Matrix = np.exp(-np.outer(TEMPERATURES, eigenvalues)).sum(axis=1)
     return trace
