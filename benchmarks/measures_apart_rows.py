@@ -52,7 +52,7 @@ def cka(x, y):
 def cka_rbf(x, y):
     """Kornblith et al. 2019."""
     squares = (cdist(z, z, "sqeuclidean") for z in (x, y))
-    return aligned(*(np.exp(-s / (2 * np.median(s))) for s in squares))
+    return aligned(*(np.exp(-s / (2 * 0.8**2 * np.median(s))) for s in squares))
 
 
 def unbiased(k, m):

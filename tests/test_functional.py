@@ -40,6 +40,7 @@ SELF = {
     # of itself, how many of its own examples fool a network
     "adversarial_transferability": None,
     "attack_transferability_score": None,
+    "modeldiff": None,
 }
 """What a measure says of a network and itself, where that is not 0."""
 

@@ -79,6 +79,9 @@ KNOWN = {
     "relational_knowledge_loss": Labelled(
         relational_knowledge_loss, "down", OPEN, True, False, SHAPE
     ),
+    "relational_knowledge_loss, plain": Labelled(
+        relational_knowledge_loss, "down", OPEN, True, False, (PT, OT, TR), {"normalised": False}
+    ),
     "cka": Labelled(cka, "up", UNIT, True, False, SHAPE),
     "cka_rbf": Labelled(cka_rbf, "up", UNIT, True, False, SHAPE),
     "cka_rbf, narrow": Labelled(cka_rbf, "up", UNIT, True, False, SHAPE, {"bandwidth": 0.3}),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from scipy.spatial.distance import cdist, pdist
+from scipy.special import huber
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors, kneighbors_graph
 
@@ -281,6 +282,8 @@ def test_relational_knowledge_loss_is_the_sum_over_ordered_pairs(widths):
         total += (x - y) ** 2 / 2 if abs(x - y) <= 1 else abs(x - y) - 0.5
     assert large > 0
     assert of(relational_knowledge_loss, a, b) == pytest.approx(total, rel=1e-9)
+    plain = huber(1.0, pdist(a) - pdist(b)).sum() * 2
+    assert of(relational_knowledge_loss, a, b, normalised=False) == pytest.approx(plain, rel=1e-9)
 
 
 # order
@@ -743,3 +746,11 @@ def test_one_row_has_a_value_or_a_reason():
     ):
         with pytest.raises(UndefinedDistance):
             measure(a, b)
+
+
+@pytest.mark.parametrize("scale", [1e-85, 1e80])
+def test_activations_whose_fourth_powers_do_not_fit_are_refused(scale):
+    a, _ = networks((3, 3))
+    with pytest.raises(NetkinError, match=r"the largest activation is .*; allowed is 1e-60 to 1e"):
+        Representation(scale * a)
+    assert of(cka, 1e-59 * a, 1e59 * a) == pytest.approx(1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from netkin.activation.evaluation import Part
+from netkin.activation.forward import forward
 from netkin.distance.functional import FUNCTIONAL, white_box
 from netkin.distance.functional.model import Model, read_model
 from netkin.distance.functional.white_box import (
@@ -15,6 +16,7 @@ from netkin.distance.functional.white_box import (
     attack,
     attack_transferability_score,
     input_gradients,
+    modeldiff,
     saliency_cosine,
     stitching,
 )
@@ -206,6 +208,46 @@ def test_larger_attacks_fool_more(models):
     assert shares == sorted(shares)
     assert shares[0] < shares[-1]
     assert shares[1] <= adversarial_transferability(a, a)
+
+
+def test_modeldiff_is_the_cosine_of_how_far_answers_move(models):
+    from scipy.spatial.distance import cosine
+    from scipy.special import softmax
+
+    a, b = models["base"], models["labels_2"]
+    known = a.labels < b.n_classes
+    examples = attack(
+        a.network,
+        a.probe.inputs[known],
+        a.labels[known],
+        epsilon=0.1,
+        steps=1,
+        bounds=(a.probe.inputs.min(), a.probe.inputs.max()),
+    )
+    moved = []
+    for model in (a, b):
+        before, after = (
+            softmax(forward(model.network, rows)[-1], axis=1)
+            for rows in (model.probe.inputs[known], examples)
+        )
+        moved.append([cosine(x, y) for x, y in zip(before, after, strict=True)])
+    found = modeldiff(a, b)
+    assert found == pytest.approx(1 - cosine(*moved), abs=1e-9)
+    # the other way round the examples are others
+    assert found != pytest.approx(modeldiff(b, a), abs=1e-6)
+    assert modeldiff(a, a) == pytest.approx(1)
+    assert modeldiff(a, b, outputs="logits") != pytest.approx(found, abs=1e-6)
+
+
+def test_modeldiff_needs_answers_that_move(models):
+    a = models["base"]
+    still = dataclasses.replace(
+        a.network,
+        weights=[np.zeros_like(weight) for weight in a.network.weights],
+    )
+    same = dataclasses.replace(a, network=still)
+    with pytest.raises(UndefinedDistance, match="no adversarial example moves"):
+        modeldiff(a, same)
 
 
 def test_stitching_undoes_any_invertible_map_of_the_senders_units(models):

@@ -7,27 +7,23 @@ typed by hand: they are read from the tables, and the text stands below.
 """
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pandas as pd
 import yaml
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+
+from pages import git, markdown
+
 MEASURES = ["landscape", "silhouette", "heat"]
 MAKERS = ["Snakefile", "config", "src", "workflow", "docs/reproduction/config.yaml"]
 """What makes the results: the page names the last commit that changed any of it."""
 TABLES = ["accuracy", "groups", "neural_persistence", "norms", "norm_ratios", "untrained"]
-
-
-def git(*arguments: str) -> str:
-    """Return what git prints."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def collect(study: Path) -> list[str]:
@@ -80,22 +76,6 @@ def training_costs(study: Path) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def markdown(frame: pd.DataFrame, decimals: int = 4) -> str:
-    """Return a Markdown table; NaN is empty."""
-
-    def shown(value: object) -> str:
-        if isinstance(value, float):
-            return "" if np.isnan(value) else f"{value:.{decimals}f}"
-        return str(value)
-
-    lines = [
-        "| " + " | ".join(str(column).replace("_", " ") for column in frame.columns) + " |",
-        "|" + "---|" * len(frame.columns),
-        *("| " + " | ".join(map(shown, row)) + " |" for row in frame.itertuples(index=False)),
-    ]
-    return "\n".join(lines)
 
 
 def null_section(untrained: list[pd.DataFrame]) -> str:

@@ -21,6 +21,7 @@ from netkin.distance.functional.soft import (
 from netkin.distance.functional.white_box import (
     adversarial_transferability,
     attack_transferability_score,
+    modeldiff,
     saliency_cosine,
     stitching,
 )
@@ -164,6 +165,19 @@ FUNCTIONAL: dict[str, Measure] = {
         citation=_HWANG,
         orientation="up",
         range=(-math.inf, math.log(100)),
+        requires=("labels", "gradients"),
+        cost="n P, once t n P",
+    ),
+    "modeldiff": Measure(
+        modeldiff,
+        "model",
+        "functional",
+        False,
+        citation="Li et al. 2021, ModelDiff: testing-based DNN similarity comparison for model "
+        "reuse detection",
+        orientation="up",
+        symmetric=False,
+        range=(0.0, 1.0),
         requires=("labels", "gradients"),
         cost="n P, once t n P",
     ),

@@ -175,6 +175,62 @@ def attack_transferability_score(
     return math.log(max(least, 100 * share))
 
 
+def modeldiff(
+    a: Model,
+    b: Model,
+    *,
+    epsilon: Annotated[float, Gt(0)] = 0.1,
+    steps: Annotated[int, Ge(1)] = 1,
+    outputs: Literal["probabilities", "logits"] = "probabilities",
+) -> float:
+    """Cosine of the decision distance vectors of two networks, in [0, 1]; not symmetric.
+
+    An entry of such a vector is how far a network's answer moves, by cosine distance, from a row
+    to the adversarial example made of it against `a`. Only movements are compared, so the
+    networks may know different classes. Li et al. 2021, ModelDiff, section 3.
+
+    Parameters
+    ----------
+    a, b : Model
+        The network that the examples are made against, and the other.
+    epsilon, steps
+        Of the examples, see `adversarial_transferability`.
+    outputs : {"probabilities", "logits"}
+        What an answer is.
+
+    Raises
+    ------
+    NetkinError
+        The networks hold different rows.
+    UndefinedDistance
+        No row has a label that both know, or no example moves the answers of one of them.
+    """
+    known = _known(a, b)
+    examples = a.shared(adversarial_examples, epsilon, steps)[known]
+    moved = []
+    for model in (a, b):
+        before, after = model.logits[known], forward(model.network, examples)[-1]
+        moved.append(_cosine_distances(before, after, outputs))
+    norms = [float(np.linalg.norm(vector)) for vector in moved]
+    if not all(norms):
+        raise UndefinedDistance("no adversarial example moves the answers of one of the networks")
+    return float(np.clip(np.vdot(*moved) / math.prod(norms), 0.0, 1.0))
+
+
+def _cosine_distances(before: Array, after: Array, outputs: str) -> Array:
+    """Return 1 - cosine of the answers to each row, (n,); 0 for logits that are all 0."""
+    from scipy.special import softmax
+
+    if outputs == "probabilities":
+        before, after = (softmax(logits, axis=1) for logits in (before, after))
+    norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    cosines = np.divide(
+        (before * after).sum(axis=1), norms, out=np.ones(len(norms)), where=norms > 0
+    )
+    distances: Array = np.maximum(1 - cosines, 0.0)
+    return distances
+
+
 def attack(
     network: Network,
     inputs: NDArray[np.floating[Any]],

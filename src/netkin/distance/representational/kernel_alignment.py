@@ -70,7 +70,7 @@ def cka(a: Representation, b: Representation) -> float:
 
 
 def cka_rbf(
-    a: Representation, b: Representation, *, bandwidth: Annotated[float, Gt(0)] = 1.0
+    a: Representation, b: Representation, *, bandwidth: Annotated[float, Gt(0)] = 0.8
 ) -> float:
     """Centred kernel alignment with the kernel ``exp(-|R_i - R_j|^2 / (2 sigma^2))``.
 
@@ -83,7 +83,9 @@ def cka_rbf(
     a, b : Representation
         The same rows; widths may differ.
     bandwidth : float
-        sigma in median distances; a small one looks at near rows only.
+        sigma in median distances; a small one looks at near rows only. 0.8 is the largest of
+        the three that Kornblith et al. compare, and finds the same layers best; their published
+        function leaves it at 1.
 
     Returns
     -------

@@ -28,6 +28,8 @@ ROWS_A_NEURON = 5
 KEPT_ROWS = 4000
 """Up to this many rows a matrix of rows by rows is kept, 8 bytes an entry; beyond it each
 block is made anew when it is used."""
+LEAST_SCALE = 1e-60
+"""Least size of the largest activation; 1 over it is the largest. float32 lies within."""
 BLOCK_ROWS = 256
 """Rows of a block of a matrix of rows by rows."""
 TIE_DECIMALS = 12
@@ -66,8 +68,8 @@ class Representation:
     Raises
     ------
     NetkinError
-        Not two-dimensional, no row or column, NaN or infinite values, or another number of
-        ids or labels than of rows.
+        Not two-dimensional, no row or column, NaN or infinite values, values beyond
+        `LEAST_SCALE`, or another number of ids or labels than of rows.
     """
 
     def __init__(
@@ -85,6 +87,12 @@ class Representation:
             )
         if not np.isfinite(array).all():
             raise NetkinError(f"{name}: there are NaN or infinite activations.")
+        largest = float(np.abs(array).max())
+        if largest and not LEAST_SCALE <= largest <= 1 / LEAST_SCALE:
+            raise NetkinError(
+                f"{name}: the largest activation is {largest:.3g}; allowed is {LEAST_SCALE:g} to "
+                f"{1 / LEAST_SCALE:g}, since fourth powers have to fit into a float64."
+            )
         self.values: Matrix = array
         self.rows: NDArray[Any] = np.arange(len(array)) if rows is None else np.asarray(rows)
         if self.rows.shape != array.shape[:1]:

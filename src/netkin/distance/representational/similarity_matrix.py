@@ -88,7 +88,9 @@ def rsa(a: Representation, b: Representation) -> float:
     return float(np.clip(sum(products), -1.0, 1.0))
 
 
-def relational_knowledge_loss(a: Representation, b: Representation) -> float:
+def relational_knowledge_loss(
+    a: Representation, b: Representation, *, normalised: bool = True
+) -> float:
     """Sum of the Huber losses between distances, each divided by their mean.
 
     Park et al. 2019, the distance-wise loss of relational knowledge distillation:
@@ -101,11 +103,14 @@ def relational_knowledge_loss(a: Representation, b: Representation) -> float:
     ----------
     a, b : Representation
         The same rows; widths may differ.
+    normalised : bool
+        Divide by the mean distance m, as in equation 4 of the paper. If not, m = m' = 1, and the
+        scale of the activations counts.
 
     Returns
     -------
     float
-        0 (the same distances up to scale) or more.
+        0 (the same distances, up to scale if normalised) or more.
 
     Raises
     ------
@@ -114,7 +119,7 @@ def relational_knowledge_loss(a: Representation, b: Representation) -> float:
     """
     check_same_rows(a, b)
     check_varies(a, b)
-    means = a.shared(_mean_distance), b.shared(_mean_distance)
+    means = (a.shared(_mean_distance), b.shared(_mean_distance)) if normalised else (1.0, 1.0)
     total = 0.0
     for block in a.blocks():
         differences = np.abs(
