@@ -40,6 +40,8 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation=_SURVEY,
         range=(0.0, 1.0),
+        requires=("labels",),
+        cost="n",
     ),
     "disagreement": Measure(
         disagreement,
@@ -48,6 +50,7 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation="Madani et al. 2004, Co-validation: using model disagreement on unlabeled data",
         range=(0.0, 1.0),
+        cost="n",
     ),
     "error_corrected_disagreement": Measure(
         error_corrected_disagreement,
@@ -56,6 +59,8 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation="Fort et al. 2020, Deep ensembles: a loss landscape perspective",
         symmetric=False,
+        requires=("labels",),
+        cost="n",
     ),
     "normalised_disagreement": Measure(
         normalised_disagreement,
@@ -65,6 +70,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation="Klabunde and Lemmerich 2023, On the prediction instability of graph neural "
         "networks",
         range=(0.0, 1.0),
+        requires=("labels",),
+        cost="n",
     ),
     "cohen_kappa": Measure(
         cohen_kappa,
@@ -74,6 +81,7 @@ FUNCTIONAL: dict[str, Measure] = {
         citation="Cohen 1960, A coefficient of agreement for nominal scales",
         orientation="up",
         range=(-1.0, 1.0),
+        cost="n",
     ),
     "soft_prediction_difference": Measure(
         soft_prediction_difference,
@@ -82,6 +90,8 @@ FUNCTIONAL: dict[str, Measure] = {
         True,
         citation=_SURVEY,
         range=(0.0, math.sqrt(0.5)),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "surrogate_churn": Measure(
         surrogate_churn,
@@ -89,6 +99,8 @@ FUNCTIONAL: dict[str, Measure] = {
         "functional",
         True,
         citation="Bhojanapalli et al. 2021, On the reproducibility of neural network predictions",
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "jensen_shannon": Measure(
         jensen_shannon_divergence,
@@ -97,6 +109,8 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation="Lin 1991, Divergence measures based on the Shannon entropy",
         range=(0.0, math.log(2)),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "prediction_difference": Measure(
         prediction_difference_of_pair,
@@ -106,6 +120,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation="Shamir and Coviello 2020, Anti-distillation: improving reproducibility of deep "
         "networks",
         range=(0.0, 1.0),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "rashomon_capacity": Measure(
         rashomon_capacity_of_pair,
@@ -115,6 +131,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation="Hsu and Calmon 2022, Rashomon capacity: a metric for predictive multiplicity in "
         "classification",
         range=(1.0, 2.0),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "saliency_cosine": Measure(
         saliency_cosine,
@@ -125,6 +143,8 @@ FUNCTIONAL: dict[str, Measure] = {
         "inter-architecture similarity increases with robustness",
         orientation="up",
         range=(0.0, 1.0),
+        requires=("gradients",),
+        cost="n d, once n P",
     ),
     "adversarial_transferability": Measure(
         adversarial_transferability,
@@ -134,6 +154,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation=_HWANG,
         orientation="up",
         range=(0.0, 1.0),
+        requires=("labels", "gradients"),
+        cost="n P, once t n P",
     ),
     "attack_transferability_score": Measure(
         attack_transferability_score,
@@ -143,6 +165,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation=_HWANG,
         orientation="up",
         range=(-math.inf, math.log(100)),
+        requires=("labels", "gradients"),
+        cost="n P, once t n P",
     ),
     "modeldiff": Measure(
         modeldiff,
@@ -154,6 +178,8 @@ FUNCTIONAL: dict[str, Measure] = {
         orientation="up",
         symmetric=False,
         range=(0.0, 1.0),
+        requires=("labels", "gradients"),
+        cost="n P, once t n P",
     ),
     "stitching": Measure(
         stitching,
@@ -164,6 +190,8 @@ FUNCTIONAL: dict[str, Measure] = {
         orientation="up",
         symmetric=False,
         range=(-1.0, 1.0),
+        requires=("labels", "training rows"),
+        cost="n D^2 + n P, once n D^2 + n P",
     ),
 }
 """Name -> measure on the predictions of two networks on the same rows, or on two
