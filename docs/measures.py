@@ -11,6 +11,7 @@ sys.path.insert(0, str(HERE.parent / "src"))
 
 from netkin.distance import MEASURES  # noqa: E402 # found by the line above
 from netkin.distance.functional import GROUP_MEASURES  # noqa: E402
+from netkin.distance.measure import Measure  # noqa: E402
 
 NEEDS = {
     "vector": "vectors of diagrams",
@@ -34,6 +35,19 @@ as it is: their order (permutation), a rotation (orthogonal), one factor for all
 added row (translation), an invertible linear map, and the last two together (affine). Where a
 pair has no value the matrix holds NaN and the reason.
 
+*First*: what a measure does to the activations of each network by default, in this order, before
+it compares them (columns are neurons, rows are inputs; a norm is that of Frobenius). *Needs*: what
+it cannot do without, besides what it compares: the true labels of the rows (for more than to
+choose the rows whose label both networks know, as all functional measures do), probabilities and
+not only the predicted classes, networks that know the same classes or have layers of the same
+shape, gradients by the input, training rows.
+
+*Cost*: how the time of a pair grows, and after *once* that of what is computed once for each
+network, for all of its pairs. Of n rows, D neurons of a layer (n > D), B rows of a batch, p rows
+of a sample, d inputs, C classes, P parameters, E edges of a graph, h hidden layers, m intervals of
+a diagram (on a line, as those of networks without skip connections), s samples of a vector (of an
+image, pixels) and t repeats (of samples, or of steps of a search).
+
 Similarities are no proof of likeness: independent data are far from 0 for many of them (distance
 correlation, CCA, biased CKA). So every representational measure comes with the null of each pair:
 the mean over permutations of the rows of one network, the score calibrated by it (1 as alike as can
@@ -45,11 +59,10 @@ GROUPS = """
 How much the answers to a row vary in a group of networks (predictive multiplicity), on the rows
 whose label all of them know. Not chosen in the config: where a chosen measure compares class
 probabilities, `results/table/{dataset}/multiplicity.html` has all of them, for the experiment
-groups at each seed and for each variant over seeds. Predicted classes are compared for networks of
-different labels too, probabilities are not. ∞ where the largest value grows with the number of
-networks; groups of different sizes are not to be compared by any of them.
+groups at each seed and for each variant over seeds. ∞ where the largest value grows with the number
+of networks; groups of different sizes are not to be compared by any of them.
 
-| name | compares | way | range | meaning | source |
+| name | way | range | needs | meaning | source |
 |---|---|---|---|---|---|
 """
 
@@ -59,32 +72,50 @@ def number(value: float) -> str:
     return {float("inf"): "∞", float("-inf"): "-∞"}.get(value, f"{value:.4g}")
 
 
+def power(cost: str) -> str:
+    """Return a cost with powers as people write them."""
+    return cost.replace("^2", "²").replace("^3", "³")
+
+
+COLUMNS = {
+    "compares": lambda measure: NEEDS[measure.needs],
+    "way": lambda measure: measure.orientation,
+    "range": lambda measure: " to ".join(number(bound) for bound in measure.range),
+    "symmetric": lambda measure: "yes" if measure.symmetric else "no",
+    "metric": lambda measure: "yes" if measure.metric else "no",
+    "invariances": lambda measure: ", ".join(measure.invariances).replace("_", " "),
+    "first": lambda measure: ", ".join(measure.preprocessing),
+    "needs": lambda measure: ", ".join(measure.requires),
+    "cost": lambda measure: power(measure.cost),
+    "source": lambda measure: measure.citation,
+}
+"""Head of a column -> what it says of a measure."""
+
+
+def table(measures: dict[str, Measure]) -> str:
+    """Return a table of measures, without columns that would be empty."""
+    rows = {name: {head: say(m) for head, say in COLUMNS.items()} for name, m in measures.items()}
+    heads = [head for head in COLUMNS if any(row[head] for row in rows.values())]
+    text = "| " + " | ".join(["name", *heads]) + " |\n|" + "---|" * (len(heads) + 1) + "\n"
+    for name, row in rows.items():
+        cells = [f"`{name}`", *(row[head] or "–" for head in heads)]
+        text += "| " + " | ".join(cells) + " |\n"
+    return text
+
+
 def page() -> str:
     """Return the text of measures.md."""
     text = HEAD
     for family in dict.fromkeys(measure.family for measure in MEASURES.values()):
-        text += f"\n## {family}\n\n| name | compares | way | range | symmetric | metric | "
-        text += "invariances | source |\n|---|---|---|---|---|---|---|---|\n"
-        for name, measure in MEASURES.items():
-            if measure.family == family:
-                cells = [
-                    f"`{name}`",
-                    NEEDS[measure.needs],
-                    measure.orientation,
-                    " to ".join(number(bound) for bound in measure.range),
-                    "yes" if measure.symmetric else "no",
-                    "yes" if measure.metric else "no",
-                    ", ".join(measure.invariances).replace("_", " ") or "–",
-                    measure.citation,
-                ]
-                text += "| " + " | ".join(cells) + " |\n"
+        members = {name: m for name, m in MEASURES.items() if m.family == family}
+        text += f"\n## {family}\n\n{table(members)}"
     text += GROUPS
     for name, group in GROUP_MEASURES.items():
         cells = [
             f"`{name}`",
-            {"classes": "predicted classes"}.get(group.requires, "class probabilities"),
             group.orientation,
             " to ".join(number(bound) for bound in group.range),
+            ", ".join(group.requires) or "–",
             group.meaning,
             group.citation,
         ]

@@ -46,13 +46,6 @@ SELF = {
     "modeldiff": None,
 }
 """What a measure says of a network and itself, where that is not 0."""
-SOFT = {
-    "soft_prediction_difference",
-    "surrogate_churn",
-    "jensen_shannon",
-    "prediction_difference",
-    "rashomon_capacity",
-}
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +135,7 @@ def test_networks_of_different_labels_are_compared_on_the_rows_both_know_or_not_
     measure = FUNCTIONAL[name]
     all_items = items[measure.needs]
     a, b = all_items["base"], all_items["labels_2"]
-    if name in SOFT:
+    if "same classes" in measure.requires:
         for pair in ((a, b), (b, a)):
             with pytest.raises(UndefinedDistance, match="2 and 10 classes do not correspond"):
                 measure.function(*pair)
@@ -167,6 +160,36 @@ def test_networks_of_different_labels_are_compared_on_the_rows_both_know_or_not_
         except UndefinedDistance as reason:
             target.append(str(reason))
     assert found == pytest.approx(expected) if isinstance(found[0], float) else found == expected
+
+
+@pytest.mark.parametrize("name", FUNCTIONAL)
+def test_labels_matter_where_the_registry_says(items, name):
+    measure = FUNCTIONAL[name]
+    a, b = (items[measure.needs][variant] for variant in ("base", "deeper"))
+    # all are known as before
+    other = np.random.default_rng(0).permutation(a.labels)
+    if measure.needs == "prediction":
+        relabelled = [Prediction(p.rows, p.probabilities, other) for p in (a, b)]
+    else:
+        part = dataclasses.replace(a.probe, labels=other)
+        relabelled = [dataclasses.replace(model, probe=part) for model in (a, b)]
+    same = measure.function(*relabelled) == measure.function(a, b)
+    assert same != ("labels" in measure.requires)
+
+
+@pytest.mark.parametrize("name", [n for n, m in FUNCTIONAL.items() if m.needs == "prediction"])
+def test_probabilities_matter_beyond_the_class_where_the_registry_says(items, name):
+    measure = FUNCTIONAL[name]
+    a, b = (items["prediction"][variant] for variant in ("base", "deeper"))
+    squares = [p.probabilities**2 for p in (a, b)]
+    surer = [
+        Prediction(p.rows, x / x.sum(axis=1, keepdims=True), p.labels)
+        for p, x in zip((a, b), squares, strict=True)
+    ]
+    assert all((x.predicted == y.predicted).all() for x, y in zip((a, b), surer, strict=True))
+    same = measure.function(*surer) == measure.function(a, b)
+    assert same != ("probabilities" in measure.requires)
+    assert not {"gradients", "training rows"} & set(measure.requires)
 
 
 @pytest.mark.parametrize("name", FUNCTIONAL)
@@ -376,7 +399,7 @@ def test_largest_value_of_a_group_measure_is_reached(name):
 def test_group_of_different_labels_has_what_the_registry_says(items, name):
     group = list(items["prediction"].values())
     measure = GROUP_MEASURES[name]
-    if measure.requires == "classes":
+    if "same classes" not in measure.requires:
         assert measure.function(group) > measure.range[0]
         return
     with pytest.raises(UndefinedDistance, match="2 and 10 classes"):

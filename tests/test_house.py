@@ -6,11 +6,13 @@ import runpy
 import subprocess
 import textwrap
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from netkin.distance import MEASURES
+from netkin.distance.measure import Invariance, Requirement, Step
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
@@ -117,6 +119,30 @@ def test_the_page_of_measures_is_that_of_the_registry():
     page = runpy.run_path(str(ROOT / "docs" / "measures.py"))["page"]()
     assert page == (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page for name in MEASURES)
+
+
+FACTOR = r"(?:log )?[nDBpdCPEhmst](?:\^[23])?"
+TERMS = rf"(?:1|{FACTOR}(?: {FACTOR})*(?: \+ {FACTOR}(?: {FACTOR})*)*)"
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_has_a_source_and_a_cost_in_the_letters_of_the_page(name):
+    entry = MEASURES[name]
+    # an author and a year
+    assert re.match(r"\w.* (19|20)\d\d, .", entry.citation)
+    assert re.fullmatch(rf"{TERMS}(?:, once {TERMS})?", entry.cost)
+    page = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
+    meaning = " ".join(page[page.index("*Cost*") : page.index("## ")].split())
+    letters = set(re.findall(r"\b[A-Za-z]\b", entry.cost))
+    assert all(re.search(rf"\b{letter} [a-z]{{2,}}", meaning) for letter in letters)
+    assert all(f"{letter} " in " ".join(type(entry).__doc__.split()) for letter in letters)
+    known = {"preprocessing": Step, "requires": Requirement, "invariances": Invariance}
+    for field, allowed in known.items():
+        values = getattr(entry, field)
+        assert isinstance(values, tuple)
+        assert set(values) <= set(get_args(allowed))
+        assert len(set(values)) == len(values)
+    assert entry.needs == "activation" or not entry.preprocessing
 
 
 def pip_arguments(text):

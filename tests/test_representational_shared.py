@@ -112,6 +112,20 @@ def test_measures_of_the_same_product_make_it_once(names, monkeypatch):
     assert len(kept[a][b]) == 1
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, entry in REPRESENTATIONAL.items() if entry.cost.startswith("1,")]
+)
+def test_a_pair_costs_nothing_where_the_registry_says(name):
+    a, b, c = layers()
+    value(name, a, c)
+    value(name, c, b)
+    # all that is left of a and b is what these pairs had of them
+    blank = [Representation(np.zeros(x.values.shape)) for x in (a, b)]
+    for new, old in zip(blank, (a, b), strict=True):
+        new._shared.update(old._shared)
+    assert value(name, *blank) == value(name, a, b) > 0
+
+
 def test_parts_of_a_pair_are_small():
     a, b = (Representation(x) for x in networks((40, 50), n=400))
     for name in REPRESENTATIONAL:

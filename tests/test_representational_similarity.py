@@ -13,6 +13,8 @@ from netkin.distance.representational import (
     similarity_matrix,
 )
 from netkin.distance.representational import representation as module
+from netkin.distance.representational.alignment import angular_shape_metric
+from netkin.distance.representational.cca import mean_cca
 from netkin.distance.representational.instance_graph import gbs
 from netkin.distance.representational.kernel_alignment import (
     cka,
@@ -47,6 +49,7 @@ from netkin.errors import NetkinError, UndefinedDistance
 from tests.test_representational_subspace import (
     CHANGES,
     DETERMINISTIC,
+    ILT,
     IS,
     OPEN,
     OT,
@@ -309,3 +312,87 @@ def test_the_registry_says_what_is_tested(name):
     for what in ("function", "orientation", "range", "symmetric", "metric"):
         assert getattr(entry, what) == getattr(known, what), what
     assert set(entry.invariances) == set(known.invariances)
+
+
+def leading(x):
+    """The fewest components that hold 99 % of the variance."""
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+    kept = 1 + int(np.argmax(np.cumsum(s**2) >= 0.99 * (s**2).sum()))
+    return u[:, :kept] * s[:kept]
+
+
+def partly_whitened(x):
+    squares, axes = np.linalg.eigh(x.T @ x)
+    return x @ (axes * (0.5 + 0.5 / np.sqrt(squares))) @ axes.T
+
+
+STEPS = {
+    "centred columns": lambda x: x - x.mean(axis=0),
+    "unit columns": lambda x: x / np.linalg.norm(x, axis=0),
+    "leading components": leading,
+    "partly whitened": partly_whitened,
+    "unit norm": lambda x: x / np.linalg.norm(x),
+    "centred rows": lambda x: x - x.mean(axis=1, keepdims=True),
+    "unit rows": lambda x: x / np.linalg.norm(x, axis=1, keepdims=True),
+}
+"""Pre-processing by hand."""
+REST = {"svcca": mean_cca, "partial_whitening_shape_metric": angular_shape_metric}
+"""What is left of a measure some of whose steps, done twice, do more than done once."""
+UNDONE = {
+    "centred columns": (CHANGES[TR], TR),
+    "unit columns": (lambda x, random: x * random.uniform(0.5, 3, x.shape[1]), ILT),
+    "unit norm": (CHANGES[IS], IS),
+    "centred rows": (lambda x, random: x + random.normal(size=(len(x), 1)), None),
+    "unit rows": (lambda x, random: x * random.uniform(0.5, 3, (len(x), 1)), None),
+}
+"""Step -> a change that it undoes, and the invariance that makes it nothing without the step."""
+
+
+def default(name, *values):
+    """Value of a measure without options."""
+    labels = np.arange(len(values[0])) // 2 % 3
+    return REPRESENTATIONAL[name].function(*(Representation(x, labels=labels) for x in values))
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONAL)
+def test_what_is_done_first_can_be_done_by_hand(name):
+    a, b = networks((6, 9))
+    x, y = a, b
+    for step in REPRESENTATIONAL[name].preprocessing:
+        x, y = STEPS[step](x), STEPS[step](y)
+    rest = REST.get(name)
+    found = rest(Representation(x), Representation(y)) if rest else default(name, x, y)
+    assert found == pytest.approx(default(name, a, b), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONAL)
+@pytest.mark.parametrize("step", UNDONE)
+def test_pre_processing_undoes_what_the_registry_says_and_no_more(name, step):
+    entry = REPRESENTATIONAL[name]
+    change, invariance = UNDONE[step]
+    before, found, _ = "/".join(entry.preprocessing).partition(step)
+    # whitening in part depends on the scale
+    undone = bool(found) and "whitened" not in before
+    a, b = networks((6, 9))
+    random = np.random.default_rng(1)
+    value = default(name, a, b)
+    changed = [default(name, change(a, random), b), default(name, a, change(b, random))]
+    if undone or invariance in entry.invariances:
+        assert changed == pytest.approx([value, value], rel=1e-9)
+    else:
+        assert max(abs(x - value) for x in changed) > 1e-4
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONAL)
+def test_labels_are_missed_where_the_registry_says(name):
+    entry = REPRESENTATIONAL[name]
+    assert entry.requires in ((), ("labels",))
+    a, b = networks((6, 9))
+    labels = np.arange(60) // 2 % 3
+    for pair in ((None, None), (labels, None), (None, labels)):
+        items = [Representation(x, labels=y) for x, y in zip((a, b), pair, strict=True)]
+        if entry.requires:
+            with pytest.raises(UndefinedDistance, match="have no labels"):
+                entry.function(*items)
+        else:
+            assert entry.function(*items) == default(name, a, b)

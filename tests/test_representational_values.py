@@ -676,13 +676,6 @@ def test_a_row_of_zeros_has_no_direction(statistic):
         statistic(Representation(a, labels=np.arange(60) % 2))
 
 
-@pytest.mark.parametrize("measure", [tolerance_difference, modularity_difference])
-def test_missing_labels_are_a_reason(measure):
-    a, b = networks((6, 9))
-    with pytest.raises(UndefinedDistance, match="no labels"):
-        measure(Representation(a, labels=np.zeros(60)), Representation(b))
-
-
 def test_labels_belong_to_rows():
     assert Representation([[1.0], [2.0]]).labels is None
     for wrong in ([1], [1, 2, 3]):

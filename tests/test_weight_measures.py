@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import quadratic_assignment
 
+from netkin.distance import MEASURES
 from netkin.distance.graph_matching import faq
 from netkin.distance.neural_persistence import (
     layer_neural_persistence,
@@ -17,6 +18,7 @@ from netkin.distance.neural_persistence import (
 )
 from netkin.distance.weight_matching import weight_matching
 from netkin.errors import UndefinedDistance
+from netkin.graph.graph import graph_from_weights
 from netkin.network.file import HISTORY, Network
 
 DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=100)
@@ -71,6 +73,22 @@ def least_norm(a, b):
     for k, n in enumerate(shape_of(a)[1:-1], start=1):
         choices[k] = [np.array(order) for order in itertools.permutations(range(n))]
     return min(plain_norm(a, renumbered(b, orders)) for orders in itertools.product(*choices))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, entry in MEASURES.items() if entry.needs in ("network", "graph")]
+)
+def test_other_shapes_are_compared_unless_the_registry_says_no(name):
+    entry = MEASURES[name]
+    items = [random_network(shape, 0) for shape in ((4, 3, 2), (4, 5, 2), (4, 3, 3, 2))]
+    if entry.needs == "graph":
+        items = [graph_from_weights(network.weights, network.biases) for network in items]
+    for other in items[1:]:
+        if "same shape" in entry.requires:
+            with pytest.raises(UndefinedDistance, match="of different shape"):
+                entry.function(items[0], other)
+        else:
+            assert entry.function(items[0], other) >= 0
 
 
 # --- neural persistence --------------------------------------------------------------

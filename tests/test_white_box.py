@@ -9,7 +9,7 @@ import pytest
 
 from netkin.activation.evaluation import Part
 from netkin.activation.forward import forward
-from netkin.distance.functional import FUNCTIONAL
+from netkin.distance.functional import FUNCTIONAL, white_box
 from netkin.distance.functional.model import Model, read_model
 from netkin.distance.functional.white_box import (
     adversarial_transferability,
@@ -102,6 +102,23 @@ def test_gradients_of_logits_by_all_networks_are_those_of_autograd(models):
         (expected,) = torch.autograd.grad(weighted, inputs)
         found = input_gradients(model.network, model.probe.inputs, direction)
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [n for n, m in FUNCTIONAL.items() if m.needs == "model"])
+def test_gradients_and_training_rows_are_used_where_the_registry_says(models, name, monkeypatch):
+    measure = FUNCTIONAL[name]
+    # with nothing kept from other tests
+    a, b = (dataclasses.replace(models[variant]) for variant in ("base", "other_seed"))
+    calls = []
+    monkeypatch.setattr(
+        white_box, "input_gradients", lambda *x: calls.append(x) or input_gradients(*x)
+    )
+    value = measure.function(a, b)
+    assert bool(calls) == ("gradients" in measure.requires)
+    rows = {key: getattr(a.training, key)[:200] for key in ("inputs", "labels", "rows")}
+    few = dataclasses.replace(a.training, **rows)
+    fewer = measure.function(*(dataclasses.replace(model, training=few) for model in (a, b)))
+    assert (fewer != value) == ("training rows" in measure.requires)
 
 
 def tiny_model(weights, biases, inputs, labels, training=None):

@@ -72,24 +72,46 @@ SOURCES: dict[str, Source] = {
 
 MEASURES: dict[str, Measure] = {
     "landscape": Measure(
-        vector_distance, "vector", "topology", True, vector="landscape", citation=_LANDSCAPE
+        vector_distance,
+        "vector",
+        "topology",
+        True,
+        vector="landscape",
+        citation=_LANDSCAPE,
+        cost="s",
     ),
     "silhouette": Measure(
-        vector_distance, "vector", "topology", True, vector="silhouette", citation=_SILHOUETTE
+        vector_distance,
+        "vector",
+        "topology",
+        True,
+        vector="silhouette",
+        citation=_SILHOUETTE,
+        cost="s",
     ),
-    "heat": Measure(vector_distance, "vector", "topology", True, vector="heat", citation=_HEAT),
-    "betti": Measure(vector_distance, "vector", "topology", True, vector="betti", citation=_BETTI),
+    "heat": Measure(
+        vector_distance, "vector", "topology", True, vector="heat", citation=_HEAT, cost="s"
+    ),
+    "betti": Measure(
+        vector_distance, "vector", "topology", True, vector="betti", citation=_BETTI, cost="s"
+    ),
     "persistence_image": Measure(
-        vector_distance, "vector", "topology", True, vector="persistence_image", citation=_IMAGE
+        vector_distance,
+        "vector",
+        "topology",
+        True,
+        vector="persistence_image",
+        citation=_IMAGE,
+        cost="s",
     ),
     "entropy": Measure(
-        vector_distance, "vector", "topology", True, vector="entropy", citation=_ENTROPY
+        vector_distance, "vector", "topology", True, vector="entropy", citation=_ENTROPY, cost="s"
     ),
     "wasserstein": Measure(
-        wasserstein, "diagram", "topology", True, vector=None, citation=_WASSERSTEIN
+        wasserstein, "diagram", "topology", True, vector=None, citation=_WASSERSTEIN, cost="m log m"
     ),
     "bottleneck": Measure(
-        bottleneck, "diagram", "topology", True, vector=None, citation=_BOTTLENECK
+        bottleneck, "diagram", "topology", True, vector=None, citation=_BOTTLENECK, cost="m log m"
     ),
     "landscape_pairwise": Measure(
         landscape_pairwise,
@@ -98,6 +120,7 @@ MEASURES: dict[str, Measure] = {
         False,
         vector="landscape",
         citation=_LANDSCAPE,
+        cost="m log m + s",
     ),
     "silhouette_pairwise": Measure(
         silhouette_pairwise,
@@ -106,9 +129,16 @@ MEASURES: dict[str, Measure] = {
         False,
         vector="silhouette",
         citation=_SILHOUETTE,
+        cost="m log m + s",
     ),
     "heat_pairwise": Measure(
-        heat_pairwise, "diagram", "topology_pairwise", False, vector="heat", citation=_HEAT
+        heat_pairwise,
+        "diagram",
+        "topology_pairwise",
+        False,
+        vector="heat",
+        citation=_HEAT,
+        cost="m + s",
     ),
     "neural_persistence": Measure(
         neural_persistence_distance,
@@ -117,13 +147,48 @@ MEASURES: dict[str, Measure] = {
         True,
         citation=_NEURAL_PERSISTENCE,
         range=(0.0, 1.0),
+        cost="1, once P",
     ),
-    "norm_1": Measure(norm_1, "graph", "weight", True, vector=None, citation=_NORM),
-    "frobenius": Measure(frobenius, "graph", "weight", True, vector=None, citation=_NORM),
+    "norm_1": Measure(
+        norm_1,
+        "graph",
+        "weight",
+        True,
+        vector=None,
+        citation=_NORM,
+        requires=("same shape",),
+        cost="E",
+    ),
+    "frobenius": Measure(
+        frobenius,
+        "graph",
+        "weight",
+        True,
+        vector=None,
+        citation=_NORM,
+        requires=("same shape",),
+        cost="E",
+    ),
     "weight_matching": Measure(
-        weight_matching, "network", "weight", False, vector=None, citation=_WEIGHT_MATCHING
+        weight_matching,
+        "network",
+        "weight",
+        False,
+        vector=None,
+        citation=_WEIGHT_MATCHING,
+        requires=("same shape",),
+        cost="d D^2 + t h D^3",
     ),
-    "faq": Measure(faq, "network", "weight", False, vector=None, citation=_FAQ),
+    "faq": Measure(
+        faq,
+        "network",
+        "weight",
+        False,
+        vector=None,
+        citation=_FAQ,
+        requires=("same shape",),
+        cost="d D^2 + t h D^3",
+    ),
     **REPRESENTATIONAL,
     **FUNCTIONAL,
 }

@@ -11,6 +11,25 @@ Invariance = Literal[
 ]
 """Changes of the columns (neurons) of a representation: their order, a rotation, one factor
 for all, an added row, an invertible linear map, and the last two together."""
+Step = Literal[
+    "centred columns",
+    "unit columns",
+    "leading components",
+    "partly whitened",
+    "unit norm",
+    "centred rows",
+    "unit rows",
+]
+"""What is done to a representation: its column means are taken away, each column is divided by
+its norm, the components of least variance are left out, the variances of the components are made
+more equal, all is divided by the Frobenius norm, the row means are taken away, each row is divided
+by its norm."""
+Requirement = Literal[
+    "labels", "probabilities", "same classes", "gradients", "training rows", "same shape"
+]
+"""What the items have to bring besides activations, predicted classes or weights: the true labels
+of the rows, class probabilities, networks that know the same classes, gradients by the input,
+rows of the training part, networks of the same layers."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,20 @@ class Measure:
     paired : bool
         Whether it matters which row of one network stands beside which row of the other. Where it
         does not, a permutation of the rows gives the value itself and is no null.
+    preprocessing : tuple of str
+        What is done first to the activations by default, in this order; each step acts on what
+        the one before leaves. Centring for the sake of digits only, as before distances, is none.
+        Empty for what compares no activations.
+    requires : tuple of str
+        What it cannot do without by default. Of predictions, labels are listed where they do
+        more than choose the rows that all networks know.
+    cost : str
+        Leading terms of the steps for one pair, and after ``once`` those for one network, whose
+        parts all pairs and measures share; no ``once`` if that is no more than reading it. Of
+        n rows, D neurons of a layer (n > D), B rows of a batch, p rows of a sample, d inputs,
+        C classes, P parameters, E edges of a graph, h hidden layers, m intervals of a
+        diagram (all on a line, as those of networks without skip connections), s samples of a
+        vector (of an image, pixels) and t repeats (of samples, or of steps of a search).
     """
 
     function: Callable[..., float]
@@ -89,6 +122,9 @@ class Measure:
     range: tuple[float, float] = (0.0, math.inf)
     invariances: tuple[Invariance, ...] = field(default=(), metadata={"inert": True})
     paired: bool = True
+    preprocessing: tuple[Step, ...] = field(default=(), metadata={"inert": True})
+    requires: tuple[Requirement, ...] = field(default=(), metadata={"inert": True})
+    cost: str = field(default="", metadata={"inert": True})
 
     @property
     def group(self) -> str:

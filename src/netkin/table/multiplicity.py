@@ -166,7 +166,7 @@ def _known() -> list[dict[str, str]]:
         {
             "measure": name.replace("_", " "),
             "meaning": measure.meaning,
-            "compares": measure.requires,
+            "compares": "probabilities" if "probabilities" in measure.requires else "classes",
             "range": " to ".join(f"{bound:g}" for bound in measure.range).replace("inf", "∞"),
             "alike": "small" if measure.orientation == "down" else "large",
             "source": measure.citation,

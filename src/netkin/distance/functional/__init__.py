@@ -52,6 +52,8 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation=_SURVEY,
         range=(0.0, 1.0),
+        requires=("labels",),
+        cost="n",
     ),
     "disagreement": Measure(
         disagreement,
@@ -60,6 +62,7 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation="Madani et al. 2004, Co-validation: using model disagreement on unlabeled data",
         range=(0.0, 1.0),
+        cost="n",
     ),
     "error_corrected_disagreement": Measure(
         error_corrected_disagreement,
@@ -68,6 +71,8 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation="Fort et al. 2020, Deep ensembles: a loss landscape perspective",
         symmetric=False,
+        requires=("labels",),
+        cost="n",
     ),
     "normalised_disagreement": Measure(
         normalised_disagreement,
@@ -77,6 +82,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation="Klabunde and Lemmerich 2023, On the prediction instability of graph neural "
         "networks",
         range=(0.0, 1.0),
+        requires=("labels",),
+        cost="n",
     ),
     "cohen_kappa": Measure(
         cohen_kappa,
@@ -86,6 +93,7 @@ FUNCTIONAL: dict[str, Measure] = {
         citation="Cohen 1960, A coefficient of agreement for nominal scales",
         orientation="up",
         range=(-1.0, 1.0),
+        cost="n",
     ),
     "soft_prediction_difference": Measure(
         soft_prediction_difference,
@@ -94,6 +102,8 @@ FUNCTIONAL: dict[str, Measure] = {
         True,
         citation=_SURVEY,
         range=(0.0, math.sqrt(0.5)),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "surrogate_churn": Measure(
         surrogate_churn,
@@ -101,6 +111,8 @@ FUNCTIONAL: dict[str, Measure] = {
         "functional",
         True,
         citation="Bhojanapalli et al. 2021, On the reproducibility of neural network predictions",
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "jensen_shannon": Measure(
         jensen_shannon_divergence,
@@ -109,6 +121,8 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation="Lin 1991, Divergence measures based on the Shannon entropy",
         range=(0.0, math.log(2)),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "prediction_difference": Measure(
         prediction_difference_of_pair,
@@ -117,6 +131,8 @@ FUNCTIONAL: dict[str, Measure] = {
         True,
         citation=_SHAMIR,
         range=(0.0, 1.0),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "rashomon_capacity": Measure(
         rashomon_capacity_of_pair,
@@ -125,6 +141,8 @@ FUNCTIONAL: dict[str, Measure] = {
         False,
         citation=_HSU,
         range=(1.0, 2.0),
+        requires=("probabilities", "same classes"),
+        cost="n C",
     ),
     "saliency_cosine": Measure(
         saliency_cosine,
@@ -135,6 +153,8 @@ FUNCTIONAL: dict[str, Measure] = {
         "inter-architecture similarity increases with robustness",
         orientation="up",
         range=(0.0, 1.0),
+        requires=("gradients",),
+        cost="n d, once n P",
     ),
     "adversarial_transferability": Measure(
         adversarial_transferability,
@@ -144,6 +164,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation=_HWANG,
         orientation="up",
         range=(0.0, 1.0),
+        requires=("labels", "gradients"),
+        cost="n P, once t n P",
     ),
     "attack_transferability_score": Measure(
         attack_transferability_score,
@@ -153,6 +175,8 @@ FUNCTIONAL: dict[str, Measure] = {
         citation=_HWANG,
         orientation="up",
         range=(-math.inf, math.log(100)),
+        requires=("labels", "gradients"),
+        cost="n P, once t n P",
     ),
     "modeldiff": Measure(
         modeldiff,
@@ -164,6 +188,8 @@ FUNCTIONAL: dict[str, Measure] = {
         orientation="up",
         symmetric=False,
         range=(0.0, 1.0),
+        requires=("labels", "gradients"),
+        cost="n P, once t n P",
     ),
     "stitching": Measure(
         stitching,
@@ -174,6 +200,8 @@ FUNCTIONAL: dict[str, Measure] = {
         orientation="up",
         symmetric=False,
         range=(-1.0, 1.0),
+        requires=("labels", "training rows"),
+        cost="n D^2 + n P, once n D^2 + n P",
     ),
 }
 """Name -> measure on the predictions of two networks on the same rows, or on two
@@ -184,27 +212,24 @@ GROUP_MEASURES: dict[str, GroupMeasure] = {
         ambiguity,
         "share of rows for which not all networks predict the same class",
         _MARX,
-        requires="classes",
         range=(0.0, 1.0),
     ),
     "discrepancy": GroupMeasure(
         discrepancy,
         "largest share of rows for which two of the networks predict different classes",
         _MARX,
-        requires="classes",
         range=(0.0, 1.0),
     ),
     "label_entropy": GroupMeasure(
         label_entropy,
         "mean over rows of the entropy, in nats, of the classes that the networks predict",
         _DATTA,
-        requires="classes",
     ),
     "prediction_difference": GroupMeasure(
         prediction_difference,
         "mean over rows of the deviation of the probabilities from their mean over the group",
         _SHAMIR,
-        requires="probabilities",
+        requires=("probabilities", "same classes"),
         range=(0.0, 2.0),
     ),
     "rashomon_capacity": GroupMeasure(
@@ -212,7 +237,7 @@ GROUP_MEASURES: dict[str, GroupMeasure] = {
         "mean over rows of how many different answers the networks give: 2 to the power of the "
         "capacity, in bits, of the channel from networks to classes",
         _HSU,
-        requires="probabilities",
+        requires=("probabilities", "same classes"),
         range=(1.0, math.inf),
     ),
 }

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from netkin.distance.measure import Requirement
+
 
 @dataclass(frozen=True)
 class GroupMeasure:
@@ -19,9 +21,9 @@ class GroupMeasure:
         What it is, in one clause.
     citation : str
         Where the measure comes from.
-    requires : {"classes", "probabilities"}
-        What is compared. Predicted classes are so for networks of different label sets too,
-        probabilities only where all networks know the same classes.
+    requires : tuple of str
+        What it cannot do without, besides predicted classes, as in
+        `netkin.distance.measure.Measure`.
     orientation : {"down", "up"}
         ``down``: the smaller, the more alike are the networks; ``up``: the larger.
     range : tuple of float
@@ -31,6 +33,6 @@ class GroupMeasure:
     function: Callable[..., float]
     meaning: str
     citation: str
-    requires: Literal["classes", "probabilities"]
+    requires: tuple[Requirement, ...] = ()
     orientation: Literal["down", "up"] = "down"
     range: tuple[float, float] = (0.0, math.inf)

@@ -96,6 +96,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_ALL,
+        preprocessing=("centred columns",),
+        cost="n D^2 + D^3, once n D^2",
     ),
     "mean_squared_cca": Measure(
         mean_squared_cca,
@@ -106,6 +108,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_ALL,
+        preprocessing=("centred columns",),
+        cost="n D^2, once n D^2",
     ),
     "svcca": Measure(
         svcca,
@@ -116,6 +120,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_SHAPE,
+        preprocessing=("centred columns", "leading components"),
+        cost="n D^2 + D^3, once n D^2",
     ),
     "pwcca": Measure(
         pwcca,
@@ -127,6 +133,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         symmetric=False,
         range=_UNIT,
         invariances=_NEURONS,
+        preprocessing=("centred columns",),
+        cost="n D^2 + D^3, once n D^2",
     ),
     "orthogonal_procrustes": Measure(
         orthogonal_procrustes,
@@ -135,6 +143,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Williams et al. 2021, Generalized shape metrics on neural representations",
         invariances=_ROTATION,
+        cost="n D^2 + D^3, once n D^2",
     ),
     "permutation_procrustes": Measure(
         permutation_procrustes,
@@ -143,6 +152,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         False,
         citation="Williams et al. 2021, Generalized shape metrics on neural representations",
         invariances=("permutation",),
+        cost="n D^2 + D^3",
     ),
     "angular_shape_metric": Measure(
         angular_shape_metric,
@@ -152,6 +162,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Williams et al. 2021, Generalized shape metrics on neural representations",
         range=_ANGLE,
         invariances=_DIRECTION,
+        preprocessing=("unit norm",),
+        cost="n D^2 + D^3, once n D^2",
     ),
     "partial_whitening_shape_metric": Measure(
         partial_whitening_shape_metric,
@@ -161,6 +173,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Williams et al. 2021, Generalized shape metrics on neural representations",
         range=_ANGLE,
         invariances=("permutation", "orthogonal", "translation"),
+        preprocessing=("centred columns", "partly whitened", "unit norm"),
+        cost="n D^2 + D^3, once n D^2",
     ),
     "soft_matching_distance": Measure(
         soft_matching_distance,
@@ -170,6 +184,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Khosla and Williams 2024, Soft matching distance",
         range=(0.0, 2.0),
         invariances=_NEURONS,
+        preprocessing=("centred columns", "unit norm"),
+        cost="n D^2 + D^3 log D",
     ),
     "linear_regression": Measure(
         linear_regression,
@@ -181,6 +197,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         symmetric=False,
         range=_UNIT,
         invariances=_SHAPE,
+        preprocessing=("centred columns",),
+        cost="n D^2, once n D^2",
     ),
     "aligned_cosine": Measure(
         aligned_cosine,
@@ -191,6 +209,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=_DIRECTION,
+        cost="n D^2 + D^3, once n D^2",
     ),
     "hard_correlation_match": Measure(
         hard_correlation_match,
@@ -201,6 +220,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=_NEURONS,
+        preprocessing=("centred columns", "unit columns"),
+        cost="n D^2 + D^3",
     ),
     "soft_correlation_match": Measure(
         soft_correlation_match,
@@ -211,6 +232,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=_NEURONS,
+        preprocessing=("centred columns", "unit columns"),
+        cost="n D^2",
     ),
     "normalised_bures_similarity": Measure(
         normalised_bures_similarity,
@@ -221,6 +244,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_DIRECTION,
+        cost="n D^2 + D^3, once n D^2",
     ),
     "eigenspace_overlap": Measure(
         eigenspace_overlap,
@@ -231,6 +255,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=("permutation", "orthogonal", "scaling", "invertible_linear"),
+        cost="n D^2, once n D^2",
     ),
     "gulp": Measure(
         gulp,
@@ -239,6 +264,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Boix-Adsera et al. 2022, GULP: a prediction-based metric between representations",
         invariances=_SHAPE,
+        preprocessing=("centred columns", "unit norm"),
+        cost="n D^2, once n D^2",
     ),
     "rsm_norm_difference": Measure(
         rsm_norm_difference,
@@ -247,6 +274,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         True,
         citation="Shahbazi et al. 2021, Using distance on the Riemannian manifold",
         invariances=_ROTATION,
+        cost="n D^2, once n D^2",
     ),
     "rsa": Measure(
         rsa,
@@ -257,6 +285,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=("permutation", "scaling"),
+        preprocessing=("centred rows", "unit rows"),
+        cost="n^2, once n^2 D + n^2 log n",
     ),
     "relational_knowledge_loss": Measure(
         relational_knowledge_loss,
@@ -265,6 +295,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         False,
         citation="Park et al. 2019, Relational knowledge distillation",
         invariances=_SHAPE,
+        cost="n^2, once n^2 D",
     ),
     "cka": Measure(
         cka,
@@ -275,6 +306,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_SHAPE,
+        preprocessing=("centred columns",),
+        cost="n D^2, once n D^2",
     ),
     "cka_rbf": Measure(
         cka_rbf,
@@ -285,6 +318,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_SHAPE,
+        preprocessing=("centred columns",),
+        cost="n^2, once n^2 D",
     ),
     "cka_debiased": Measure(
         cka_debiased,
@@ -295,6 +330,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=_SHAPE,
+        preprocessing=("centred columns",),
+        cost="n D^2, once n D^2",
     ),
     "cka_minibatch": Measure(
         cka_minibatch,
@@ -305,6 +342,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=_SHAPE,
+        preprocessing=("centred columns",),
+        cost="n B, once n B D",
     ),
     "distance_correlation": Measure(
         distance_correlation,
@@ -315,6 +354,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_SHAPE,
+        cost="n^2, once n^2 D",
     ),
     "knn_jaccard": Measure(
         knn_jaccard,
@@ -325,6 +365,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_DIRECTION,
+        preprocessing=("unit rows",),
+        cost="n^2, once n^2 D",
     ),
     "second_order_cosine": Measure(
         second_order_cosine,
@@ -335,6 +377,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=_DIRECTION,
+        preprocessing=("unit rows",),
+        cost="n^2, once n^2 D",
     ),
     "rank_similarity": Measure(
         rank_similarity,
@@ -345,6 +389,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_DIRECTION,
+        preprocessing=("unit rows",),
+        cost="n^2, once n^2 D",
     ),
     "joint_rank_jaccard": Measure(
         joint_rank_jaccard,
@@ -355,6 +401,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_UNIT,
         invariances=_DIRECTION,
+        preprocessing=("unit rows",),
+        cost="n^2, once n^2 D",
     ),
     "gbs": Measure(
         gbs,
@@ -365,6 +413,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=_DIRECTION,
+        preprocessing=("unit rows",),
+        cost="n^2, once n^2 D",
     ),
     "rtd": Measure(
         rtd,
@@ -373,6 +423,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         False,
         citation="Barannikov et al. 2022, Representation topology divergence",
         invariances=_SHAPE,
+        cost="t p^3, once t p^2 D",
     ),
     "imd": Measure(
         imd,
@@ -382,6 +433,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Tsitsulin et al. 2020, The shape of data: intrinsic distance",
         invariances=_SHAPE,
         paired=False,
+        cost="1, once n^3",
     ),
     "intrinsic_dimension_difference": Measure(
         intrinsic_dimension_difference,
@@ -391,6 +443,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Facco et al. 2017, Estimating the intrinsic dimension of datasets",
         invariances=_SHAPE,
         paired=False,
+        cost="1, once n^2 D",
     ),
     "magnitude_difference": Measure(
         magnitude_difference,
@@ -400,6 +453,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Wang et al. 2020, Towards understanding the instability of network embedding",
         invariances=_ROTATION,
         paired=False,
+        cost="1, once n D",
     ),
     "concentricity_difference": Measure(
         concentricity_difference,
@@ -410,6 +464,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         range=(0.0, 2.0),
         invariances=_DIRECTION,
         paired=False,
+        cost="1, once n D",
     ),
     "uniformity_difference": Measure(
         uniformity_difference,
@@ -419,6 +474,8 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Wang and Isola 2020, Understanding contrastive representation learning",
         invariances=_DIRECTION,
         paired=False,
+        preprocessing=("unit rows",),
+        cost="1, once n^2 D",
     ),
     "tolerance_difference": Measure(
         tolerance_difference,
@@ -429,6 +486,9 @@ REPRESENTATIONAL: dict[str, Measure] = {
         range=_UNIT,
         invariances=_DIRECTION,
         paired=False,
+        preprocessing=("unit rows",),
+        requires=("labels",),
+        cost="1, once n C D",
     ),
     "modularity_difference": Measure(
         modularity_difference,
@@ -438,6 +498,9 @@ REPRESENTATIONAL: dict[str, Measure] = {
         citation="Lu et al. 2022, Understanding the dynamics of DNNs using graph modularity",
         invariances=_DIRECTION,
         paired=False,
+        preprocessing=("unit rows",),
+        requires=("labels",),
+        cost="1, once n^2 D",
     ),
 }
 """Name -> measure on the activations of two networks, on the same rows."""
