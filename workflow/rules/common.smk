@@ -94,6 +94,11 @@ def kept_or_temporary(stage, paths):
     return paths if how_stored(stage) == "kept" else temp(paths)
 
 
+def heading(comparison):
+    """Return how a title names a comparison."""
+    return "mean over data sets" if comparison == OVERALL else comparison
+
+
 def grid(comparison):
     """Return name, index, group and value of the networks of a comparison, in order."""
     return [

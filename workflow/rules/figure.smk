@@ -23,11 +23,6 @@ TOGETHER = [OVERALL] if len(study.datasets) > 1 else []
 """What stands for the mean over data sets, where there are several."""
 
 
-def heading(comparison):
-    """Return how a title names a comparison."""
-    return "mean over data sets" if comparison == OVERALL else comparison
-
-
 rule figures:
     input:
         [
