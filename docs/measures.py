@@ -26,7 +26,7 @@ HEAD = """# Measures
 
 What `measures` in the section `distance` of the config may name, one by one or by family. Written
 from the registry by [measures.py](measures.py); the tests check the properties by applying the
-transformations.
+transformations (but for cost, which is read off the functions).
 
 *Up*: the larger, the more alike (a similarity); *down*: the smaller, the more alike (a distance).
 A metric is symmetric, 0 for a network and itself, and keeps the triangle inequality (0 does not

@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 import torch
 
+from netkin.distance import SOURCES
 from netkin.distance.representational import REPRESENTATIONAL, algebra
 from netkin.distance.representational.representation import Representation
 from netkin.errors import NetkinError
 
+ON_THE_PROCESSOR = {
+    "rtd",
+    "intrinsic_dimension_difference",
+    "magnitude_difference",
+    "concentricity_difference",
+    "tolerance_difference",
+}
+"""Measures without a product or decomposition that is worth sending."""
 LABELS = np.arange(60) % 3
 
 
@@ -48,6 +57,7 @@ def test_measures_are_those_of_numpy(name, through_torch, monkeypatch):
     monkeypatch.setattr(algebra, "_device", None)
     assert through == pytest.approx(measure(*pair()), rel=1e-9, abs=1e-10)
     assert len(through_torch) == n_used, "numpy alone"
+    assert (n_used > 0) == (name not in ON_THE_PROCESSOR)
 
 
 def test_decompositions_and_products_go_through_torch(through_torch):
@@ -82,10 +92,31 @@ def test_the_device_holds_within_the_block_only(monkeypatch, tmp_path):
         assert (algebra._device is None) == (not torch.cuda.is_available())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_one_sentence():
-    with pytest.raises(NetkinError, match="'cuda' was asked for"), algebra.on_device("cuda"):
+def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(NetkinError, match="finds no GPU here"), algebra.on_device("cuda"):
         pass
+    with pytest.raises(NetkinError, match="'gpu' is not known"), algebra.on_device("gpu"):
+        pass
+
+
+def test_without_torch_a_driver_is_not_used(monkeypatch, tmp_path):
+    """As in the conda environment of the distances."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(algebra, "DRIVER", tmp_path)
+    with algebra.on_device("auto"):
+        assert algebra._device is None
+    with pytest.raises(NetkinError, match="torch is not installed"), algebra.on_device("cuda"):
+        pass
+
+
+def test_a_gpu_without_enough_memory_is_one_sentence():
+    with pytest.raises(NetkinError, match="memory of the GPU"), algebra.on_device("cpu"):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_only_activations_are_computed_there():
+    assert {name for name, source in SOURCES.items() if source.on_device} == {"activation"}
 
 
 def test_without_a_driver_torch_is_not_imported():
@@ -101,10 +132,19 @@ def test_without_a_driver_torch_is_not_imported():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("name", REPRESENTATIONAL)
-def test_measures_on_a_gpu_are_those_of_numpy(name, monkeypatch):
+def test_measures_on_a_gpu_are_those_of_numpy(monkeypatch):
     monkeypatch.setattr(algebra, "WORTHWHILE", 1)
-    measure = REPRESENTATIONAL[name].function
-    with algebra.on_device("cuda"):
-        found = measure(*pair())
-    assert found == pytest.approx(measure(*pair()), rel=1e-6, abs=1e-8)
+    for name, entry in REPRESENTATIONAL.items():
+        with algebra.on_device("cuda"):
+            found = entry.function(*pair())
+        assert found == pytest.approx(entry.function(*pair()), rel=1e-6, abs=1e-8), name
+
+
+def test_dead_neurons_are_no_dimension_on_any_device(through_torch, monkeypatch):
+    """Ranks rest on how small the smallest singular values come out."""
+    values = np.random.default_rng(2).normal(size=(60, 9))
+    values[:, 3:5] = 0.0
+    values[:, 8] = values[:, 0] + values[:, 1]
+    through = Representation(values).decomposition
+    monkeypatch.setattr(algebra, "_device", None)
+    assert len(through.s) == len(Representation(values).decomposition.s) == 6

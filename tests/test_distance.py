@@ -24,6 +24,7 @@ from netkin.distance.functional.model import read_model
 from netkin.distance.layers import compare_layers, read_layers
 from netkin.distance.matrix import distance_matrices
 from netkin.distance.norm import frobenius, norm_1
+from netkin.distance.representational.null import permutation_null
 from netkin.distance.representational.representation import Representation, warn_of_few_rows
 from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
@@ -456,6 +457,13 @@ def test_layers_of_two_networks_are_all_compared(tmp_path):
         b_path=str(tmp_path / "b.h5"),
         layers_path=str(tmp_path / "layers.h5"),
         options={"cka": {}, "mean_cca": {}},
+        calibration={
+            "permutations": 3,
+            "resamples": 0,
+            "level": 0.9,
+            "seed": 4,
+            "fewer": {"mean_cca": 0},
+        },
     )
     cka, cca = read_layers(tmp_path / "layers.h5")
     assert (cka.measure, cka.orientation) == ("cka", "up")
@@ -470,6 +478,11 @@ def test_layers_of_two_networks_are_all_compared(tmp_path):
     )
     assert cka.matrix[2, 1] == MEASURES["cka"].function(a, b)
     assert cca.matrix[1, 0] == pytest.approx(1)
+    assert cca.null is None
+    one = read_activation(tmp_path / "a.h5", "hidden_1")
+    other = read_activation(tmp_path / "b.h5", "logits")
+    null = permutation_null(MEASURES["cka"], one, other, permutations=3, seed=4)
+    assert cka.null[0, 1] == pytest.approx(null.mean)
     # 7 and 6 neurons on 13 rows have a direction in common, whatever they are
     assert [tuple(place) for place in np.argwhere(np.isnan(cca.matrix))] == [(2, 0)]
     assert list(cca.reasons) == [(2, 0)]

@@ -4,6 +4,7 @@ import csv
 import html
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -250,6 +251,8 @@ def test_null_and_cost_are_reduced_to_numbers():
     # ten permutations tell nothing apart at 0.05
     few = distances(line(POINTS), null=one.null, permutations=10)
     assert ("heat", "significant") not in answers(compared(heat=[few]))
+    said = [" ".join(limits(read_all(compared(heat=[each])), 1, ["digits"])) for each in (one, few)]
+    assert ["The null of heat has so few permutations" in text for text in said] == [False, True]
 
 
 def test_control_is_asked_about_data_sets():
@@ -312,6 +315,27 @@ def test_a_measure_without_an_answer_somewhere_rests_on_fewer_pairs():
     found = {(r.measure, r.quantity): r for r in over_data_sets([*here, *there])}
     assert found["heat", "design"].pairs == 2 * found["cka", "design"].pairs
     assert [r.measure for r in best_of([found[m, "design"] for m in ("heat", "cka")])] == ["heat"]
+
+
+def test_without_a_seed_that_all_data_sets_answer_there_is_no_reading():
+    undefined = distances(np.full((6, 6), np.nan))
+    defined = distances(line(POINTS))
+    here = read_all(compared(heat=[defined, undefined]))
+    there = read_all(compared(name="mnist", heat=[undefined, defined]))
+    found = {reading.quantity for reading in over_data_sets([*here, *there])}
+    # what it costs is known at every seed
+    assert "design" not in found
+    assert "pairs_defined" in found
+
+
+def test_a_data_set_without_an_agreement_is_left_out_of_the_mean():
+    defined = {"heat": [distances(line(POINTS))], "cka": [distances(line(POINTS[::-1]), "cka")]}
+    undefined = defined | {"cka": [distances(np.full((6, 6), np.nan), "cka")]}
+    here, there = agreements(compared(**defined)), agreements(compared(name="mnist", **undefined))
+    (found,) = agreements_over_data_sets([*here, *there])
+    assert found.values == here[0].values
+    (found,) = agreements_over_data_sets([*there, *(replace(a, comparison="x") for a in there)])
+    assert np.isnan(found.values).all()
 
 
 def test_agreements_of_data_sets_are_averaged():

@@ -239,15 +239,24 @@ def test_modeldiff_is_the_cosine_of_how_far_answers_move(models):
     assert modeldiff(a, b, outputs="logits") != pytest.approx(found, abs=1e-6)
 
 
-def test_modeldiff_needs_answers_that_move(models):
+@pytest.mark.parametrize("n_classes", range(2, 16))
+@pytest.mark.parametrize("outputs", ["probabilities", "logits"])
+def test_modeldiff_needs_answers_that_move(models, n_classes, outputs):
+    """A constant answer has no movement, whatever rounding makes of its norm."""
     a = models["base"]
+    rng = np.random.default_rng(n_classes)
     still = dataclasses.replace(
         a.network,
-        weights=[np.zeros_like(weight) for weight in a.network.weights],
+        weights=[
+            *(np.zeros_like(weight) for weight in a.network.weights[:-1]),
+            np.zeros((n_classes, a.network.weights[-1].shape[1])),
+        ],
+        biases=[*a.network.biases[:-1], rng.normal(size=n_classes)],
     )
     same = dataclasses.replace(a, network=still)
-    with pytest.raises(UndefinedDistance, match="no adversarial example moves"):
-        modeldiff(a, same)
+    for pair in ((a, same), (same, a)):
+        with pytest.raises(UndefinedDistance, match="no adversarial example moves"):
+            modeldiff(*pair, outputs=outputs)
 
 
 def test_stitching_undoes_any_invertible_map_of_the_senders_units(models):

@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.conftest import environment, results
+from tests.conftest import ROOT, environment, results
+from tests.test_house import CITATION, COST
 
 pytestmark = pytest.mark.workflow
 
@@ -334,6 +335,10 @@ def test_several_data_sets_have_a_control_and_a_null(fresh):
     assert names == [f"{d}_input_order_{i}" for d in ("digits", "digits_b") for i in (1, 2)]
     for name in ("control/norms", "control/norm_ratios", "digits_b/untrained", "claims"):
         assert (fresh.folder / f"results/table/{name}.csv").read_text().count("\n") > 1
+    # both data sets together come first
+    assert (fresh.folder / "results/table/measures.csv").read_text().split("\n")[1][:4] == "all,"
+    figure = (fresh.folder / "results/figure/all/readings.svg").read_text()
+    assert "mean over data sets: what each measure sees" in figure
     asked = fresh.ask("fresh")
     assert asked.returncode == 0, asked.stdout
     null = {p.parent.name: p for p in fresh.folder.glob("results/network/digits_untrained/*/*.h5")}
@@ -393,14 +398,20 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
 
 
 def test_a_new_measure_needs_one_function_and_one_line(fresh):
-    """As docs/extending.md has it."""
+    """As docs/extending.md has them."""
+    text = (ROOT / "docs/extending.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (function,) = (block for block in blocks if block.startswith("def mean_gap"))
+    (line,) = (block for block in blocks if block.startswith('"mean_gap"'))
     package = fresh.folder / "src/netkin/distance/representational"
     (package / "mean_gap.py").write_text(
-        "def mean_gap(a, b):\n    return float(abs(a.values.mean() - b.values.mean()))\n"
+        "from netkin.distance.representational.representation import Representation\n" + function
     )
-    line = '"mean_gap": Measure(mean_gap, "activation", "representational", True, paired=False),'
     registry = "src/netkin/distance/representational/__init__.py"
-    fresh.edit(registry, '    "mean_cca": ', f'    {line}\n    "mean_cca": ')
+    fresh.edit(registry, '    "mean_cca": ', f'    {line}    "mean_cca": ')
+    # what tests/test_house.py asks of every entry
+    assert re.search(CITATION, re.search('citation="(.*)"', line)[1])
+    assert re.fullmatch(COST, re.search('cost="(.*)"', line)[1])
     fresh.edit(
         registry,
         "from netkin.distance.measure import",

@@ -12,6 +12,7 @@ import sys
 from jobs import jobs_to_do, rule_of
 
 from netkin.distance.compute import parameters_of
+from netkin.distance.layers import layer_parameters
 from netkin.freshness import Expected, describe, examine, files_in
 
 
@@ -75,7 +76,7 @@ MADE_BY = {
         job.input,
     ),
     "compare_layers": lambda job, index: (
-        {"measures": job.params.measures, "options": job.params.options},
+        layer_parameters(job.params.measures, job.params.options, job.params.calibration),
         job.input,
     ),
     "summarise_distances": lambda job, index: ({}, job.input),

@@ -17,7 +17,6 @@ from netkin.errors import NetkinError
 from netkin.estimate import Need
 from netkin.grid import Cell, Variant
 from netkin.schema import (
-    CONTROL,
     EXTRA_FIGURE_OPTIONS,
     UNTRAINED,
     Config,
@@ -26,6 +25,7 @@ from netkin.schema import (
     check,
     dataset_section,
 )
+from netkin.table.questions import CONTROL
 from netkin.vector import VECTORISERS
 
 
@@ -434,4 +434,6 @@ class Study:
             for _ in range(self.variant(dataset, name).hidden_layers + 1)
         ]
         n_rows = self.config.activation.probe_rows
-        return estimate.comparing_rows(n_rows, widths, n_measures=len(self.layer_measures()))
+        rounds = 1 + self.calibration("activation").get("permutations", 0)
+        n_measures = len(self.layer_measures()) * rounds
+        return estimate.comparing_rows(n_rows, widths, n_measures=n_measures)

@@ -20,12 +20,9 @@ from netkin.distance import MEASURES, SOURCES
 from netkin.errors import did_you_mean
 from netkin.figure import FIGURES
 from netkin.grid import GROUPS, Variant, generate_variants
+from netkin.table.questions import CONTROL, OVERALL
 from netkin.vector import VECTORISERS
 
-CONTROL = "control"
-"""The comparison of the control networks of all data sets with each other."""
-OVERALL = "all"
-"""What stands for the mean over all data sets."""
 UNTRAINED = "_untrained"
 """What is added to the id of a data set for its untrained networks."""
 PATH_PART = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")

@@ -19,7 +19,8 @@ from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest
-from netkin.schema import CONTROL, OVERALL, UNTRAINED
+from netkin.schema import UNTRAINED
+from netkin.table.questions import CONTROL, OVERALL
 
 lead_python_path()
 

@@ -111,6 +111,8 @@ rule compare_layers:
     params:
         measures=study.layer_measures(),
         options={measure: study.measure_options(measure) for measure in study.layer_measures()},
+        calibration=study.calibration("activation"),
+        device=study.config.distance.device,
         code=code_digest(compare_layers, *(MEASURES[measure] for measure in study.layer_measures())),
     script:
         "../scripts/compare_layers.py"

@@ -10,5 +10,7 @@ if __name__ == "__main__":
         b_path=snakemake.input.b,
         layers_path=snakemake.output.layers,
         options=snakemake.params.options,
+        calibration=snakemake.params.calibration,
+        device=snakemake.params.device,
         code=snakemake.params.code,
     )

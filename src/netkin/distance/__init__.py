@@ -12,6 +12,7 @@ from netkin.distance.neural_persistence import neural_persistence_distance
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
 from netkin.distance.representational import REPRESENTATIONAL
+from netkin.distance.representational.algebra import on_device
 from netkin.distance.representational.representation import warn_of_few_rows
 from netkin.distance.vector import vector_distance
 from netkin.distance.weight_matching import weight_matching
@@ -64,6 +65,7 @@ SOURCES: dict[str, Source] = {
         rows=True,
         calibrate=calibrate,
         check=warn_of_few_rows,
+        on_device=on_device,
     ),
     "prediction": Source(read_prediction, stage="prediction", after="network", rows=True),
     "model": Source(read_model, stage="network", after="dataset", rows=True, with_dataset=True),

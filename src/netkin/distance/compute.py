@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,6 @@ from netkin.distance import MEASURES, SOURCES
 from netkin.distance.file import write_reasons
 from netkin.distance.matrix import Matrix, distance_matrices
 from netkin.distance.measure import Measure
-from netkin.distance.representational.algebra import on_device
 from netkin.errors import NetkinError, did_you_mean
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def compute_distances(
         ``seed``, ``level`` and ``fewer``: measure -> how many permutations at most, for one
         that takes long and gets no resamples.
     device : {"auto", "cpu", "cuda"}
-        Where large matrices are multiplied and decomposed; not recorded.
+        Where large matrices of activations are multiplied and decomposed; not recorded.
     codes : mapping, optional
         Measure -> digest of the code, recorded in its file.
 
@@ -97,25 +97,18 @@ def compute_distances(
     items = _read(entries, input_paths, dict(reading or {}), dataset_path)
     parameters = {measure: made_by["parameters"] for measure, (_, made_by) in wanted.items()}
     chosen = {measure: found["options"] for measure, found in parameters.items()}
-    with on_device(device):
+    source = SOURCES[next(iter(entries.values())).needs]
+    elsewhere = nullcontext() if source.on_device is None else source.on_device(device)
+    with elsewhere:
         matrices = distance_matrices(
             items,
             {name: partial(entry.function, **chosen[name]) for name, entry in entries.items()},
             asymmetric=[name for name, entry in entries.items() if not entry.symmetric],
         )
-    for name, matrix in matrices.items():
-        for i, j in np.argwhere(~np.isfinite(matrix.values)):
-            if (i, j) not in matrix.reasons:
-                raise NetkinError(
-                    f"the distance '{name}' of {networks[i]} and {networks[j]} is "
-                    f"{matrix.values[i, j]}, from {input_paths[i]} and {input_paths[j]}; this is "
-                    "a defect of netkin."
-                )
-    calibrate = SOURCES[next(iter(entries.values())).needs].calibrate
-    nulls: Mapping[str, Mapping[str, Any]] = {}
-    if calibrate is not None:
-        with on_device(device):
-            nulls = calibrate(
+        _check_finite(matrices, networks, input_paths)
+        nulls: Mapping[str, Mapping[str, Any]] = {}
+        if source.calibrate is not None:
+            nulls = source.calibrate(
                 items,
                 entries,
                 {name: matrix.values for name, matrix in matrices.items()},
@@ -139,11 +132,11 @@ def parameters_of(
         "networks": list(networks),
         "options": dict(options.get(measure, {})),
         "reading": dict(reading or {}),
-        "calibration": _calibration_of(measure, calibration),
+        "calibration": calibration_of(measure, calibration),
     }
 
 
-def _calibration_of(measure: str, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+def calibration_of(measure: str, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what is to be found out about the values of a measure, {} for nothing."""
     calibrate = SOURCES[MEASURES[measure].needs].calibrate
     if not wanted or calibrate is None:
@@ -179,6 +172,19 @@ def _read(
     if check is not None:
         check(items)
     return items
+
+
+def _check_finite(
+    matrices: Mapping[str, Matrix], networks: Sequence[str], paths: Sequence[str]
+) -> None:
+    for name, matrix in matrices.items():
+        for i, j in np.argwhere(~np.isfinite(matrix.values)):
+            if (i, j) not in matrix.reasons:
+                raise NetkinError(
+                    f"the distance '{name}' of {networks[i]} and {networks[j]} is "
+                    f"{matrix.values[i, j]}, from {paths[i]} and {paths[j]}; this is "
+                    "a defect of netkin."
+                )
 
 
 def _write(

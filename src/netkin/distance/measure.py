@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -53,6 +54,8 @@ class Source:
         What tells chance from likeness, see `netkin.distance.calibration.calibrate`.
     check : callable, optional
         ``(items) -> None``, logs what makes the values of these items mean little.
+    on_device : callable, optional
+        ``(device) -> context``, within which they are computed on a GPU if there is one.
     """
 
     read: Callable[..., Any]
@@ -62,6 +65,7 @@ class Source:
     with_dataset: bool = False
     calibrate: Callable[..., Any] | None = None
     check: Callable[..., None] | None = None
+    on_device: Callable[[str], AbstractContextManager[None]] | None = None
 
 
 @dataclass(frozen=True)

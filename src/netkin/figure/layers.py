@@ -52,8 +52,16 @@ def draw_layers(
             ax.set_xlabel(f"layers of {names[1]}", fontsize=8)
             ax.set_ylabel(f"layers of {names[0]}", fontsize=8)
             way = "larger is more alike" if panel.orientation == "up" else "smaller is more alike"
-            ax.set_title(f"{panel.measure}\n{way}", loc="left", fontsize=8)
+            ax.set_title(f"{panel.measure}\n{way}{_null(panel)}", loc="left", fontsize=8)
             bar = figure.colorbar(mesh, ax=ax, fraction=0.05, pad=0.02)
             bar.outline.set_visible(False)
             bar.ax.tick_params(labelsize=7, length=2)
         return figure
+
+
+def _null(panel: LayerDistances) -> str:
+    """Say what rows that do not correspond give, over all pairs of layers."""
+    if panel.null is None or not np.isfinite(panel.null).any():
+        return ""
+    low, high = np.nanmin(panel.null), np.nanmax(panel.null)
+    return f"\nunrelated rows: {low:.2g} to {high:.2g}"

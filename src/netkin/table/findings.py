@@ -6,7 +6,7 @@ from itertools import groupby
 
 import numpy as np
 
-from netkin.table.questions import QUANTITIES
+from netkin.table.questions import OVERALL, QUANTITIES
 from netkin.table.readings import Agreement, Reading
 from netkin.table.statistic import Interval, interval_over_seeds
 
@@ -16,6 +16,8 @@ FEW_SEEDS = 5
 SAME_ORDER = 0.9
 """Two measures are said to put networks in the same order from this rank correlation up."""
 LEVEL = 0.95
+NAMED = 3
+"""Up to so many measures are named, more are counted."""
 
 
 def decide(interval: Interval, bound: float) -> str:
@@ -95,6 +97,7 @@ _ASKED = {
 
 def limits(readings: Sequence[Reading], n_seeds: int, datasets: Sequence[str]) -> list[str]:
     """Return what the readings do not show."""
+    each = [reading for reading in readings if reading.comparison != OVERALL]
     judged = [r for r in readings if np.isfinite(r.chance) and r.seeds > 1]
     return [
         *_few_seeds(n_seeds),
@@ -110,12 +113,13 @@ def limits(readings: Sequence[Reading], n_seeds: int, datasets: Sequence[str]) -
         *_still(readings),
         f"These are the networks of {_listed(datasets)}, feed-forward and trained by one protocol; "
         "nothing is said of other data or other networks.",
-        *_partial(readings),
+        *_partial(each),
         "Experiment groups are how the study is laid out, not a truth of what is alike: two "
         "networks of very different width are in one group. Only networks of one design are alike "
         "on purpose. To grow with width or depth is no merit of a measure, it says what it sees.",
         "A rank correlation with disagreement or divergence asks whether a measure sees what "
         "networks answer; one of structure need not.",
+        *_without_p_values(each),
         *_missing(readings),
     ]
 
@@ -256,6 +260,22 @@ def _still(readings: Sequence[Reading]) -> list[str]:
     return [
         f"{_count(still, 'value')} of these came out the same at every seed, so that the interval "
         "has no width. Over few pairs that is soon the case and says less than it seems."
+    ]
+
+
+def _without_p_values(readings: Sequence[Reading]) -> list[str]:
+    """Name the measures whose null is too small to tell a pair apart from it."""
+    with_null, tested = (
+        dict.fromkeys(r.measure for r in readings if r.quantity == quantity)
+        for quantity in ("calibrated", "significant")
+    )
+    without = [measure for measure in with_null if measure not in tested]
+    if not without:
+        return []
+    whose = _listed(map(_named, without)) if len(without) <= NAMED else f"{len(without)} measures"
+    return [
+        f"The null of {whose} has so few permutations that no p-value gets to 0.05: its mean is "
+        "known, but not whether a pair is told apart from it."
     ]
 
 

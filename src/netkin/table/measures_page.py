@@ -102,12 +102,11 @@ def _body(readings: Sequence[Reading], agreements: Sequence[Agreement], n_seeds:
             _table(here, alike),
         ]
     datasets = [comparison for comparison in comparisons if comparison not in HEADINGS]
-    each = [reading for reading in readings if reading.comparison != OVERALL]
     return "\n".join(
         [
             *body,
             "<h2>What this does not show</h2>",
-            f'<div class="limits">{_list(limits(each, n_seeds, datasets))}</div>',
+            f'<div class="limits">{_list(limits(readings, n_seeds, datasets))}</div>',
         ]
     )
 

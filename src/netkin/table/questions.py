@@ -20,7 +20,7 @@ from netkin.table.statistic import (
 )
 
 CONTROL = "control"
-"""The comparison whose groups are data sets."""
+"""The comparison of the control networks of all data sets with each other."""
 OVERALL = "all"
 """What stands for the mean over all data sets."""
 SIGNIFICANT = 0.05

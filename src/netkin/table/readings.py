@@ -108,9 +108,9 @@ def over_data_sets(readings: Sequence[Reading]) -> list[Reading]:
     -------
     list of Reading
         Of the comparison `OVERALL`; empty for fewer than two data sets. A seed has a value where
-        each data set has one that answers this question by this measure. ``pairs`` and
-        ``all_pairs`` are sums, so that a measure without an answer on some data sets rests on
-        fewer pairs than the others.
+        each data set has one that answers this question by this measure; without such a seed
+        there is no reading. ``pairs`` and ``all_pairs`` are sums, so that a measure without an
+        answer on some data sets rests on fewer pairs than the others.
     """
     found: dict[tuple[str, str], list[Reading]] = {}
     datasets = set()
@@ -120,7 +120,7 @@ def over_data_sets(readings: Sequence[Reading]) -> list[Reading]:
             found.setdefault((reading.measure, reading.quantity), []).append(reading)
     if len(datasets) < 2:
         return []
-    return [
+    together = [
         replace(
             each[0],
             comparison=OVERALL,
@@ -132,6 +132,7 @@ def over_data_sets(readings: Sequence[Reading]) -> list[Reading]:
         )
         for each in found.values()
     ]
+    return [reading for reading in together if reading.seeds]
 
 
 def _means(values: Iterable[Sequence[float]]) -> tuple[float, ...]:
@@ -223,7 +224,11 @@ def agreements(compared: Compared) -> list[Agreement]:
 
 
 def agreements_over_data_sets(found: Sequence[Agreement]) -> list[Agreement]:
-    """Return agreements of all data sets as one, as `over_data_sets` does with readings."""
+    """Return agreements of all data sets as one, the mean over data sets at each seed.
+
+    Over the data sets on which the two measures have an agreement at any seed; without such a
+    data set it is not defined, as there.
+    """
     of_pair: dict[tuple[str, str], list[Agreement]] = {}
     datasets = set()
     for agreement in found:
@@ -232,15 +237,18 @@ def agreements_over_data_sets(found: Sequence[Agreement]) -> list[Agreement]:
             of_pair.setdefault((agreement.a, agreement.b), []).append(agreement)
     if len(datasets) < 2:
         return []
-    return [
-        replace(
-            each[0],
-            comparison=OVERALL,
-            values=_means(agreement.values for agreement in each),
-            pairs=sum(agreement.pairs for agreement in each),
+    together = []
+    for every in of_pair.values():
+        each = [agreement for agreement in every if agreement.seeds] or every
+        together.append(
+            replace(
+                each[0],
+                comparison=OVERALL,
+                values=_means(agreement.values for agreement in each),
+                pairs=sum(agreement.pairs for agreement in each),
+            )
         )
-        for each in of_pair.values()
-    ]
+    return together
 
 
 def _over_seeds(quantity: Quantity, compared: Compared, measure: str) -> list[One]:

@@ -107,5 +107,6 @@ def with_accounting(
         return use, f"From benchmark files only: {error}"
     return (
         use.merge(seen, on="rule", how="left"),
-        "The columns of Slurm are its accounting of all attempts, failed ones included.",
+        "The columns of Slurm are its accounting of all attempts, failed ones included, and of "
+        "earlier runs in this folder of the last day.",
     )

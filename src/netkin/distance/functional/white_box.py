@@ -218,17 +218,19 @@ def modeldiff(
 
 
 def _cosine_distances(before: Array, after: Array, outputs: str) -> Array:
-    """Return 1 - cosine of the answers to each row, (n,); 0 for logits that are all 0."""
+    """Return 1 - cosine of the answers to each row, (n,); logits of 0 are orthogonal to others."""
     from scipy.special import softmax
 
     if outputs == "probabilities":
         before, after = (softmax(logits, axis=1) for logits in (before, after))
-    norms = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-    cosines = np.divide(
-        (before * after).sum(axis=1), norms, out=np.ones(len(norms)), where=norms > 0
-    )
-    distances: Array = np.maximum(1 - cosines, 0.0)
-    return distances
+    unit = []
+    for answers in (before, after):
+        norms = np.linalg.norm(answers, axis=1, keepdims=True)
+        unit.append(np.divide(answers, norms, out=np.zeros_like(answers), where=norms > 0))
+    # |x - y|^2 / 2 for unit vectors: exactly 0 for equal answers, where 1 - cosine is rounding
+    halves: Array = ((unit[0] - unit[1]) ** 2).sum(axis=1) / 2
+    one_is_zero = unit[0].any(axis=1) != unit[1].any(axis=1)
+    return np.where(one_is_zero, 1.0, halves)
 
 
 def attack(

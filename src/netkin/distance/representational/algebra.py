@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.errors import NetkinError
+
 if TYPE_CHECKING:
     import torch
 
 Matrix = NDArray[np.float64]
 
 DRIVER = Path("/proc/driver/nvidia/version")
-"""Where Linux shows a driver for CUDA; without one torch need not be imported, which takes long."""
+"""Where Linux shows a driver for CUDA; without one torch need not be imported, which takes long.
+
+Elsewhere, as in WSL2, ``auto`` is the processor.
+"""
 WORTHWHILE = 128
 """Least number of rows and columns for which a matrix is sent to the device."""
 
@@ -40,26 +45,49 @@ def on_device(device: str) -> Iterator[None]:
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        ``auto``: CUDA where there is a driver and torch finds a GPU.
+        ``auto``: CUDA where there is a driver, torch is installed and finds a GPU.
 
     Raises
     ------
     NetkinError
-        Another name, or ``cuda`` without a GPU.
+        Another name, ``cuda`` without torch or a GPU, or a GPU whose memory does not suffice.
     """
-    from netkin.network.torch_setup import choose_device
-
     global _device
-    before = _device
-    if device == "cpu" or (device == "auto" and not DRIVER.exists()):
-        _device = None
-    else:
-        chosen = choose_device(device)
-        _device = None if chosen.type == "cpu" else chosen
+    before, _device = _device, _choose(device)
     try:
         yield
+    except RuntimeError as error:
+        # torch's own class, which cannot be named where torch is not installed
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        raise NetkinError(
+            "the memory of the GPU does not suffice; set distance.device to cpu, or "
+            "activation.probe_rows lower."
+        ) from None
     finally:
         _device = before
+
+
+def _choose(device: str) -> "torch.device | None":
+    """Return the GPU, or None for the processor."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise NetkinError(
+            f"distance.device: '{device}' is not known; allowed are auto, cpu and cuda."
+        )
+    # not the training's choice of a device, whose edits would make all distances anew
+    if device == "cpu" or (device == "auto" and not DRIVER.exists()):
+        return None
+    try:
+        import torch
+    except ImportError:
+        lack = "torch is not installed here"
+    else:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        lack = f"torch {torch.__version__} finds no GPU here"
+    if device == "auto":
+        return None
+    raise NetkinError(f"distance.device: 'cuda' was asked for, but {lack}; set it to auto or cpu.")
 
 
 def product(x: Matrix, y: Matrix) -> Matrix:
@@ -76,7 +104,8 @@ def svd(matrix: Matrix) -> SVD:
         return SVD(*np.linalg.svd(matrix, full_matrices=False))
     import torch
 
-    return SVD(*(_back(part) for part in torch.linalg.svd(_there(matrix), full_matrices=False)))
+    parts = torch.linalg.svd(_there(matrix), full_matrices=False, driver=_driver())
+    return SVD(*(_back(part) for part in parts))
 
 
 def singular_values(matrix: Matrix) -> Matrix:
@@ -86,7 +115,7 @@ def singular_values(matrix: Matrix) -> Matrix:
         return found
     import torch
 
-    return _back(torch.linalg.svdvals(_there(matrix)))
+    return _back(torch.linalg.svdvals(_there(matrix), driver=_driver()))
 
 
 def eigenvalues(symmetric: Matrix) -> Matrix:
@@ -100,6 +129,11 @@ def eigenvalues(symmetric: Matrix) -> Matrix:
     import torch
 
     return _back(torch.linalg.eigvalsh(_there(symmetric)))
+
+
+def _driver() -> str | None:
+    # the one that finds small values as exactly as LAPACK, on which ranks rest
+    return "gesvd" if _device is not None and _device.type == "cuda" else None
 
 
 def _is_worthwhile(*matrices: Matrix) -> bool:

@@ -177,11 +177,11 @@ def _transport(x: Matrix, y: Matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]
     """
     d, e = x.shape[1], y.shape[1]
     if d == e:
-        i, j = _assignment(x.T @ y)
+        i, j = _assignment(algebra.product(x.T, y))
         return i, j, np.full(d, 1 / d)
     from ot import emd
 
-    costs = (x**2).sum(axis=0)[:, None] + (y**2).sum(axis=0) - 2 * (x.T @ y)
+    costs = (x**2).sum(axis=0)[:, None] + (y**2).sum(axis=0) - 2 * algebra.product(x.T, y)
     # whole masses: e for each of d columns, d for each of e
     plan, log = emd(np.full(d, float(e)), np.full(e, float(d)), costs, numItermax=10**9, log=True)
     if log["warning"] is not None:

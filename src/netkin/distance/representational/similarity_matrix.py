@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.order import Groups, group
 from netkin.distance.representational.pair import squared_distance, squared_product
 from netkin.distance.representational.representation import (
@@ -115,10 +116,11 @@ def relational_knowledge_loss(
     Raises
     ------
     UndefinedDistance
-        All rows of one are the same.
+        To be normalised, but all rows of one are the same.
     """
     check_same_rows(a, b)
-    check_varies(a, b)
+    if normalised:
+        check_varies(a, b)
     means = (a.shared(_mean_distance), b.shared(_mean_distance)) if normalised else (1.0, 1.0)
     total = 0.0
     for block in a.blocks():
@@ -154,7 +156,9 @@ def _lower_triangles(a: Representation) -> Iterator[Matrix]:
     """Yield the correlations below the diagonal, those of a block of rows at a time."""
     rows = a.shared(_standard_rows, moves="rows")
     for block in a.blocks():
-        correlations: Matrix = (rows[block] @ rows[: block.stop].T).round(TIE_DECIMALS)
+        correlations: Matrix = algebra.product(rows[block], rows[: block.stop].T).round(
+            TIE_DECIMALS
+        )
         below = np.tri(len(correlations), block.stop, k=block.start - 1, dtype=np.bool_)
         yield correlations[below]
 
