@@ -387,7 +387,7 @@ def test_bundles_hold_every_network_once_and_no_more_than_their_size():
             assert [v for d, _, variants in bundles if d == dataset for v in variants] == names
 
 
-@pytest.mark.parametrize("name", ["control", "digits_untrained"])
+@pytest.mark.parametrize("name", ["control", "all", "digits_untrained"])
 def test_names_of_netkins_own_results_are_no_ids(name):
     entry = {**CONFIG["dataset"]["digits"], "kind": "digits"}
     assert f"dataset.{name}: results of netkin's own have such names" in message_of(

@@ -1,9 +1,10 @@
 """Collect the small results of the run described in config.yaml, and write README.md from them.
 
-    python docs/comparison/collect.py STUDY_FOLDER
+    python docs/comparison/collect.py STUDY_FOLDER COMMIT
 
-STUDY_FOLDER is where this very checkout ran, with `results/` in it. No number in README.md is
-typed by hand: they are read from the tables, the sentences from the page that the run made.
+STUDY_FOLDER has the `results/` of the run in it, COMMIT is the checkout that computed the
+distances. No number in README.md is typed by hand: they are read from the tables, the sentences
+from the page that the run made.
 """
 
 import html
@@ -24,8 +25,6 @@ from pages import git, markdown
 from netkin.table.measures_page import FAMILIES, FORMATS
 from netkin.table.questions import OVERALL, QUANTITIES
 
-MAKERS = ["Snakefile", "config", "src", "workflow", "docs/comparison/config.yaml"]
-"""What makes the results: the page names the last commit that changed any of it."""
 SHOWN = ["design", "groups", "violation_rate", "width", "depth", "labels"]
 SHOWN += ["performance_difference", "disagreement", "jensen_shannon", "calibrated", "seconds"]
 """The questions whose answers stand in the README; all are in measures.csv and measures.html."""
@@ -37,7 +36,7 @@ def collect(study: Path) -> list[str]:
     for name in ("tables", "figures"):
         shutil.rmtree(HERE / name, ignore_errors=True)
         (HERE / name).mkdir()
-    for name in ("measures", "agreement", "costs"):
+    for name in ("measures", "agreement"):
         shutil.copy2(results / "table" / f"{name}.csv", HERE / "tables")
     shutil.copy2(results / "table" / "measures.html", HERE)
     datasets = sorted(path.name for path in (results / "activation").iterdir())
@@ -83,17 +82,18 @@ def cell(row: dict, most: int) -> str:
     return (f"**{text}**" if decided else text) + ("\\*" if row["pairs"] < most else "")
 
 
-def page(study: Path, datasets: list[str]) -> str:
+def page(datasets: list[str], commit: str) -> str:
     """Return the text of README.md."""
     config = yaml.safe_load((HERE / "config.yaml").read_text())
     table = pd.read_csv(HERE / "tables/measures.csv")
     measures_page = (HERE / "measures.html").read_text(encoding="utf-8")
-    costs = pd.read_csv(HERE / "tables/costs.csv")
+    base = f"width_{config['network']['width']}"
     accuracy = pd.DataFrame(
         {
             "data set": name,
+            "variants": len(found),
             "networks": int(found["seeds"].sum()),
-            "base network": found.set_index("variant").loc["width_256", "mean"],
+            "base network": found.set_index("variant").loc[base, "mean"],
             "least of all": found["lowest"].min(),
             "largest of all": found["highest"].max(),
         }
@@ -101,14 +101,14 @@ def page(study: Path, datasets: list[str]) -> str:
         for found in [pd.read_csv(HERE / "tables" / f"{name}.accuracy.csv")]
     )
     chance = table[table["comparison"] == OVERALL].groupby("quantity")["chance"].median()
-    commit = git("log", "-1", "--format=%H", "--", *MAKERS)
+    n_pairs = int(table.loc[table["comparison"] == datasets[0], "all_pairs"].max())
     seeds = config["study"]["seeds"]
     text = f"""# Every measure on the same networks
 
 {table["measure"].nunique()} measures, of the topology of the weights, of the weights themselves,
-of activations and of answers, on the same {int(accuracy["networks"].sum())} networks: 19 variants
-on each of {len(datasets)} data sets, {seeds} seeds. Made at commit `{commit}`
-and written by [collect.py](collect.py) from the results of the run: no number or finding here is
+of activations and of answers, on the same {int(accuracy["networks"].sum())} networks:
+{accuracy["variants"].max()} variants on each of {len(datasets)} data sets, {seeds} seeds. Distances made at commit
+`{commit}`; written by [collect.py](collect.py) from the results of the run: no number or finding here is
 typed by hand. [measures.html](measures.html) is the page of the run, with all intervals and each
 data set apart (download it and open it in a browser); [which_measure.md](../which_measure.md) says
 how to read it; all numbers are in [tables](tables).
@@ -137,7 +137,7 @@ Mean over data sets and seeds. **Bold**: the whole 95 % interval over seeds lies
 either side. \\*: over fewer pairs than others, not to be compared with them. Chance is
 {chance["design"]:.2f} for *one design*, {chance["groups"]:.2f} for *experiment groups*, 0.5 for
 the violation rate and 0 for the correlations. The calibrated score is 0 for unrelated rows and 1
-for equal networks. Seconds are processor time of a matrix of 171 pairs, without the null.
+for equal networks. Seconds are processor time of a matrix of {n_pairs} pairs, without the null.
 """
     for family, title in FAMILIES.items():
         found = answers(table, family)
@@ -146,27 +146,16 @@ for equal networks. Seconds are processor time of a matrix of 171 pairs, without
     text += "\n## Each data set\n\nTest accuracy:\n\n" + markdown(accuracy) + "\n"
     for name in datasets:
         text += f"\n![](figures/{name}.readings.png)\n\n![](figures/{name}.agreement.png)\n"
-    return (
-        text
-        + f"""
-## What it cost
-
-On 2 cores without a GPU, two jobs at a time, beside other work on the same machine:
-
-{markdown(costs, 1)}
-"""
-    )
+    return text
 
 
 def main() -> None:
     """Collect and write."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         raise SystemExit(__doc__)
-    if git("status", "--porcelain", "--", *MAKERS):
-        raise SystemExit("Commit first: the page names the commit that made the results.")
-    study = Path(sys.argv[1])
-    datasets = collect(study)
-    (HERE / "README.md").write_text(page(study, datasets), encoding="utf-8")
+    commit = git("rev-parse", "--verify", f"{sys.argv[2]}^{{commit}}")
+    datasets = collect(Path(sys.argv[1]))
+    (HERE / "README.md").write_text(page(datasets, commit), encoding="utf-8")
 
 
 if __name__ == "__main__":
