@@ -107,11 +107,12 @@ def page(datasets: list[str], commit: str) -> str:
 
 {table["measure"].nunique()} measures, of the topology of the weights, of the weights themselves,
 of activations and of answers, on the same {int(accuracy["networks"].sum())} networks:
-{accuracy["variants"].max()} variants on each of {len(datasets)} data sets, {seeds} seeds. Distances made at commit
-`{commit}`; written by [collect.py](collect.py) from the results of the run: no number or finding here is
-typed by hand. [measures.html](measures.html) is the page of the run, with all intervals and each
-data set apart (download it and open it in a browser); [which_measure.md](../which_measure.md) says
-how to read it; all numbers are in [tables](tables).
+{accuracy["variants"].max()} variants on each of {len(datasets)} data sets, {seeds} seeds.
+Distances made at commit `{commit}`; written by
+[collect.py](collect.py) from the results of the run: no number or finding here is typed by hand.
+[measures.html](measures.html) is the page of the run, with all intervals and each data set apart
+(download it and open it in a browser); [which_measure.md](../which_measure.md) says how to read
+it; all numbers are in [tables](tables).
 
 ```yaml
 {(HERE / "config.yaml").read_text().strip()}

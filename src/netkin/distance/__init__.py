@@ -149,7 +149,7 @@ MEASURES: dict[str, Measure] = {
         True,
         citation=_NEURAL_PERSISTENCE,
         range=(0.0, 1.0),
-        cost="1, once P",
+        cost="1, once P log P",
     ),
     "norm_1": Measure(
         norm_1,
