@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import getpass
 import os
+import random
 import re
 import shutil
 import signal
@@ -159,6 +160,13 @@ def wait_for(condition, what, seconds=60, every=0.2):
     return found
 
 
+def send(sign, pids):
+    """Send a signal to processes; it does not matter if one has just ended."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sign)
+
+
 class Cluster:
     """Daemons below one folder; every one is a child of this process and stopped by its id."""
 
@@ -169,6 +177,7 @@ class Cluster:
         self.enforced = has_cgroups()
         self.daemons = {}
         self.nodes = {}
+        self.holder = None
 
     @property
     def over_memory(self):
@@ -176,7 +185,7 @@ class Cluster:
         return "OUT_OF_MEMORY" if self.enforced else "FAILED"
 
     def __enter__(self):
-        controller_port, accounts_port, *ports = free_ports(len(NODES) + 2)
+        self.holder, (controller_port, accounts_port, *ports) = hold_ports(len(NODES) + 2)
         self.nodes = {f"{node}-{controller_port}": claim for node, claim in NODES.items()}
         for name in ("munge", "database", "state", *(f"spool/{node}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True)
@@ -225,23 +234,35 @@ class Cluster:
     def __exit__(self, *_):
         for name in [*reversed(self.nodes), "controller", "accounts", "database", "munge"]:
             self.stop(name)
-        for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder / "database", ignore_errors=True)
-        # what Slurm has not removed itself
+        self.holder.close()
+        wait_for(self._cleared, f"end of all jobs and cgroups of {self.folder}")
+
+    def _cleared(self):
+        """Kill what outlives the daemons and remove its cgroups; tell whether nothing is left."""
+        left = set(self.processes())
+        for folder in self.cgroups():
+            # Slurm removes some itself
+            with contextlib.suppress(OSError):
+                left.update(map(int, (folder / "cgroup.procs").read_text().split()))
+                # Slurm freezes what it is about to kill, and may not have come to let it go on
+                if (folder / "freezer.state").exists():
+                    (folder / "freezer.state").write_text("THAWED")
+        send(signal.SIGKILL, left)
         for folder in self.cgroups():
             with contextlib.suppress(OSError):
                 folder.rmdir()
+        return not left and not self.cgroups()
 
     def cgroups(self):
         """Return the folders of this cluster's cgroups, inner ones first."""
-        found = [
-            folder
+        return [
+            Path(folder)
             for node in self.nodes
             for controller in CONTROLLERS
-            for folder in (CGROUPS / controller).glob(f"slurm_{node}/**/")
+            # which, unlike a glob, lets them vanish meanwhile
+            for folder, _, _ in os.walk(CGROUPS / controller / f"slurm_{node}", topdown=False)
         ]
-        return sorted(found, reverse=True)
 
     def _write_private(self, name, data):
         path = self.folder / name
@@ -277,10 +298,15 @@ class Cluster:
         )
         wait_for(lambda: self.all_alive() and (folder / "socket").exists(), "socket of database")
         self._start("accounts", "slurmdbd", "-D")
-        add = ("sacctmgr", "-i", "add")
-        wait_for(lambda: self.all_alive() and self.ask(*add, "cluster", "netkin"), "accounts")
-        self.ask(*add, "account", "netkin", "Cluster=netkin")
-        self.ask(*add, "user", getpass.getuser(), "Account=netkin")
+        show = ("sacctmgr", "show", "cluster")
+        wait_for(lambda: self.all_alive() and self._call(*show).returncode == 0, "accounts")
+        for entry in (
+            ("cluster", "netkin"),
+            ("account", "netkin", "Cluster=netkin"),
+            ("user", getpass.getuser(), "Account=netkin"),
+        ):
+            done = self._call("sacctmgr", "-i", "add", *entry)
+            assert done.returncode == 0, f"{entry}: {done.stdout}{done.stderr}"
 
     def start_controller(self):
         """Start the controller, with the state it left if there is some."""
@@ -318,8 +344,7 @@ class Cluster:
         on_it = [r["JobId"] for r in self.jobs() if r.get("NodeList") == node]
         self.stop(node, signal.SIGKILL)
         for job in on_it:
-            for pid in self.processes(job):
-                os.kill(pid, signal.SIGKILL)
+            send(signal.SIGKILL, self.processes(job))
 
     def processes(self, job=None):
         """Return the ids of the processes that belong to this cluster, or to one of its jobs."""
@@ -330,7 +355,7 @@ class Cluster:
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 inherited = marks <= set((process / "environ").read_bytes().split(b"\0"))
-                if inherited or (job is not None and self._is_step(process, job)):
+                if inherited or self._is_step(process, job):
                     found.append(int(process.name))
             except OSError:
                 continue  # it has ended
@@ -338,17 +363,25 @@ class Cluster:
 
     def _is_step(self, process, job):
         """Tell whether a process is Slurm's own that watches over a job of this cluster."""
-        if not (process / "cmdline").read_bytes().startswith(f"slurmstepd: [{job}.".encode()):
+        title = "slurmstepd: [" if job is None else f"slurmstepd: [{job}."
+        if not (process / "cmdline").read_bytes().startswith(title.encode()):
             return False
         # its environment is overwritten by its title; another cluster has jobs of this number too
-        return any(self.folder in file.readlink().parents for file in (process / "fd").iterdir())
+        for file in (process / "fd").iterdir():
+            # it may close one meanwhile
+            with contextlib.suppress(FileNotFoundError):
+                if self.folder in file.readlink().parents:
+                    return True
+        return False
+
+    def _call(self, *command):
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=60
+        )
 
     def ask(self, *command):
         """Return what one of Slurm's commands prints."""
-        done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60
-        )
-        return done.stdout
+        return self._call(*command).stdout
 
     def all_alive(self):
         """Fail if a daemon has ended."""
@@ -377,12 +410,23 @@ class Cluster:
         return sorted(records, key=lambda record: int(record["JobId"]))
 
 
-def free_ports(n):
-    """Return so many ports of loopback that nobody listens to."""
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+def hold_ports(n):
+    """Return a socket, and so many ports of loopback that no other cluster takes until it closes.
+
+    Daemons stop and come back to their ports, so these are below the ones that Linux gives to
+    whoever asks for any.
+    """
+    blocks = range(10000, 32000, n + 1)
+    for first in random.sample(blocks, len(blocks)):
+        holder = socket.socket()
+        ports = range(first + 1, first + 1 + n)
+        try:
+            holder.bind(("127.0.0.1", first))
+            for port in ports:
+                with socket.socket() as trial:
+                    trial.bind(("127.0.0.1", port))
+        except OSError:
+            holder.close()
+        else:
+            return holder, ports
+    raise AssertionError(f"no {n + 1} free ports side by side")
