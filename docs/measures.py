@@ -3,6 +3,7 @@
 python docs/measures.py
 """
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -41,6 +42,9 @@ it cannot do without, besides what it compares: the true labels of the rows (for
 choose the rows whose label both networks know, as all functional measures do), probabilities and
 not only the predicted classes, networks that know the same classes or have layers of the same
 shape, gradients by the input, training rows.
+
+*Options*: what `distance.options` of the config may set for a measure, with the default; the
+docstring of its function says what each means.
 
 *Cost*: how the time of a pair grows, and after *once* that of what is computed once for each
 network, for all of its pairs. Of n rows, D neurons of a layer (n > D), B rows of a batch, p rows
@@ -86,10 +90,21 @@ COLUMNS = {
     "invariances": lambda measure: ", ".join(measure.invariances).replace("_", " "),
     "first": lambda measure: ", ".join(measure.preprocessing),
     "needs": lambda measure: ", ".join(measure.requires),
+    "options": lambda measure: options(measure),
     "cost": lambda measure: power(measure.cost),
     "source": lambda measure: measure.citation,
 }
 """Head of a column -> what it says of a measure."""
+
+
+def options(measure: Measure) -> str:
+    """Return the options of a measure's function with their defaults."""
+    parameters = inspect.signature(measure.function).parameters.values()
+    return ", ".join(
+        f"`{p.name}={p.default!r}`".replace("'", '"')
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY
+    )
 
 
 def table(measures: dict[str, Measure]) -> str:

@@ -196,10 +196,11 @@ def _write(
     made_by: Mapping[str, Any],
 ) -> None:
     logger.info(
-        "%s: %d networks, %d entries undefined, %.2f s",
+        "%s: %d networks, %d entries undefined%s, %.2f s",
         measure,
         len(networks),
         len(found.reasons),
+        f" (such as: {next(iter(found.reasons.values()))})" if found.reasons else "",
         found.cost.seconds,
     )
     text = h5py.string_dtype()

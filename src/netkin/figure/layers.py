@@ -1,5 +1,6 @@
 """Two networks layer by layer, a heat map for each measure."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -20,7 +21,8 @@ def draw_layers(
 ) -> Figure:
     """Draw the layers of one network (rows) against those of the other (columns).
 
-    Every measure has a colour scale of its own; the first colour of the map is alike in all.
+    Every measure has a colour scale of its own; the first colour of the map is alike in all. Where
+    there is a null it stands beside the values on their scale: what unrelated rows would give.
 
     Parameters
     ----------
@@ -34,16 +36,18 @@ def draw_layers(
         Any name matplotlib knows.
     """
     with matplotlib.rc_context(STYLE):
-        columns = min(len(panels), max(3, math.ceil(math.sqrt(len(panels)))))
-        rows = -(-len(panels) // columns)
+        each = [part for panel in panels for part in _with_null(panel)]
+        # a null stays beside its values
+        columns = min(len(each), 2 * max(2, math.ceil(math.sqrt(len(panels)) / 1.5)))
+        rows = -(-len(each) // columns)
         figure = Figure(figsize=(3.1 * columns + 0.4, 2.9 * rows + 0.5), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         axes = figure.subplots(rows, columns, squeeze=False)
-        for ax in axes.flat[len(panels) :]:
+        for ax in axes.flat[len(each) :]:
             ax.set_axis_off()
-        for ax, panel in zip(axes.flat, panels, strict=False):
+        for ax, (panel, of_what, limits) in zip(axes.flat, each, strict=False):
             name = turned(colour_map) if panel.orientation == "up" else colour_map
-            mesh = ax.pcolormesh(panel.matrix, cmap=colours(name))
+            mesh = ax.pcolormesh(panel.matrix, cmap=colours(name), vmin=limits[0], vmax=limits[1])
             ax.set_facecolor(UNDEFINED_COLOUR)
             ax.invert_yaxis()
             for ticks, layers in ((ax.set_xticks, panel.layers_b), (ax.set_yticks, panel.layers_a)):
@@ -52,16 +56,19 @@ def draw_layers(
             ax.set_xlabel(f"layers of {names[1]}", fontsize=8)
             ax.set_ylabel(f"layers of {names[0]}", fontsize=8)
             way = "larger is more alike" if panel.orientation == "up" else "smaller is more alike"
-            ax.set_title(f"{panel.measure}\n{way}{_null(panel)}", loc="left", fontsize=8)
+            ax.set_title(f"{panel.measure}{of_what}\n{way}", loc="left", fontsize=8)
             bar = figure.colorbar(mesh, ax=ax, fraction=0.05, pad=0.02)
             bar.outline.set_visible(False)
             bar.ax.tick_params(labelsize=7, length=2)
         return figure
 
 
-def _null(panel: LayerDistances) -> str:
-    """Say what rows that do not correspond give, over all pairs of layers."""
-    if panel.null is None or not np.isfinite(panel.null).any():
-        return ""
-    low, high = np.nanmin(panel.null), np.nanmax(panel.null)
-    return f"\nunrelated rows: {low:.2g} to {high:.2g}"
+def _with_null(panel: LayerDistances) -> list[tuple[LayerDistances, str, tuple[float, float]]]:
+    """Return the values and, if there is one, the null: panel, words, ends of the colour scale."""
+    parts = [(panel, "")]
+    if panel.null is not None:
+        null = dataclasses.replace(panel, matrix=panel.null, null=None)
+        parts.append((null, " of unrelated rows"))
+    values = np.concatenate([part.matrix[np.isfinite(part.matrix)] for part, _ in parts])
+    limits = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    return [(part, words, limits) for part, words in parts]

@@ -180,12 +180,13 @@ def _same_order(agreements: Sequence[Agreement]) -> list[str]:
     if not defined:
         return []
     means = np.asarray([a.interval.mean for a in defined])
+    against = sum(decide(a.interval, 0) == BELOW for a in defined)
     closest = defined[int(means.argmax())]
     sentence = (
         f"Of {len(agreements)} pairs of measures, {(means >= SAME_ORDER).sum()} put the networks "
-        f"in nearly the same order (rank correlation {SAME_ORDER} or more) and {(means < 0).sum()} "
-        f"run against each other. Most alike: {_named(closest.a)} and {_named(closest.b)}, "
-        f"{_number(closest.interval)}."
+        f"in nearly the same order (rank correlation {SAME_ORDER} or more) and {against} run "
+        "against each other, by the whole interval. Most alike: "
+        f"{_named(closest.a)} and {_named(closest.b)}, {_number(closest.interval)}."
     )
     without = len(agreements) - len(defined)
     return [sentence + (f" For {without} pairs it is not defined." if without else "")]
@@ -196,8 +197,8 @@ def _null(readings: Sequence[Reading]) -> list[str]:
         return []
     every = sum(reading.interval.mean == 1 for reading in readings)
     return [
-        f"Of {len(readings)} measures with a permutation null, {every} tell every pair of networks "
-        "apart from it at p ≤ 0.05."
+        f"Of {len(readings)} measures with a permutation null, {every} tell every pair for which "
+        "they are defined apart from it at p ≤ 0.05."
     ]
 
 
@@ -291,7 +292,7 @@ def _missing(readings: Sequence[Reading]) -> list[str]:
     if without:
         sentences.append(
             f"Nothing is said about {_listed(without)}: the study has no such measure to compare "
-            "with."
+            "with, or too few pairs for a correlation."
         )
     if "seconds" not in asked:
         sentences.append("What the measures cost was not measured.")

@@ -164,7 +164,9 @@ def _null(compared: Compared, measure: str, seed: int, *, part: str) -> One:
     found = compared.files[measure][seed]
     if part not in found.null:
         return One(np.nan, 0)
-    values = found.null[part][~np.eye(len(found.matrix), dtype=bool)]
+    # of a pair that is not defined in one direction neither counts, as in every other answer
+    counts = np.isfinite(compared.matrix(measure, seed)) & ~np.eye(len(found.matrix), dtype=bool)
+    values = found.null[part][counts]
     values = values[np.isfinite(values)]
     if not values.size:
         return One(np.nan, 0)
