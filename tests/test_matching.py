@@ -170,9 +170,10 @@ def test_on_a_line_they_are_metrics(a, b, c):
 def test_off_a_line_equal_to_assignment(a, b):
     pair = Diagram((a,)), Diagram((b,))
     assert wasserstein(*pair) == pytest.approx(best_total(a, b), rel=1e-9, abs=1e-9)
-    assert wasserstein(*pair) == pytest.approx(wasserstein(*pair[::-1]), abs=1e-13)
-    assert bottleneck(*pair) == pytest.approx(least_largest(a, b), abs=1e-15)
-    assert bottleneck(*pair) == bottleneck(*pair[::-1])
+    assert wasserstein(*pair) == pytest.approx(wasserstein(*pair[::-1]), rel=1e-9, abs=1e-9)
+    # hera takes values for equal that differ by 1e-12
+    assert bottleneck(*pair) == pytest.approx(least_largest(a, b), abs=1e-11)
+    assert bottleneck(*pair) == pytest.approx(bottleneck(*pair[::-1]), abs=1e-11)
 
 
 @BOTH
