@@ -37,7 +37,10 @@ def collect(study: Path) -> list[str]:
         shutil.rmtree(HERE / name, ignore_errors=True)
         (HERE / name).mkdir()
     for name in ("measures", "agreement"):
-        shutil.copy2(results / "table" / f"{name}.csv", HERE / "tables")
+        table = pd.read_csv(results / "table" / f"{name}.csv")
+        # families stand in measures.csv; four digits are more than three seeds tell
+        table = table.drop(columns=["family_a", "family_b"], errors="ignore")
+        table.to_csv(HERE / "tables" / f"{name}.csv", index=False, float_format="%.4g")
     shutil.copy2(results / "table" / "measures.html", HERE)
     datasets = sorted(path.name for path in (results / "activation").iterdir())
     for name in datasets:
