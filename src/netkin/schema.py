@@ -95,7 +95,7 @@ class GraphSection(_Section):
 class DiagramSection(_Section):
     """Persistent homology and how its intervals are read."""
 
-    engine: Literal[("auto", *ENGINES)]  # type: ignore[valid-type]
+    engine: Literal[("auto", *ENGINES)]  # type: ignore[valid-type] # made at run time
     max_dimension: Annotated[int, Field(ge=0, le=10)]
     reduced: bool
     eta: Annotated[float, Field(ge=0)]
@@ -131,7 +131,7 @@ VectorSection = create_model(
     **{
         name: (options_model(name, entry.accumulator, **(_n_bins if entry.axes else {})), ...)
         for name, entry in VECTORISERS.items()
-    },  # type: ignore[call-overload]
+    },  # type: ignore[call-overload] # made at run time
 )
 FAMILIES = tuple(dict.fromkeys(measure.family for measure in MEASURES.values()))
 MeasureOptions = create_model(
@@ -141,7 +141,7 @@ MeasureOptions = create_model(
         name: (options_model(name, measure.function), Field(default={}, validate_default=True))
         for name, measure in MEASURES.items()
         if measure.needs == "network" or SOURCES[measure.needs].rows  # others: see `vector`
-    },  # type: ignore[call-overload]
+    },  # type: ignore[call-overload] # made at run time
 )
 
 
@@ -155,15 +155,15 @@ class CalibrationSection(_Section):
     resamples: Annotated[int, Field(ge=0)]
     level: Annotated[float, Field(gt=0, lt=1)]
     seed: Annotated[int, Field(ge=0)]
-    fewer: dict[Literal[CALIBRATED], Annotated[int, Field(ge=0)]]  # type: ignore[valid-type]
+    fewer: dict[Literal[CALIBRATED], Annotated[int, Field(ge=0)]]  # type: ignore[valid-type] # made at run time
 
 
 class DistanceSection(_Section):
     """Measures."""
 
     p: Annotated[float, Field(ge=1)]
-    measures: Annotated[list[Literal[(*MEASURES, *FAMILIES)]], Field(min_length=1)]  # type: ignore[valid-type]
-    options: MeasureOptions  # type: ignore[valid-type]
+    measures: Annotated[list[Literal[(*MEASURES, *FAMILIES)]], Field(min_length=1)]  # type: ignore[valid-type] # made at run time
+    options: MeasureOptions  # type: ignore[valid-type] # made at run time
     calibration: CalibrationSection
     device: Literal["auto", "cpu", "cuda"]
     layers: list[Annotated[list[str], Field(min_length=2, max_length=2)]]
@@ -180,7 +180,7 @@ FigureSection = create_model(
     **{
         name: (options_model(name, function, **EXTRA_FIGURE_OPTIONS.get(name, {})), ...)
         for name, function in FIGURES.items()
-    },  # type: ignore[call-overload]
+    },  # type: ignore[call-overload] # made at run time
 )
 
 
@@ -197,9 +197,9 @@ class Config(_Section):
     activation: ActivationSection
     graph: GraphSection
     diagram: DiagramSection
-    vector: VectorSection  # type: ignore[valid-type]
+    vector: VectorSection  # type: ignore[valid-type] # made at run time
     distance: DistanceSection
-    figure: FigureSection  # type: ignore[valid-type]
+    figure: FigureSection  # type: ignore[valid-type] # made at run time
 
 
 def dataset_section(name: str, entry: Mapping[str, Any]) -> DatasetSection:
