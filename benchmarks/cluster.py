@@ -15,6 +15,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -132,6 +133,8 @@ def main() -> None:
     reason = install()
     if reason is not None:
         sys.exit(f"no Slurm here: {reason}")
+    # what the Slurm runs is stopped in order
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     sizes = {1: (1, 1, chosen.single), VARIANTS: (chosen.data_sets, chosen.seeds, VARIANTS)}
     rows, stage_rows = [], []
     print(f"Machine: {common.machine()}; {chosen.jobs} jobs at once\n", flush=True)

@@ -1,5 +1,6 @@
 """A copy of the workflow in a folder of its own, and runs of it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -103,11 +104,15 @@ class Checkout:
         stats = output.split("Job stats:")[1].split("\ntotal")[0]
         counts = Counter()
         for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", stats):
-            # rules of several networks or measures are made for each bundle or group of them
-            name = re.sub(r"_(digits|mnist|digits_untrained)_\d+$", "", name)
-            counts[re.sub(r"^(compute_distances)_.*", r"\1", name)] += int(count)
+            counts[plain(name)] += int(count)
         del counts["all"]
         return dict(counts)
+
+
+def plain(rule):
+    """Return a rule's name without the bundle of networks or group of measures it is made for."""
+    rule = re.sub(r"_(digits|mnist|digits_untrained)_\d+$", "", rule)
+    return re.sub(r"^(compute_distances)_.*", r"\1", rule)
 
 
 def environment():
@@ -164,17 +169,22 @@ def finished(tmp_path_factory):
     return checkout
 
 
-@pytest.fixture
-def edited(finished):
-    """The finished checkout, its code and config restored after the test."""
-    texts = {
-        path: path.read_text()
-        for path in [*finished.folder.joinpath("src").rglob("*.py"), finished.study]
-    }
-    yield finished
+@contextlib.contextmanager
+def restored(checkout):
+    """Restore the code and the config of a checkout at the end."""
+    paths = [*checkout.folder.glob("src/**/*.py"), *checkout.folder.glob("**/*.yaml")]
+    texts = {path: path.read_text() for path in paths}
+    yield checkout
     for path, text in texts.items():
         if path.read_text() != text:
             path.write_text(text)
+
+
+@pytest.fixture
+def edited(finished):
+    """The finished checkout, restored after the test."""
+    with restored(finished):
+        yield finished
 
 
 @pytest.fixture

@@ -41,8 +41,9 @@ def message_of(config):
 MISTAKES = {
     "unknown_key": (
         changed("network.droput", 0.2),
-        "network.droput: unknown key. Allowed: width, hidden_layers, variants, input_order, "
-        "dropout, learning_rate, rho, epsilon, validation_share, device. Did you mean 'dropout'?",
+        "network.droput: unknown key. Did you mean 'dropout'? "
+        "Allowed: width, hidden_layers, variants, input_order, "
+        "dropout, learning_rate, rho, epsilon, validation_share, device.",
     ),
     "missing_key": (
         changed("graph.zeta", None),
@@ -50,13 +51,13 @@ MISTAKES = {
     ),
     "unknown_choice": (
         changed("graph.bias_vertices", "per_neurons"),
-        "graph.bias_vertices: found 'per_neurons'. Allowed: per_neuron, per_layer, none. "
-        "Did you mean 'per_neuron'?",
+        "graph.bias_vertices: found 'per_neurons'. Did you mean 'per_neuron'? "
+        "Allowed: per_neuron, per_layer, none.",
     ),
     "unknown_data_set_to_run": (
         changed("study.datasets", ["mnits"]),
         "study.datasets: found 'mnits', which is not in the section dataset. "
-        f"Allowed: {', '.join(CONFIG['dataset'])}. Did you mean 'mnist'?",
+        f"Did you mean 'mnist'? Allowed: {', '.join(CONFIG['dataset'])}.",
     ),
     "unknown_loader": (
         changed("dataset.sound", {"labels": [2], "batch_size": 1, "epochs": 1}),
@@ -77,8 +78,8 @@ MISTAKES = {
     ),
     "unknown_measure": (
         changed("distance.measures", ["landscape", "silouette"]),
-        f"distance.measures.1: found 'silouette'. Allowed: {', '.join((*MEASURES, *FAMILIES))}. "
-        "Did you mean 'silhouette'?",
+        "distance.measures.1: found 'silouette'. Did you mean 'silhouette'? "
+        f"Allowed: {', '.join((*MEASURES, *FAMILIES))}.",
     ),
     "measure_without_a_null": (
         changed("distance.calibration.fewer", {"heat": 1}),
@@ -105,7 +106,7 @@ MISTAKES = {
             "distance": CONFIG["distance"]
             | {"measures": ["cka"], "layers": [["layers_2", "layers_4"]]},
         },
-        "distance.layers: found 'layers_4'. Allowed: layers_2. Did you mean 'layers_2'?",
+        "distance.layers: found 'layers_4'. Did you mean 'layers_2'? Allowed: layers_2.",
     ),
     "layers_of_an_unknown_variant": (
         changed(
@@ -113,10 +114,11 @@ MISTAKES = {
             CONFIG["distance"] | {"measures": ["cka"], "layers": [["layers_2", "layer_4"]]},
         )
         | {"activation": {"probe_rows": 9, "layers": "all"}},
-        "distance.layers: found 'layer_4'. Allowed: width_128, width_256, width_512, width_1024, "
+        "distance.layers: found 'layer_4'. Did you mean 'layers_4'? "
+        "Allowed: width_128, width_256, width_512, width_1024, "
         "layers_2, layers_4, layers_6, layers_8, layers_10, input_order_1, input_order_2, "
         "input_order_3, input_order_4, input_order_5, labels_2, labels_4, labels_6, labels_8, "
-        "labels_10. Did you mean 'layers_4'?",
+        "labels_10.",
     ),
     "three_networks_layer_by_layer": (
         changed("distance.layers", [["layers_2", "layers_4", "layers_6"]]),
@@ -125,10 +127,11 @@ MISTAKES = {
     ),
     "unknown_variant": (
         changed("study.variants", ["widht_512"]),
-        "study.variants: found 'widht_512'. Allowed: all, or a list of width_128, width_256, "
+        "study.variants: found 'widht_512'. Did you mean 'width_512'? "
+        "Allowed: all, or a list of width_128, width_256, "
         "width_512, width_1024, layers_2, layers_4, layers_6, layers_8, layers_10, "
         "input_order_1, input_order_2, input_order_3, input_order_4, input_order_5, labels_2, "
-        "labels_4, labels_6, labels_8, labels_10. Did you mean 'width_512'?",
+        "labels_4, labels_6, labels_8, labels_10.",
     ),
     "variants_neither_all_nor_list": (
         changed("study.variants", "some"),
@@ -167,8 +170,8 @@ MISTAKES = {
     ),
     "unknown_key_of_an_extractor": (
         changed("dataset.cifar10.extractor", {"epoch": 20, "epochs": 20, "batch_size": 256}),
-        "dataset.cifar10.extractor.epoch: unknown key. Allowed: epochs, batch_size. "
-        "Did you mean 'epochs'?",
+        "dataset.cifar10.extractor.epoch: unknown key. Did you mean 'epochs'? "
+        "Allowed: epochs, batch_size.",
     ),
     "extractor_without_epochs": (
         changed("dataset.mnist.extractor", {"batch_size": 256}),

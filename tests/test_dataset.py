@@ -190,7 +190,7 @@ def test_prepare_stores_what_determines_the_content_and_not_the_folder(tmp_path)
 
 
 def test_prepare_names_an_unknown_kind_and_the_close_one(tmp_path):
-    with pytest.raises(NetkinError, match=r"'digit'.*allowed are digits, .*Did you mean 'digits'"):
+    with pytest.raises(NetkinError, match=r"'digit'.*Did you mean 'digits'\? Allowed: digits, "):
         prepare_dataset(
             kind="digit", data_folder=".", options={}, dataset_path=str(tmp_path / "x.h5")
         )

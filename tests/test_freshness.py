@@ -73,10 +73,11 @@ def test_foreign_and_damaged_files_are_listed(chain, tmp_path):
     graph, diagram = chain
     (tmp_path / diagram.path).write_bytes(b"no HDF5")
     result = examine([diagram], files_in("results"))
-    assert result.stale[graph.path] == ["not of this study"]
+    assert result.foreign == [graph.path]
     assert "not a readable HDF5 file" in result.stale[diagram.path][0]
     text = describe(result)
     assert f"not of this study:\n  {graph.path}" in text
     assert text.endswith(
-        "0 results are as today's code and config make them, 2 are not, 0 are not there."
+        "0 results are as today's code and config make them, 1 are not, 0 are not there, "
+        "1 are not of this study."
     )

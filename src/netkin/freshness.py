@@ -14,7 +14,6 @@ from netkin.errors import NetkinError
 from netkin.storage import canonical_json, lineage, read_attributes
 
 CODE = "other code"
-FOREIGN = "not of this study"
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,15 @@ class Freshness:
         File -> reasons.
     missing : list of str
         Results that are not there.
+    foreign : list of str
+        Files that this study does not make, such as those of a measure that was taken out.
     """
 
     fresh: list[str] = field(default_factory=list)
     partly: list[str] = field(default_factory=list)
     stale: dict[str, list[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
 
 def examine(expected: Iterable[Expected], found: Iterable[str]) -> Freshness:
@@ -92,7 +94,7 @@ def examine(expected: Iterable[Expected], found: Iterable[str]) -> Freshness:
             result.partly.append(one.path)
         else:
             result.fresh.append(one.path)
-    result.stale |= {path: [FOREIGN] for path in sorted(there)}
+    result.foreign += sorted(there)
     return result
 
 
@@ -131,6 +133,8 @@ def describe(result: Freshness) -> str:
     lines = []
     for kinds, paths in alike.items():
         lines += [f"{'; '.join(kinds)}:", *(f"  {path}" for path in paths)]
+    if result.foreign:
+        lines += ["not of this study:", *(f"  {path}" for path in result.foreign)]
     counts = [
         f"{len(result.fresh)} results are as today's code and config make them",
         f"{len(result.stale)} are not",
@@ -138,6 +142,8 @@ def describe(result: Freshness) -> str:
     ]
     if result.partly:
         counts.insert(1, f"{len(result.partly)} as far as can be told (inputs not kept)")
+    if result.foreign:
+        counts.append(f"{len(result.foreign)} are not of this study")
     return "\n".join([*lines, f"{', '.join(counts)}."])
 
 

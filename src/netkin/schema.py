@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from netkin.dataset import CLASSES, DATASETS
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
-from netkin.errors import did_you_mean
+from netkin.errors import allowed, did_you_mean
 from netkin.figure import FIGURES
 from netkin.grid import GROUPS, Variant, generate_variants
 from netkin.table.questions import CONTROL, OVERALL
@@ -247,7 +247,7 @@ def _check_dataset(name: Any, entry: Any) -> list[str]:
     kind = entry.get("kind", name)
     if not isinstance(kind, str) or kind not in DATASETS:
         where = f"{path}.kind: found {kind!r}" if "kind" in entry else f"{path}: no such data set"
-        return [f"{where}. Allowed: {_listed(DATASETS)}.{did_you_mean(kind, DATASETS)}"]
+        return [f"{where}. {allowed(kind, DATASETS)}"]
     model = options_model(kind, DATASETS[kind], DatasetSection)
     errors = _check_model(model, {"kind": kind, **entry}, f"{path}.")
     return errors or _check_classes(path, dataset_section(name, entry))
@@ -270,11 +270,11 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
     """Check what one key alone cannot show, as far as the sections it needs are right."""
     errors = []
     if {"study", "dataset"} <= set(right):
-        allowed = right["dataset"]
-        unknown = [name for name in right["study"]["datasets"] if name not in allowed]
+        there = right["dataset"]
+        unknown = [name for name in right["study"]["datasets"] if name not in there]
         errors += [
             f"study.datasets: found {name!r}, which is not in the section dataset. "
-            f"Allowed: {_listed(allowed)}.{did_you_mean(name, allowed)}"
+            f"{allowed(name, there)}"
             for name in unknown
         ]
         if not unknown and "network" in right:
@@ -290,8 +290,7 @@ def _check_relations(right: Mapping[str, Any]) -> list[str]:
                     if chosen == "all" or name in chosen
                 )
                 errors += [
-                    f"distance.layers: found {name!r}. Allowed: {_listed(names)}."
-                    f"{did_you_mean(name, names)}"
+                    f"distance.layers: found {name!r}. {allowed(name, names)}"
                     for pair in right["distance"]["layers"]
                     for name in pair
                     if name not in names
@@ -350,8 +349,7 @@ def _check_variants(
     chosen = right["study"]["variants"]
     known = {name: None for names in of_dataset.values() for name in names}
     errors = [
-        f"study.variants: found {name!r}. Allowed: all, or a list of {_listed(known)}."
-        f"{did_you_mean(name, known)}"
+        f"study.variants: found {name!r}. {allowed(name, known, also='all, or a list of ')}"
         for name in chosen
         if name not in known
     ]
@@ -410,22 +408,20 @@ def _sentence(model: type[BaseModel], detail: Any, prefix: str, data: Any) -> tu
     parts = [part for part in detail["loc"] if part != "[key]"]
     path = prefix + ".".join(str(part) for part in parts)
     found = detail["input"]
-    for key, allowed in CHOICES.items():
+    for key, kinds in CHOICES.items():
         # pydantic reports each branch of a union on its own; one sentence says it all
         if detail["type"] != "missing" and (path == key or path.startswith(f"{key}.")):
             found = functools.reduce(lambda section, part: section[part], key.split("."), data)
-            return key, f"{key}: found {found!r}. Allowed: {allowed}."
+            return key, f"{key}: found {found!r}. Allowed: {kinds}."
     match detail["type"]:
         case "extra_forbidden":
             keys = _keys_at(model, parts[:-1])
-            hint = did_you_mean(str(parts[-1]), keys)
-            return path, f"{path}: unknown key. Allowed: {_listed(keys)}.{hint}"
+            return path, f"{path}: unknown key. {allowed(str(parts[-1]), keys)}"
         case "missing":
             return path, f"{path}: this key is missing. It is described in config/config.yaml."
         case "literal_error":
             expected = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-            hint = did_you_mean(str(found), expected)
-            return path, f"{path}: found {found!r}. Allowed: {_listed(expected)}.{hint}"
+            return path, f"{path}: found {found!r}. {allowed(str(found), expected)}"
     message = detail["msg"][0].lower() + detail["msg"][1:]
     hint = ""
     if detail["type"] == "float_type" and isinstance(found, str):

@@ -8,49 +8,20 @@ import sys
 
 import pytest
 
+from tests import edits
 from tests.cluster.slurm import Cluster, install
 from tests.conftest import ROOT, Checkout, environment, make_checkout
 
 RUN_SECONDS = int(os.environ.get("NETKIN_TEST_SECONDS", "600"))
 """Longest run of a workflow here, on a machine that is not busy; none may hang."""
 EXTRACTOR = {"epochs": 1, "batch_size": 128}
-VARIANTS = ["width_8", "width_16", "labels_2"]
-HEAT = {
-    "compute_distances": 1,
-    "summarise_distances": 1,
-    "plot_distance_matrix": 1,
-    "plot_deviation_matrix": 1,
-    "plot_overview": 1,
-    "plot_readings": 1,
-    "tabulate_groups": 1,
-    "tabulate_costs": 1,
-    "tabulate_measures": 1,
-    "tabulate_reproduction": 1,
-}
-AFTER_TRAINING = {
-    "build_graph": 1,
-    "compute_diagram": 1,
-    "vectorise_diagram": 1,
-    **HEAT,
-    "plot_diagrams": 1,
-    "plot_training": 1,
-    "tabulate_accuracy": 1,
-    "tabulate_neural_persistence": 1,
-}
-EVERYTHING = {
-    "prepare_dataset": 1,
-    "extract_features": 1,
-    "train_network": 3,
-    **AFTER_TRAINING,
-}
-"""Rule -> number of its jobs: from distances on, from training on, and all of a run."""
+EVERYTHING = {**edits.EVERYTHING, "extract_features": 1}
+"""Rule -> number of its jobs in a whole run here."""
 
 
-def small(checkout):
-    """Give a checkout the study of these tests: every rule, few jobs."""
+def with_features(checkout):
+    """Let the networks of a checkout learn extracted features, so that every rule has a job."""
     checkout.set("dataset.digits.extractor", EXTRACTOR)
-    checkout.set("study.variants", VARIANTS)
-    checkout.set("distance.measures", ["heat"])
     return checkout
 
 
@@ -63,7 +34,7 @@ class ClusterCheckout(Checkout):
         # as in the repository: found as ./slurm
         shutil.copytree(ROOT / "slurm", folder / "slurm")
         self.cluster = cluster
-        small(self)
+        with_features(self)
 
     def command(self, *arguments):
         """Return the command line of Snakemake on this checkout."""
@@ -134,6 +105,6 @@ def submitted(tmp_path_factory, cluster):
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
     """The same study, run without a cluster."""
-    checkout = small(make_checkout(tmp_path_factory.mktemp("undisturbed")))
+    checkout = with_features(make_checkout(tmp_path_factory.mktemp("undisturbed")))
     checkout.run()
     return checkout

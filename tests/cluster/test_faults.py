@@ -10,12 +10,24 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import RUN_SECONDS, VARIANTS, ClusterCheckout, small
+from tests.cluster.conftest import RUN_SECONDS, ClusterCheckout, with_features
 from tests.cluster.slurm import CGROUPS, CONTROLLERS, send, wait_for
-from tests.conftest import content, make_checkout
+from tests.conftest import TINY, content, make_checkout
 
-DIAGRAMS = [f"results/diagram/digits/{variant}/seed_0.h5" for variant in VARIANTS]
+DIAGRAMS = [f"results/diagram/digits/{variant}/seed_0.h5" for variant in TINY["study"]["variants"]]
 ONE = DIAGRAMS[:1]
+ON_A_FULL_DISK = {
+    "results/dataset/digits.images.h5": (
+        "logs/prepare_dataset/digits.images.log",
+        "results/dataset/digits.h5",
+    ),
+    ONE[0].replace("diagram", "network"): (
+        "logs/train_network/digits/width_8/seed_0.log",
+        ONE[0].replace("diagram", "graph"),
+    ),
+    ONE[0]: ("logs/compute_diagram/digits_1/seed_0.log", ONE[0]),
+}
+"""Result that does not fit -> the log that says so, and the next result, which needs it."""
 FALLS_BACK = "Falling back to 'sacct' for status queries (MinJobAge=None"
 
 
@@ -32,7 +44,7 @@ def checkout(tmp_path_factory, cluster):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The same diagrams, made without a cluster and three networks a job."""
-    checkout = small(make_checkout(tmp_path_factory.mktemp("undisturbed")))
+    checkout = with_features(make_checkout(tmp_path_factory.mktemp("undisturbed")))
     checkout.run(*DIAGRAMS)
     return checkout
 
@@ -269,21 +281,30 @@ def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):
 
 def test_a_full_disk_is_one_sentence_and_no_result(tmp_path, cluster, undisturbed):
     checkout = ClusterCheckout(tmp_path / "checkout", cluster)
+    checkout.set("networks_per_job", 1)
     folder = checkout.folder / "results"
     folder.mkdir()
     mount(folder, "size=16k")
-    target = "results/dataset/digits.images.h5"
     try:
-        output = checkout.run(target, "--retries", "0", check=False)
-        log = checkout.folder / "logs/prepare_dataset/digits.images.log"
-        assert "no space left on device" in log.read_text()
-        assert str(log.relative_to(checkout.folder)) in output
-        assert not list(folder.glob("dataset/*.h5"))
-        mount(folder, "remount,size=64m")
-        checkout.run(target)
-        assert content(checkout.folder / target) == content(undisturbed.folder / target)
+        for target, (log, once_there_is_room) in ON_A_FULL_DISK.items():
+            output = checkout.run(target, "--retries", "0", check=False)
+            assert "no space left on device" in (checkout.folder / log).read_text()
+            assert log in output
+            path = checkout.folder / target
+            # nor is there half of one
+            assert not list(path.parent.glob(f"*{path.name}*"))
+            mount(folder, "remount,size=64m")
+            checkout.run(once_there_is_room)
+            assert content(path) == content(undisturbed.folder / target)
+            mount(folder, f"remount,size={used(folder) + 8192}")
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def used(folder):
+    """Return the bytes that are in use on a file system."""
+    disk = os.statvfs(folder)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
 
 
 def mount(folder, options):

@@ -9,27 +9,22 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pandas as pd
 import pytest
 import yaml
 
 from netkin.config import Study
-from tests.cluster.conftest import AFTER_TRAINING, EVERYTHING, HEAT
-from tests.conftest import ROOT, content, results
+from tests import edits
+from tests.cluster.conftest import EVERYTHING
+from tests.conftest import ROOT, content, plain, restored, results
 
 GPU = {"train_network", "extract_features"}
 LARGE = {"compute_diagram"}
 SMALL = EVERYTHING.keys() - GPU - LARGE
 EDITS = {
-    "another variant": (
-        lambda c: c.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"]),
-        {"train_network": 1, **AFTER_TRAINING},
-    ),
-    "one vectoriser": (
-        lambda c: c.edit("src/netkin/vector/heat.py", "1e5 * n_bins", "2e5 * n_bins"),
-        {"vectorise_diagram": 1, **HEAT},
-    ),
+    **edits.EDITS,
     "the profile": (
         lambda c: c.edit("slurm/config.yaml", "slurm_partition: bigmem", "mem_mb: 8000"),
         {},
@@ -46,9 +41,9 @@ def test_every_job_runs_in_its_partition_with_what_it_asked_for(submitted):
         assert record["Account"] == "netkin"
         # Slurm must not start a job again by itself
         assert record["Requeue"] == "0"
-        found.setdefault(
-            record["rule"].removesuffix("_digits_1").removesuffix("_vector_heat"), set()
-        ).add((record["Partition"], record.get("TresPerJob"), record["tres"]["cpu"]))
+        found.setdefault(plain(record["rule"]), set()).add(
+            (record["Partition"], record.get("TresPerJob"), record["tres"]["cpu"])
+        )
     assert found == {
         **{key: {("gpu", "gres:gpu:1", "1")} for key in GPU},
         **{key: {("bigmem", None, "1")} for key in LARGE},
@@ -68,13 +63,16 @@ def test_memory_and_time_are_those_computed_from_the_networks(submitted):
         "build_graph": study.need_of_bundle("graph", "digits", variants),
         "compute_diagram": study.need_of_bundle("diagram", "digits", variants),
         "vectorise_diagram": study.need_of_bundle("vector", "digits", variants),
-        "compute_distances": study.need_of_distances("digits", ["heat"]),
+        **{
+            f"compute_distances_{group}": study.need_of_distances("digits", measures)
+            for group, _, measures in study.measure_groups()
+        },
         **{f"train_network of {name}": study.need_of_training("digits", name) for name in variants},
     }
     expected = {name: (f"{n.mem_mb(1)}M", n.runtime(1)) for name, n in needs.items()}
     found = {}
     for record in submitted.records:
-        rule = record["rule"].removesuffix("_digits_1").removesuffix("_vector_heat")
+        rule = record["rule"].removesuffix("_digits_1")
         network = re.search(r"train_network_wildcards_digits_(\w+)_0$", record["Comment"])
         name = f"{rule} of {network[1]}" if network else rule
         hours, minutes, _ = map(int, record["TimeLimit"].split(":"))
@@ -134,12 +132,9 @@ def moved(submitted, tmp_path):
 
 @pytest.fixture
 def edited(submitted):
-    """The checkout whose study the cluster has run, its files restored after the test."""
-    names = [submitted.study.name, "slurm/config.yaml", "src/netkin/vector/heat.py"]
-    texts = {submitted.folder / name: (submitted.folder / name).read_text() for name in names}
-    yield submitted
-    for path, text in texts.items():
-        path.write_text(text)
+    """The checkout whose study the cluster has run, restored after the test."""
+    with restored(submitted):
+        yield submitted
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -152,7 +147,8 @@ def test_an_edit_reruns_what_it_affects_and_no_more(edited, edit):
 def test_jobs_of_several_trainings_go_where_those_of_one_do(edited):
     edited.set("trainings_per_job", 2)
     # labels_2 has a job of its own as before
-    assert edited.planned() == {"train_network": 1, **AFTER_TRAINING}
+    expected = {**edits.EDITS["epochs of a data set"][1], "train_network": 1}
+    assert edited.planned() == expected
     resources = re.search(
         r"train_network_digits_1:(?:\n .*)*resources: (.*)", edited.said.read_text()
     )
@@ -161,12 +157,13 @@ def test_jobs_of_several_trainings_go_where_those_of_one_do(edited):
 
 
 def test_a_rerun_submits_what_was_planned(moved, cluster):
-    moved.set("figure.overview.colour_map", "cividis")
-    planned = moved.planned()
-    assert planned == {"plot_overview": 1, **MOVED}
+    change, expected = EDITS["n_bins of one vector"]
+    change(moved)
+    assert moved.planned() == {**expected, **MOVED}
     before = len(cluster.jobs())
     moved.run()
-    assert {record["rule"]: 1 for record in cluster.jobs()[before:]} == planned
+    submitted = Counter(plain(record["rule"]) for record in cluster.jobs()[before:])
+    assert submitted == {**expected, **MOVED}
     assert moved.planned() == {}
 
 

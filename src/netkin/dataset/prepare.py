@@ -7,7 +7,7 @@ from typing import Any
 
 from netkin.dataset import DATASETS
 from netkin.dataset.arrays import write_arrays
-from netkin.errors import NetkinError, did_you_mean
+from netkin.errors import NetkinError, allowed
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +43,7 @@ def prepare_dataset(
         are not what `netkin.dataset.arrays.Arrays` promises.
     """
     if kind not in DATASETS:
-        raise NetkinError(
-            f"kind: '{kind}' is no data set; allowed are {', '.join(DATASETS)}."
-            f"{did_you_mean(kind, DATASETS)}"
-        )
+        raise NetkinError(f"kind: '{kind}' is no data set. {allowed(kind, DATASETS)}")
     loader = DATASETS[kind]
     arrays = loader(Path(data_folder).expanduser(), **options)
     arrays.validate(kind)

@@ -6,7 +6,7 @@ from typing import Any
 from netkin.diagram import ENGINES
 from netkin.diagram.diagram import write_diagram
 from netkin.diagram.exact import is_two_colourable
-from netkin.errors import NetkinError, did_you_mean
+from netkin.errors import NetkinError, allowed
 from netkin.graph.graph import read_graph
 from netkin.storage import restore
 
@@ -37,10 +37,7 @@ def compute_diagram(
         Unknown engine, an unreadable graph file, or ``exact`` for a graph it cannot take.
     """
     if engine not in ("auto", *ENGINES):
-        raise NetkinError(
-            f"unknown engine '{engine}', allowed: auto, {', '.join(ENGINES)}."
-            + did_you_mean(engine, ENGINES)
-        )
+        raise NetkinError(f"unknown engine '{engine}'. {allowed(engine, ('auto', *ENGINES))}")
     made_by: Any = {
         "parameters": {"engine": engine, "max_dimension": max_dimension},
         "code": code,

@@ -14,7 +14,7 @@ from netkin.distance import MEASURES, SOURCES
 from netkin.distance.file import write_reasons
 from netkin.distance.matrix import Matrix, distance_matrices
 from netkin.distance.measure import Measure
-from netkin.errors import NetkinError, did_you_mean
+from netkin.errors import NetkinError, allowed
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +74,7 @@ def compute_distances(
     """
     for measure in measures:
         if measure not in MEASURES:
-            raise NetkinError(
-                f"unknown measure '{measure}', allowed: {', '.join(MEASURES)}."
-                + did_you_mean(measure, MEASURES)
-            )
+            raise NetkinError(f"unknown measure '{measure}'. {allowed(measure, MEASURES)}")
     if len({MEASURES[measure].group for measure in measures}) != 1:
         raise ValueError(f"{', '.join(measures)} do not compare the same")
     if len(input_paths) != len(networks):

@@ -6,7 +6,7 @@ from typing import Any
 
 from netkin.diagram.diagram import read_diagram
 from netkin.diagram.policy import apply_policy
-from netkin.errors import NetkinError, did_you_mean
+from netkin.errors import NetkinError, allowed
 from netkin.storage import restore
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
@@ -55,10 +55,7 @@ def vectorise_diagram(
         Unknown vector, an empty range, too few points, or an unreadable diagram file.
     """
     if vector not in VECTORISERS:
-        raise NetkinError(
-            f"unknown vector '{vector}', allowed: {', '.join(VECTORISERS)}."
-            + did_you_mean(vector, VECTORISERS)
-        )
+        raise NetkinError(f"unknown vector '{vector}'. {allowed(vector, VECTORISERS)}")
     low, high = (float(bound) for bound in range)
     if not low < high:
         raise NetkinError(

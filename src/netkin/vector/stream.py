@@ -18,7 +18,7 @@ from netkin.diagram.forest import (
     minimum_spanning_forest,
 )
 from netkin.diagram.policy import apply_policy
-from netkin.errors import NetkinError, did_you_mean
+from netkin.errors import NetkinError, allowed
 from netkin.graph.graph import BiasVertices, edge_values
 from netkin.network.layers import Layer, open_layers
 from netkin.vector import VECTORISERS
@@ -118,16 +118,13 @@ def _check_arguments(
 ) -> None:
     for name, options in vectors.items():
         if name not in VECTORISERS:
-            raise NetkinError(
-                f"unknown vector '{name}', allowed: {', '.join(VECTORISERS)}."
-                + did_you_mean(name, VECTORISERS)
-            )
+            raise NetkinError(f"unknown vector '{name}'. {allowed(name, VECTORISERS)}")
         if "n_bins" not in options:
             raise NetkinError(f"vector '{name}': its number of samples, n_bins, is missing.")
     if bias_vertices not in get_args(BiasVertices):
         raise NetkinError(
-            f"bias_vertices: found '{bias_vertices}', allowed: {', '.join(get_args(BiasVertices))}."
-            + did_you_mean(bias_vertices, get_args(BiasVertices))
+            f"bias_vertices: found '{bias_vertices}'. "
+            f"{allowed(bias_vertices, get_args(BiasVertices))}"
         )
     if not 0 < zeta < 1:
         raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
