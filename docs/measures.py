@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
-from netkin.distance import MEASURES  # noqa: E402 # found by the line above
+from netkin.distance import MEASURES, SOURCES  # noqa: E402 # found by the line above
 from netkin.distance.functional import GROUP_MEASURES  # noqa: E402
 from netkin.distance.measure import Measure  # noqa: E402
 
@@ -32,8 +32,8 @@ transformations (but for cost, which is read off the functions).
 *Up*: the larger, the more alike (a similarity); *down*: the smaller, the more alike (a distance).
 A metric is symmetric, 0 for a network and itself, and keeps the triangle inequality (0 does not
 have to mean equal). Invariances are changes of the neurons of either network that leave the value
-as it is: their order (permutation), a rotation (orthogonal), one factor for all (scaling), an
-added row (translation), an invertible linear map, and the last two together (affine). Where a
+as it is: their order (permutation), a rotation (orthogonal), one positive factor for all (scaling),
+an added row (translation), an invertible linear map, and the last two together (affine). Where a
 pair has no value the matrix holds NaN and the reason.
 
 *First*: what a measure does to the activations of each network by default, in this order, before
@@ -53,9 +53,15 @@ a diagram (on a line, as those of networks without skip connections), s samples 
 image, pixels) and t repeats (of samples, or of steps of a search).
 
 Similarities are no proof of likeness: independent data are far from 0 for many of them (distance
-correlation, CCA, biased CKA). So every representational measure comes with the null of each pair:
-the mean over permutations of the rows of one network, the score calibrated by it (1 as alike as can
-be, 0 as unrelated rows) and a p-value; section `distance.calibration` of the config.
+correlation, CCA, biased CKA). So representational measures come with the null of each pair: the
+mean over permutations of the rows of one network, the score calibrated by it (1 as alike as can be,
+0 as unrelated rows) and a p-value; section `distance.calibration` of the config. *Beside it*: what
+there is besides the value. No null where it does not matter which row stands beside which; no
+bootstrap interval over the rows where the copies of a row in a sample would be taken for likeness.
+
+Not built, since their authors or the survey call them experimental, or they need conditions that
+trained networks do not meet: the Riemannian distance of covariances (needs more neurons than rows),
+Geometry Score, maximum matching, ContraSim, the modularity of graphs of neurons.
 """
 GROUPS = """
 ## groups of networks
@@ -90,11 +96,19 @@ COLUMNS = {
     "invariances": lambda measure: ", ".join(measure.invariances).replace("_", " "),
     "first": lambda measure: ", ".join(measure.preprocessing),
     "needs": lambda measure: ", ".join(measure.requires),
+    "beside it": lambda measure: beside(measure),
     "options": lambda measure: options(measure),
     "cost": lambda measure: power(measure.cost),
     "source": lambda measure: measure.citation,
 }
 """Head of a column -> what it says of a measure."""
+
+
+def beside(measure: Measure) -> str:
+    """Return what is found out about the values of a measure, if wanted."""
+    if SOURCES[measure.needs].calibrate is None:
+        return ""
+    return ", ".join(["null"] * measure.paired + ["interval"] * measure.resampled)
 
 
 def options(measure: Measure) -> str:

@@ -19,7 +19,7 @@ from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.distance import MEASURES, SOURCES
 from netkin.distance.compute import compute_distances
-from netkin.distance.file import read_distances, read_summary
+from netkin.distance.file import Summary, read_distances, read_summary
 from netkin.distance.functional.model import read_model
 from netkin.distance.layers import compare_layers, read_layers
 from netkin.distance.matrix import distance_matrices
@@ -442,6 +442,16 @@ def test_a_summary_holds_what_nulls_say(study):
     # of a similarity 1 is lacking for the least alike, nothing for a network and itself
     assert found.unlikeness().max() == 1.0
     assert np.allclose(np.diag(found.unlikeness()), 0)
+
+
+def test_distances_count_from_that_of_a_network_and_itself():
+    capacity = np.array([[1, 1.2, 1.5], [1.2, 1, np.nan], [1.5, np.nan, 1]])
+    spread = np.full((3, 3), 0.1)
+    found = Summary(capacity, spread, ("a", "b", "c"), 2, "rashomon_capacity", "functional", "down")
+    expected = np.array([[0, 0.4, 1], [0.4, 0, np.nan], [1, np.nan, 0]])
+    assert found.normalised() == pytest.approx(expected, nan_ok=True)
+    assert found.unlikeness() == pytest.approx(expected, nan_ok=True)
+    assert found.normalised("standard_deviation") == pytest.approx(spread / 0.5)
 
 
 def test_layers_of_two_networks_are_all_compared(tmp_path):

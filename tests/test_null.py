@@ -17,6 +17,13 @@ from netkin.distance.representational.alignment import (
     orthogonal_procrustes,
 )
 from netkin.distance.representational.cca import mean_cca, pwcca, svcca
+from netkin.distance.representational.instance_graph import gbs
+from netkin.distance.representational.neighbours import (
+    joint_rank_jaccard,
+    knn_jaccard,
+    rank_similarity,
+    second_order_cosine,
+)
 from netkin.distance.representational.neuron_matching import (
     hard_correlation_match,
     soft_matching_distance,
@@ -215,6 +222,39 @@ def test_values_that_no_order_changes_are_ties():
     null = permutation_null(constant, *pair(), permutations=9, seed=0)
     assert null.p_value == 1.0
     assert null.calibrated == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [knn_jaccard, second_order_cosine, rank_similarity, joint_rank_jaccard, partial(gbs, k=5)],
+)
+def test_rows_that_are_all_equally_near_say_nothing(function):
+    # one neuron, always active: every cosine is 1, and the lowest rows come first
+    a, b = (Representation(x) for x in np.random.default_rng(0).uniform(1, 2, (2, 100, 1)))
+    null = permutation_null(up(function), a, b, permutations=19, seed=0)
+    assert null.p_value == 1.0
+    assert null.score == pytest.approx(null.mean)
+
+
+@pytest.mark.parametrize("name", ["knn_jaccard", "rank_similarity", "cka_debiased", "gbs"])
+def test_copies_of_rows_look_like_likeness_to_what_is_not_resampled(name):
+    measure = REPRESENTATIONAL[name]
+    assert not measure.resampled
+    a, b = (Representation(x) for x in np.random.default_rng(0).normal(size=(2, 200, 50)))
+    _, high = bootstrap_interval(measure, a, b, resamples=9, seed=0)
+    # the likeness of the sample, taken for a bias, is taken away from the score
+    assert high < measure.function(a, b) - 0.02
+
+
+def test_a_pair_without_null_or_interval_is_logged(caplog):
+    few = [Representation(x) for x in np.random.default_rng(0).normal(size=(2, 40, 15))]
+    measures = {"mean_cca": REPRESENTATIONAL["mean_cca"]}
+    scores = {"mean_cca": np.array([[1, 0.9], [0.9, 1]])}
+    found = interval_matrices(
+        few, measures, scores, options={"mean_cca": {}}, resamples=3, seed=0, level=0.9
+    )
+    assert np.isnan(found["mean_cca"]["low"]).all()
+    assert "mean_cca: no interval for 1 pairs, since ranks 15 and 15 add up" in caplog.text
 
 
 def test_calibration_needs_a_best_value_that_differs_from_the_null():

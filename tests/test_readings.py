@@ -39,6 +39,7 @@ from netkin.table.statistic import (
     as_distances,
     average_precision,
     chance_precision,
+    chance_violation_rate,
     violation_rate,
 )
 
@@ -117,6 +118,25 @@ def test_violation_rate_by_hand():
     one_undefined = line([0, 1, 10, 11])
     one_undefined[2, 3] = one_undefined[3, 2] = np.nan
     assert np.isnan(violation_rate(one_undefined, groups))
+
+
+@pytest.mark.parametrize("groups", ["aabb", "aaabcc", "abcddd"])
+@pytest.mark.parametrize("n_values", [1, 2, 4, 1000])
+def test_chance_of_a_violation_is_the_mean_over_random_orders(groups, n_values):
+    random = np.random.default_rng(0)
+    n = len(groups)
+    above = np.triu_indices(n, 1)
+    matrix = np.zeros((n, n))
+    matrix[above] = random.integers(n_values, size=len(above[0]))
+    rates = []
+    for _ in range(2000):
+        matrix[above] = random.permutation(matrix[above])
+        rates.append(violation_rate(matrix + matrix.T, list(groups)))
+    assert chance_violation_rate(matrix + matrix.T) == pytest.approx(np.mean(rates), abs=0.02)
+
+
+def test_one_pair_has_no_chance_of_a_violation():
+    assert np.isnan(chance_violation_rate(line([0, 1])))
 
 
 @pytest.mark.parametrize("groups", ["aabb", "aaab", "abcdd"])

@@ -269,7 +269,13 @@ def test_different_rows_are_refused(known):
 
 
 SPACES = ("mean_cca", "mean_squared_cca", "svcca", "pwcca", "gulp, no ridge")
-FORCED = (*SPACES, "svcca, all variance", "linear_regression", "eigenspace_overlap")
+FORCED = (
+    *SPACES,
+    "svcca, all variance",
+    "linear_regression",
+    "eigenspace_overlap",
+    "partial_whitening_shape_metric, whitened",
+)
 
 
 @EVERY

@@ -199,6 +199,15 @@ def test_most_rows_alike_have_no_median_distance():
         of(cka_rbf, a, b)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_rows_that_rounding_sets_apart_have_no_median_distance(seed):
+    random = np.random.default_rng(seed)
+    a, b = random.normal(size=(2, 100, 20))
+    b[20:] = b[0]
+    with pytest.raises(UndefinedDistance, match="median distance"):
+        of(cka_rbf, a, b)
+
+
 # similarity matrices
 
 

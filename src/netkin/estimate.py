@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from netkin.dataset.features import CHANNELS, HEAD, image_shape
+from netkin.distance.representational.representation import KEPT_ROWS
 
 START_MB = 600
 """Python, the imports of a stage without torch, and the two Snakemakes around a cluster's job."""
@@ -227,9 +228,8 @@ def comparing_rows(
     square : bool
         Whether matrices of rows by rows are kept.
     """
-    # up to ten matrices of a network's values and six of rows by rows are kept; beyond
-    # `netkin.distance.representational.representation.KEPT_ROWS` these are not
-    kept = 6 * min(n_rows, 4000) ** 2 * len(widths) if square else 0
+    # up to ten matrices of a network's values and, of few rows, six of rows by rows are kept
+    kept = 6 * n_rows**2 * len(widths) if square and n_rows <= KEPT_ROWS else 0
     megabytes = 1e-6 * 8 * (10 * n_rows * sum(widths) + kept)
     pairs = len(widths) * (len(widths) + 1) / 2
     return Need(2 * START_MB + megabytes, START_MINUTES + PAIR_SECONDS * n_measures * pairs / 60)

@@ -4,6 +4,7 @@ As `netkin.distance.representational.null` for one pair, with the work shared: a
 made once for all pairs and measures, a resample decomposed once for each network.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +18,10 @@ from netkin.distance.representational.null import interval_of_values, null_of_va
 from netkin.distance.representational.representation import Representation, check_same_rows
 from netkin.errors import UndefinedDistance
 
+logger = logging.getLogger(__name__)
+
 Array = NDArray[np.float64]
+Reasons = dict[tuple[int, int], str]
 
 
 def calibrate(
@@ -101,11 +105,12 @@ def null_matrices(
     -------
     dict of str to dict of str to float64 array of shape (n, n)
         Name -> ``mean``, ``calibrated`` and ``p_value``; NaN on the diagonal and where the
-        measure is undefined.
+        measure is undefined, for the pair or one of its permutations; the latter is logged.
     """
     n = len(items)
     functions = _functions(measures, options)
     values = {name: np.full((n, n, permutations[name]), np.nan) for name in measures}
+    reasons: dict[str, Reasons] = {name: {} for name in measures}
     for j, item in enumerate(items):
         for other in items:
             check_same_rows(item, other)
@@ -115,11 +120,17 @@ def null_matrices(
             asked = [name for name in measures if k < permutations[name]]
             for i in range(n):
                 for name in asked:
-                    if i < j or (i != j and not measures[name].symmetric):
-                        values[name][i, j, k] = _value(functions[name], items[i], permuted)
+                    asked_for = i < j or (i != j and not measures[name].symmetric)
+                    if not asked_for or np.isnan(scores[name][i, j]):
+                        continue
+                    try:
+                        values[name][i, j, k] = functions[name](items[i], permuted)
+                    except UndefinedDistance as reason:
+                        reasons[name].setdefault((i, j), str(reason))
     found: dict[str, dict[str, Array]] = {}
     for name, measure in measures.items():
         found[name] = {part: np.full((n, n), np.nan) for part in ("mean", "calibrated", "p_value")}
+        _warn_of_undefined(name, "null", reasons[name])
         defined = np.isfinite(values[name]).all(axis=2) & np.isfinite(scores[name])
         for i, j in np.argwhere(defined):
             null = null_of_values(measure, float(scores[name][i, j]), values[name][i, j])
@@ -152,20 +163,25 @@ def interval_matrices(
     -------
     dict of str to dict of str to float64 array of shape (n, n)
         Name -> ``low`` and ``high``; NaN on the diagonal and where the measure is undefined for
-        the pair or one of its resamples.
+        the pair or one of its resamples; the latter is logged.
     """
     n = len(items)
     functions = _functions(measures, options)
     asymmetric = [name for name, measure in measures.items() if not measure.symmetric]
     values: dict[str, list[Array]] = {name: [] for name in measures}
+    reasons: dict[str, Reasons] = {name: {} for name in measures}
     random = np.random.default_rng(seed)
     for _ in range(resamples):
         chosen = random.integers(items[0].n, size=items[0].n)
         again = [resampled(item, chosen) for item in items]
         for name, matrix in distance_matrices(again, functions, asymmetric=asymmetric).items():
             values[name].append(matrix.values)
+            for (i, j), reason in matrix.reasons.items():
+                if i < j and np.isfinite(scores[name][i, j]):
+                    reasons[name].setdefault((i, j), reason)
     found = {}
     for name, measure in measures.items():
+        _warn_of_undefined(name, "interval", reasons[name])
         ends = {part: np.full((n, n), np.nan) for part in ("low", "high")}
         stack = np.stack(values[name])
         defined = np.isfinite(stack).all(axis=0) & np.isfinite(scores[name])
@@ -183,8 +199,8 @@ def _functions(
     return {name: partial(entry.function, **options[name]) for name, entry in measures.items()}
 
 
-def _value(function: Function, a: Representation, b: Representation) -> float:
-    try:
-        return function(a, b)
-    except UndefinedDistance:
-        return np.nan
+def _warn_of_undefined(measure: str, what: str, reasons: Reasons) -> None:
+    """Log how many pairs have a value but no null or interval, and the reason of the first."""
+    if reasons:
+        reason = next(iter(reasons.values()))
+        logger.warning("%s: no %s for %d pairs, since %s", measure, what, len(reasons), reason)

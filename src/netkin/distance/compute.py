@@ -145,6 +145,8 @@ def calibration_of(measure: str, wanted: Mapping[str, Any] | None) -> dict[str, 
     # without correspondence of rows every permutation gives the score itself
     if not MEASURES[measure].paired:
         chosen["permutations"] = 0
+    if not MEASURES[measure].resampled:
+        chosen["resamples"] = 0
     return chosen if chosen["permutations"] or chosen["resamples"] else {}
 
 

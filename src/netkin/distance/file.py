@@ -128,14 +128,20 @@ class Summary:
     ) -> NDArray[np.float64]:
         """Return a statistic as a share of the largest finite mean distance.
 
-        NaN stays NaN; if every mean is 0, and for similarities (orientation ``up``), which have
-        a scale of their own, the statistic is returned as it is.
+        Distances are counted from that of a network and itself, which is not 0 for all measures
+        (1 for Rashomon capacity). NaN stays NaN; if every mean is 0, and for similarities
+        (orientation ``up``), which have a scale of their own, the statistic is returned as it is.
         """
-        values: NDArray[np.float64] = getattr(self, statistic)
+        values: NDArray[np.float64] = getattr(self, statistic).copy()
         if self.orientation == "up":
-            return values.copy()
-        largest = self.mean[np.isfinite(self.mean)].max(initial=0.0)
-        return values / largest if largest > 0 else values.copy()
+            return values
+        own = np.diagonal(self.mean)
+        least = own[np.isfinite(own)].min(initial=np.inf)
+        least = least if np.isfinite(least) else 0.0
+        largest = self.mean[np.isfinite(self.mean)].max(initial=least) - least
+        if statistic == "mean":
+            values -= least
+        return values / largest if largest > 0 else values
 
     def unlikeness(self) -> NDArray[np.float64]:
         """Return the mean as a number from 0, alike, to 1, the least alike pair of all.

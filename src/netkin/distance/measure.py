@@ -10,8 +10,8 @@ Family = Literal["topology", "topology_pairwise", "weight", "representational", 
 Invariance = Literal[
     "permutation", "orthogonal", "scaling", "translation", "invertible_linear", "affine"
 ]
-"""Changes of the columns (neurons) of a representation: their order, a rotation, one factor
-for all, an added row, an invertible linear map, and the last two together."""
+"""Changes of the columns (neurons) of a representation: their order, a rotation, one positive
+factor for all, an added row, an invertible linear map, and the last two together."""
 Step = Literal[
     "centred columns",
     "unit columns",
@@ -99,6 +99,10 @@ class Measure:
     paired : bool
         Whether it matters which row of one network stands beside which row of the other. Where it
         does not, a permutation of the rows gives the value itself and is no null.
+    resampled : bool
+        Whether rows drawn with replacement tell how sure a value is. Not where rows next to a row
+        count: the copies of a row are next to each other in both networks. Nor where the part of
+        a row in its own likeness has been taken out, which copies put back.
     preprocessing : tuple of str
         What is done first to the activations by default, in this order; each step acts on what
         the one before leaves. Centring for the sake of digits only, as before distances, is none.
@@ -126,6 +130,8 @@ class Measure:
     range: tuple[float, float] = (0.0, math.inf)
     invariances: tuple[Invariance, ...] = field(default=(), metadata={"inert": True})
     paired: bool = True
+    # what was calculated stands in the parameters of a result
+    resampled: bool = field(default=True, metadata={"inert": True})
     preprocessing: tuple[Step, ...] = field(default=(), metadata={"inert": True})
     requires: tuple[Requirement, ...] = field(default=(), metadata={"inert": True})
     cost: str = field(default="", metadata={"inert": True})

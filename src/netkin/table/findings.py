@@ -86,11 +86,11 @@ _ASKED = {
     "depth": ("The difference in depth", *_GROW),
     "labels": ("The difference in the number of labels", *_GROW),
     "performance_difference": (
-        "The difference in accuracy, for measures not made of answers",
+        "The difference in accuracy, for measures outside the functional family",
         *_FOLLOW,
     ),
-    "disagreement": ("Disagreement, for measures not made of answers", *_FOLLOW),
-    "jensen_shannon": ("Divergence, for measures not made of answers", *_FOLLOW),
+    "disagreement": ("Disagreement, for measures outside the functional family", *_FOLLOW),
+    "jensen_shannon": ("Divergence, for measures outside the functional family", *_FOLLOW),
 }
 """Question -> what it is about, and in words a value above chance and below."""
 

@@ -13,6 +13,7 @@ from netkin.table.statistic import (
     as_distances,
     average_precision,
     chance_precision,
+    chance_violation_rate,
     growth,
     pairs_of,
     rank_correlation,
@@ -131,7 +132,8 @@ def _precision(compared: Compared, measure: str, seed: int, *, key: str) -> One:
 
 def _violations(compared: Compared, measure: str, seed: int) -> One:
     matrix = compared.matrix(measure, seed)
-    return One(violation_rate(matrix, compared.labels("group")), pairs_of(matrix).size, 0.5)
+    rate = violation_rate(matrix, compared.labels("group"))
+    return One(rate, pairs_of(matrix).size, chance_violation_rate(matrix))
 
 
 def _growth(compared: Compared, measure: str, seed: int, *, group: str) -> One:
@@ -164,16 +166,17 @@ def _null(compared: Compared, measure: str, seed: int, *, part: str) -> One:
     found = compared.files[measure][seed]
     if part not in found.null:
         return One(np.nan, 0)
+    null = found.null[part]
     # of a pair that is not defined in one direction neither counts, as in every other answer
-    counts = np.isfinite(compared.matrix(measure, seed)) & ~np.eye(len(found.matrix), dtype=bool)
-    values = found.null[part][counts]
-    values = values[np.isfinite(values)]
+    counts = np.isfinite(compared.matrix(measure, seed)) & np.isfinite(null) & np.isfinite(null.T)
+    np.fill_diagonal(counts, False)
+    values = null[counts]
     if not values.size:
         return One(np.nan, 0)
     if part == "p_value" and 1 / (1 + found.permutations) > SIGNIFICANT:
         return One(np.nan, 0)  # so few permutations tell nothing apart
     number = np.median(values) if part == "calibrated" else (values <= SIGNIFICANT).mean()
-    return One(float(number), pairs_of(compared.matrix(measure, seed)).size)
+    return One(float(number), values.size // 2)
 
 
 def _cost(compared: Compared, measure: str, seed: int, *, attribute: str) -> One:

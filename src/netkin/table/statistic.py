@@ -153,9 +153,9 @@ def violation_rate(matrix: Matrix, groups: Sequence[str]) -> float:
     """Return how often a pair within a group is not closer than a pair that leaves the group.
 
     For each group, over all choices of a pair within it and a pair of one of its networks with
-    a network of another group; then the mean over groups. 0 when groups are apart, about 1/2
-    for distances in random order. A tie is a violation, so that distances that are all equal
-    give 1. A group of one network has no pair and is left out.
+    a network of another group; then the mean over groups. 0 when groups are apart,
+    `chance_violation_rate` for distances in random order. A tie is a violation, so that
+    distances that are all equal give 1. A group of one network has no pair and is left out.
 
     Source: Klabunde et al. 2025, ReSi: a comprehensive benchmark for representational
     similarity measures, arXiv 2408.00531.
@@ -187,6 +187,20 @@ def violation_rate(matrix: Matrix, groups: Sequence[str]) -> float:
         not_farther = np.searchsorted(leaving, within, side="right")
         rates.append(float(not_farther.mean() / leaving.size))
     return float(np.mean(rates)) if rates else np.nan
+
+
+def chance_violation_rate(matrix: Matrix) -> float:
+    """Return what `violation_rate` is on average for the same distances in random order.
+
+    ``(1 + t) / 2``, where t is the chance that the distances of two defined pairs are equal,
+    since a tie is a violation: 1/2 without ties. NaN for fewer than two pairs.
+    """
+    distances = pairs_of(matrix)
+    if distances.size < 2:
+        return np.nan
+    _, counts = np.unique(distances, return_counts=True)
+    ties = (counts * (counts - 1)).sum() / (distances.size * (distances.size - 1))
+    return float((1 + ties) / 2)
 
 
 def as_distances(matrix: Matrix, orientation: str) -> Matrix:

@@ -14,6 +14,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from netkin.distance.representational import algebra
+from netkin.distance.representational.cca import check_free
 from netkin.distance.representational.pair import shared_by_pair, squared_distance
 from netkin.distance.representational.representation import (
     Decomposition,
@@ -124,10 +125,13 @@ def partial_whitening_shape_metric(
     Raises
     ------
     UndefinedDistance
-        All rows of one are the same.
+        All rows of one are the same, or alpha is 0 and the ranks add up to as many as there are
+        rows, so that canonical correlations are 1 whatever the networks are.
     """
     check_same_rows(a, b)
     check_varies(a, b)
+    if alpha == 0:
+        check_free(a, b, *(len(r.varying_decomposition.s) for r in (a, b)))
     if a is b:
         return 0.0
     x, y = (_partly_whitened(r.varying_decomposition, alpha) for r in (a, b))

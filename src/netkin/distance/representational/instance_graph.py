@@ -54,7 +54,8 @@ def gbs(a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] | None
     check_same_rows(a, b)
     check_directions(a, b)
     if k is not None:
-        graphs = (r.shared(nearest_cosine_graph, k, moves="rows and columns") for r in (a, b))
+        # of equal cosines the lower rows come first, in another order others
+        graphs = (r.shared(nearest_cosine_graph, k, moves="all") for r in (a, b))
         return _mean_row_cosine(*graphs)
     cosines = [row_cosines(_edges(a, block), _edges(b, block), _ORTHOGONAL) for block in a.blocks()]
     return float(np.clip(np.concatenate(cosines).mean(), -1.0, 1.0))

@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt
 
+from netkin.distance.representational import algebra
 from netkin.distance.representational.order import group
 from netkin.distance.representational.pair import (
     centred_product,
@@ -100,7 +101,9 @@ def cka_rbf(
     check_same_rows(a, b)
     check_varies(a, b)
     for x in (a, b):
-        if x.shared(_median_squared_distance) == 0:
+        largest = float(x.shared(_squared_rows, moves="rows").max())
+        # equal rows can be apart by a rounding error
+        if x.shared(_median_squared_distance) <= _ROUNDING * largest:
             raise UndefinedDistance(f"the median distance of the rows of {x.name} is 0")
     return _alignment(a, b, _rbf_kernel, bandwidth)
 
@@ -236,7 +239,7 @@ def _batch_kernels(a: Representation, batch_size: int) -> Iterator[Matrix]:
         values = a.values[start : start + batch_size]
         if len(values) >= 4:
             centred = centre(values)
-            yield centred @ centred.T
+            yield algebra.product(centred, centred.T)
 
 
 def _kept_kernels(a: Representation, batch_size: int) -> list[Matrix]:

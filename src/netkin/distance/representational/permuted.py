@@ -21,10 +21,10 @@ Order = NDArray[np.intp]
 class PermutedRepresentation(Representation):
     """Rows of a representation in another order; see `Representation.permuted`.
 
-    Labels move with the answers to their rows, ids stay. The pieces named in `PIECES`, shared
-    parts and neighbours come from the original when they are asked for. Any other piece is
-    computed anew from the permuted values, which is slow, not wrong. Where two rows are
-    equally close to a third, the original decides which neighbour comes first.
+    Labels move with the answers to their rows, ids stay. The pieces named in `PIECES` and shared
+    parts come from the original when they are asked for. Any other piece is computed anew from
+    the permuted values, which is slow, not wrong. So are neighbours: of rows that are equally
+    close to a third the lower one comes first, and which one that is depends on the order.
     """
 
     def __init__(self, original: Representation, order: Order) -> None:
@@ -48,11 +48,6 @@ class PermutedRepresentation(Representation):
             self._shared[key] = MOVED[moves](part, self._order)
         moved: Part = self._shared[key]
         return moved
-
-    def _find_neighbours(self, k: int) -> NDArray[np.intp]:
-        new_places = np.argsort(self._order)
-        found: NDArray[np.intp] = new_places[self._original.neighbours(k)[self._order]]
-        return found
 
 
 def _same(piece: Any, order: Order) -> Any:

@@ -27,36 +27,66 @@ _ROUNDING = 1e-12
 def intrinsic_dimension_difference(
     a: Representation, b: Representation, *, discard: Annotated[float, Gt(0), Lt(1)] = 0.1
 ) -> float:
-    """Absolute difference of the intrinsic dimensions; see `intrinsic_dimension`."""
+    """Absolute difference of the intrinsic dimensions, 0 or more; see `intrinsic_dimension`.
+
+    Raises
+    ------
+    UndefinedDistance
+        Where one of the two has no intrinsic dimension.
+    """
     return _difference(a, b, intrinsic_dimension, discard)
 
 
 def magnitude_difference(a: Representation, b: Representation) -> float:
-    """Absolute difference of the magnitudes; see `magnitude`."""
+    """Absolute difference of the magnitudes, 0 or more, in their units; see `magnitude`."""
     return _difference(a, b, magnitude)
 
 
 def concentricity_difference(a: Representation, b: Representation) -> float:
-    """Absolute difference of the concentricities; see `concentricity`."""
+    """Absolute difference of the concentricities, 0 to 2; see `concentricity`.
+
+    Raises
+    ------
+    UndefinedDistance
+        Where one of the two has no concentricity.
+    """
     return _difference(a, b, concentricity)
 
 
 def uniformity_difference(
     a: Representation, b: Representation, *, t: Annotated[float, Gt(0)] = 2.0
 ) -> float:
-    """Absolute difference of the uniformities; see `uniformity`."""
+    """Absolute difference of the uniformities, 0 or more; see `uniformity`.
+
+    Raises
+    ------
+    UndefinedDistance
+        Where one of the two has no uniformity.
+    """
     return _difference(a, b, uniformity, t)
 
 
 def tolerance_difference(a: Representation, b: Representation) -> float:
-    """Absolute difference of the tolerances; see `tolerance`."""
+    """Absolute difference of the tolerances, 0 to 1; see `tolerance`.
+
+    Raises
+    ------
+    UndefinedDistance
+        Where one of the two has no tolerance.
+    """
     return _difference(a, b, tolerance)
 
 
 def modularity_difference(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 10
 ) -> float:
-    """Absolute difference of the modularities of the classes; see `modularity`."""
+    """Absolute difference of the modularities of the classes, 0 or more; see `modularity`.
+
+    Raises
+    ------
+    UndefinedDistance
+        Where one of the two has no modularity.
+    """
     return _difference(a, b, modularity, k)
 
 
