@@ -168,7 +168,7 @@ def _null(compared: Compared, measure: str, seed: int, *, part: str) -> One:
         return One(np.nan, 0)
     null = found.null[part]
     # of a pair that is not defined in one direction neither counts, as in every other answer
-    counts = np.isfinite(compared.matrix(measure, seed)) & np.isfinite(null) & np.isfinite(null.T)
+    counts = np.isfinite(compared.matrix(measure, seed)) & np.isfinite(null)
     np.fill_diagonal(counts, False)
     values = null[counts]
     if not values.size:
@@ -176,7 +176,7 @@ def _null(compared: Compared, measure: str, seed: int, *, part: str) -> One:
     if part == "p_value" and 1 / (1 + found.permutations) > SIGNIFICANT:
         return One(np.nan, 0)  # so few permutations tell nothing apart
     number = np.median(values) if part == "calibrated" else (values <= SIGNIFICANT).mean()
-    return One(float(number), values.size // 2)
+    return One(float(number), int(np.triu(counts | counts.T).sum()))
 
 
 def _cost(compared: Compared, measure: str, seed: int, *, attribute: str) -> One:
