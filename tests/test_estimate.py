@@ -1,4 +1,5 @@
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from netkin.config import Study
 from netkin.dataset import DATASETS, SHAPES
 from netkin.dataset.features import build_extractor
 from netkin.dataset.language_identification import count
+from netkin.distance.representational import REPRESENTATIONAL
 from netkin.graph.graph import graph_from_weights
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -159,6 +161,33 @@ def test_the_engines_take_less_memory_than_is_asked_for(engine):
         env={"PYTHONPATH": str(ROOT / "src")},
     )
     assert 0 <= float(done.stdout) < estimate.BYTES[engine]
+
+
+def test_measured_pairs_take_less_time_than_is_asked_for():
+    text = (
+        (ROOT / "docs" / "performance.md").read_text().split("`benchmarks/measures_memory.py`")[1]
+    )
+    seconds = [
+        float(row) for row in re.findall(r"(?m)^\| `\w+` \| \d+ \| \w+ \| ([\d.]+) \|$", text)
+    ]
+    assert len(seconds) == len(REPRESENTATIONAL)
+    need = estimate.comparing_rows(10_000, [512, 512], n_measures=len(seconds))
+    pairs = 3  # and two networks with themselves
+    assert pairs * sum(seconds) < 60 * (need.minutes - estimate.START_MINUTES)
+
+
+def test_matching_asks_for_the_cubes_of_pairs_of_one_shape():
+    def minutes(measure, **network):
+        found = study(
+            study={"datasets": ["mnist"], "variants": ["width_512", "layers_2", "labels_2"]},
+            distance={"measures": [measure]},
+            network=CONFIG["network"] | network,
+        )
+        return found.need_of_distances("mnist", [measure]).minutes
+
+    # width_512 and layers_2 are of one shape: three pairs, and labels_2 with itself
+    expected = 4 * 2 * 512**3 * estimate.MATCHING_SECONDS / 60
+    assert minutes("faq") - minutes("neural_persistence") == pytest.approx(expected)
 
 
 def test_predictions_ask_for_test_rows_and_classes():

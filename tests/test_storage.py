@@ -1,6 +1,8 @@
+import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -10,6 +12,7 @@ import pytest
 from netkin.errors import NetkinError
 from netkin.job import run_each
 from netkin.storage import (
+    LEFT_SECONDS,
     create,
     forget,
     lineage,
@@ -70,10 +73,33 @@ def test_a_killed_writer_never_shows_a_half_file_and_the_next_cleans_up(tmp_path
         assert process.stdout.readline() == b"written\n"
         process.kill()
     assert not target.exists()
-    with whole_file(target) as temporary:
-        temporary.write_text("whole")
-    assert target.read_text() == "whole"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    (half,) = tmp_path.iterdir()
+    # another file, of a name that begins in the same way
+    other = tmp_path / ".a.b.host-1.part.txt"
+    other.write_text("half")
+    os.utime(other, (0, 0))
+    for age, there in ((0, True), (2 * LEFT_SECONDS, False)):
+        then = time.time() - age
+        os.utime(half, (then, then))
+        with whole_file(target) as temporary:
+            temporary.write_text("whole")
+        assert target.read_text() == "whole"
+        assert half.exists() == there
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "a.txt"]
+
+
+def test_two_writers_of_a_file_do_not_meet(tmp_path, monkeypatch):
+    target = tmp_path / "a.txt"
+    with whole_file(target) as early:
+        early.write_text("early")
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        with whole_file(target) as late:
+            late.write_text("late")
+            assert early.read_text() == "early"
+        assert target.read_text() == "late"
+        monkeypatch.undo()
+    assert target.read_text() == "early"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 DAMAGES = {
@@ -250,6 +276,19 @@ def test_without_hard_links_nothing_is_put_back_and_nothing_fails(tmp_path, monk
     assert not restore(path, "vector", **made_by())
     write_vector(path, keep=True, code="abc")
     assert path.is_file()
+
+
+def test_a_file_that_cannot_be_put_back_now_is_not_lost(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    path = tmp_path / "a.h5"
+    write_vector(path, keep=True, code="abc")
+    path.unlink()
+    with monkeypatch.context() as full:
+        full.setattr(os, "link", refuse)
+        assert not restore(path, "vector", **made_by())
+    assert restore(path, "vector", **made_by())
 
 
 def test_only_the_last_version_is_kept(tmp_path):

@@ -400,7 +400,13 @@ class Study:
         source = MEASURES[measures[0]].needs
         n_edges = [self.n_parameters(cell.dataset, cell.variant) for cell in cells]
         if not SOURCES[source].rows:
-            return estimate.comparing(n_edges, len(measures), vectors=source == "vector")
+            return estimate.comparing(
+                n_edges,
+                len(measures),
+                vectors=source == "vector",
+                n_matched=self._cubes_of_pairs(cells)
+                * sum("D^3" in MEASURES[measure].cost for measure in measures),
+            )
         how = self.calibration(source)
         rounds = 1 + how.get("permutations", 0) + how.get("resamples", 0)
         n_rows = self.config.activation.probe_rows
@@ -412,6 +418,35 @@ class Study:
         if source == "model":
             n_rows += TRAINING_ROWS
         return estimate.comparing_rows(n_rows, widths, n_measures=len(measures) * rounds)
+
+    def _cubes_of_pairs(self, cells: Sequence[Cell]) -> float:
+        """Return the sum of the cubes of the widths of all layers over pairs of one shape."""
+        shapes: Counter[tuple[str, int, int, int]] = Counter()
+        for cell in cells:
+            variant = self.variant(cell.dataset, cell.variant)
+            n_classes = self.n_classes(cell.dataset, cell.variant)
+            shapes[cell.dataset, n_classes, variant.hidden_layers, variant.width] += 1
+        return sum(n * (n + 1) / 2 * layers * width**3 for (*_, layers, width), n in shapes.items())
+
+    def need_of_neural_persistence(self, dataset: str) -> Need:
+        """Return what the table of neural persistence needs, over all seeds."""
+        n_edges = [self.n_parameters(dataset, v.name) for v in self.variants(dataset)]
+        return estimate.reading(n_edges * len(self.seeds), kept=0)
+
+    def need_of_diagram_figure(self, comparison: str) -> Need:
+        """Return what the figure of the diagrams of a comparison needs, one float64 an edge."""
+        cells = self.compared(comparison)
+        n_edges = [self.n_parameters(cell.dataset, cell.variant) for cell in cells]
+        return estimate.reading(n_edges, kept=16)
+
+    def need_of_norms(self) -> Need:
+        """Return what the table of norms needs: two norms of all pairs, as is and shuffled."""
+        of_dataset: dict[str, list[int]] = {}
+        for cell in self.compared(CONTROL):
+            n_edges = self.n_parameters(cell.dataset, cell.variant)
+            of_dataset.setdefault(cell.dataset, []).append(n_edges)
+        once = [estimate.comparing(edges, 4, vectors=False) for edges in of_dataset.values()]
+        return estimate.in_turn(once * len(self.seeds))
 
     def need_of_multiplicity(self, dataset: str) -> Need:
         """Return what the measures on groups of networks of a data set need, over all seeds."""

@@ -42,8 +42,13 @@ SECONDS = {
     "pair": 3e-6,
 }
 """Seconds an edge takes in its stage, or in one comparison, five times what was measured."""
+MATCHING_SECONDS = 1e-7
+"""Seconds that matching the hidden units of two networks of one shape takes, for each layer and
+the cube of its width: five times what was measured, of which the steps of the search differ."""
 PAIR_SECONDS = 0.2
-"""Seconds that a measure takes on two networks of some hundred units and a thousand rows."""
+"""Seconds that a measure takes on two networks of `PAIR_WIDTH` units and `PAIR_ROWS` rows; with
+either it grows at most as its square."""
+PAIR_WIDTH, PAIR_ROWS = 512, 1000
 TEST_SHARE = 0.2
 """Share of rows that are kept for testing; no loader keeps more."""
 MARGIN = 3
@@ -78,6 +83,10 @@ class Need:
     def runtime(self, attempt: int) -> int:
         """Return the minutes of an attempt, counted from 1; each has twice those of the last."""
         return math.ceil(self.minutes) << (attempt - 1)
+
+
+SMALL = Need(1000, 5)
+"""What a table or figure asks for that is made of small files."""
 
 
 def likely_minutes(asked: float) -> float:
@@ -190,7 +199,9 @@ def bundle(stage: str, n_edges: Sequence[int]) -> Need:
     )
 
 
-def comparing(n_edges: Sequence[int], n_measures: int = 1, *, vectors: bool) -> Need:
+def comparing(
+    n_edges: Sequence[int], n_measures: int = 1, *, vectors: bool, n_matched: float = 0
+) -> Need:
     """Return what matrices of distances need.
 
     Parameters
@@ -202,14 +213,32 @@ def comparing(n_edges: Sequence[int], n_measures: int = 1, *, vectors: bool) -> 
     vectors : bool
         Whether vectors are compared, whose size does not depend on the network, or graphs
         and diagrams, which are all kept in memory.
+    n_matched : float
+        Sum of the cubes of the widths of all layers whose units are matched, over all pairs of
+        networks of one shape and all measures.
     """
     if vectors:
         return Need(2 * START_MB, START_MINUTES)
     pairs = (len(n_edges) + 1) / 2  # of each network; with itself is a pair too
     return Need(
         2 * START_MB + 1e-6 * (32 * sum(n_edges) + 120 * max(n_edges)),
-        START_MINUTES + SECONDS["pair"] * n_measures * pairs * sum(n_edges) / 60,
+        START_MINUTES
+        + (SECONDS["pair"] * n_measures * pairs * sum(n_edges) + MATCHING_SECONDS * n_matched) / 60,
     )
+
+
+def reading(n_edges: Sequence[int], *, kept: int) -> Need:
+    """Return what a table or figure needs that reads networks or diagrams one by one.
+
+    Parameters
+    ----------
+    n_edges : sequence of int
+        Edges of the graph of each network.
+    kept : int
+        Bytes of each edge that stay in memory until all have been read.
+    """
+    megabytes = SMALL.megabytes + 1e-6 * (kept * sum(n_edges) + BYTES["vector"] * max(n_edges))
+    return Need(megabytes, SMALL.minutes + SECONDS["vector"] * sum(n_edges) / 60)
 
 
 def comparing_rows(
@@ -232,4 +261,7 @@ def comparing_rows(
     kept = 6 * n_rows**2 * len(widths) if square and n_rows <= KEPT_ROWS else 0
     megabytes = 1e-6 * 8 * (10 * n_rows * sum(widths) + kept)
     pairs = len(widths) * (len(widths) + 1) / 2
-    return Need(2 * START_MB + megabytes, START_MINUTES + PAIR_SECONDS * n_measures * pairs / 60)
+    seconds = PAIR_SECONDS * n_measures * pairs
+    if square:
+        seconds *= max(1, n_rows / PAIR_ROWS) ** 2 * max(1, max(widths) / PAIR_WIDTH) ** 2
+    return Need(2 * START_MB + megabytes, START_MINUTES + seconds / 60)

@@ -92,12 +92,12 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
         print(f"netkin: {error} (log: {log_path})", file=sys.stderr)
         sys.exit(1)
     except MemoryError:
-        logger.exception("out of memory")
+        logger.error("out of memory")
         print(f"netkin: this job ran out of memory (log: {log_path}).", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         if _disk_is_full(error):
-            logger.exception("no space left on device")
+            logger.error("no space left on device (%s)", error)
             print(
                 f"netkin: no space left on device (log: {log_path}).", file=sys.stderr, flush=True
             )

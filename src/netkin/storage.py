@@ -18,6 +18,9 @@ No time stamps: the same inputs and the same seed give the same content.
 import hashlib
 import json
 import os
+import re
+import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,6 +48,8 @@ LAYOUTS = {
 
 
 BYTES_AT_ONCE = 1 << 24
+LEFT_SECONDS = 3600
+"""After so long without a change a half-written file has no writer any more."""
 NO_CONTENT = frozenset({"content", "seconds", "peak_mib"})
 """Root attributes that are not what a file holds: the digest of it, and what making it cost."""
 
@@ -79,19 +84,36 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` if the block succeeds.
 
     On any failure the temporary file is removed, and a file that stood at `path`
-    before stays as it was.
+    before stays as it was. Two writers, such as a job and the one that was sent for it when
+    its node did not answer, do not meet: the later one's file stands.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix stays last: writers of pictures choose their format by it; the name is
-    # always the same, so that what a killed writer left is overwritten by the next
-    temporary = final.with_name(f".{final.stem}.part{final.suffix}")
+    # the suffix stays last: writers of pictures choose their format by it
+    temporary = final.with_name(f".{final.stem}.{_writer()}.part{final.suffix}")
     try:
         yield temporary
         temporary.replace(final)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    _remove_leftovers(final)
+
+
+def _writer() -> str:
+    """Return a name of this process, without dots, that no other one has."""
+    return f"{socket.gethostname().replace('.', '_')}-{os.getpid()}"
+
+
+def _remove_leftovers(final: Path) -> None:
+    """Remove what killed writers of a file have left beside it."""
+    name = re.compile(rf"\.{re.escape(final.stem)}\.[^.]+\.part{re.escape(final.suffix)}")
+    for path in final.parent.iterdir():
+        if name.fullmatch(path.name):
+            # another writer may finish it or remove it meanwhile
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > LEFT_SECONDS:
+                    path.unlink()
 
 
 @contextmanager
@@ -167,15 +189,15 @@ def restore(
         return False
     try:
         with _open(kept) as file:
-            intact = _content(file) == found["content"]
-        if intact:
-            _link(kept, path)
-            os.utime(path)  # newer than its inputs
-    except OSError:  # a damaged file, or a file system without hard links
-        intact = False
-    if not intact:
-        kept.unlink()
-    return intact
+            if _content(file) != found["content"]:
+                return False
+        _link(kept, path)
+        os.utime(path)  # newer than its inputs
+    except OSError:
+        # damaged, or no room for a name, or no hard links here; what is kept stays until the
+        # file has been made anew
+        return False
+    return True
 
 
 def forget(path: str | os.PathLike[str]) -> None:
@@ -215,7 +237,7 @@ def _kept(path: str | os.PathLike[str]) -> Path:
 
 def _link(existing: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
     """Make `new` a second name of a file, at once and in place of what was there."""
-    temporary = Path(new).with_name(f".{Path(new).name}.link")
+    temporary = Path(new).with_name(f".{Path(new).name}.{_writer()}.link")
     temporary.unlink(missing_ok=True)
     os.link(existing, temporary)
     temporary.replace(new)

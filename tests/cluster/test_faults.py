@@ -78,6 +78,15 @@ def state(cluster, job):
     return next(record["JobState"] for record in cluster.jobs() if record["JobId"] == job)
 
 
+def megabytes(record):
+    return int(record["tres"]["mem"].removesuffix("M"))
+
+
+def minutes(record):
+    hours, minutes, _ = map(int, record["TimeLimit"].split(":"))
+    return 60 * hours + minutes
+
+
 def end(process):
     """Kill a Snakemake that has not ended."""
     if process.poll() is None:
@@ -93,6 +102,15 @@ def assert_explained(output, record, text):
     assert text in message
     assert re.search(r"log: logs/\S+\.log", message)
     assert re.search(rf"logs/slurm/\S+/{record['JobId']}\.log", message)
+
+
+def assert_one_message(checkout, output, log, text):
+    """One job has failed, and the message has what its log says and where that is."""
+    assert text in (checkout.folder / log).read_text()
+    _, message = output.split("Error in rule ")
+    assert log in message
+    assert text in message
+    assert "Traceback" not in output
 
 
 def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed):
@@ -161,6 +179,10 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     for key, states in expected.items():
         for state in states:
             assert_explained(output, of(records, *key)[0], f"SLURM status is: '{state}'")
+    # as the rule computes it
+    first, second = of(records, "train_network", "width_8")
+    assert megabytes(second) == 2 * megabytes(first)
+    assert minutes(second) == 2 * minutes(first)
     too_little, enough = of(records, "compute_diagram_digits_3")
     assert (too_little["tres"]["mem"], enough["tres"]["mem"]) == ("50M", "1000M")
     log = checkout.folder / f"logs/slurm/rule_compute_diagram_digits_3/0/{too_little['JobId']}.log"
@@ -270,10 +292,8 @@ def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):
     graph.write_bytes(graph.read_bytes()[:100])
     (checkout.folder / ONE[0]).unlink()
     output = checkout.run(*ONE, "--retries", "0", check=False)
-    log = checkout.folder / "logs/compute_diagram/digits_1/seed_0.log"
     sentence = "width_8/seed_0.h5: not a readable HDF5 file, truncated"
-    assert sentence in log.read_text()
-    assert str(log.relative_to(checkout.folder)) in output
+    assert_one_message(checkout, output, "logs/compute_diagram/digits_1/seed_0.log", sentence)
     graph.unlink()
     checkout.run(*ONE)
     assert_same(checkout, undisturbed, ONE)
@@ -288,8 +308,7 @@ def test_a_full_disk_is_one_sentence_and_no_result(tmp_path, cluster, undisturbe
     try:
         for target, (log, once_there_is_room) in ON_A_FULL_DISK.items():
             output = checkout.run(target, "--retries", "0", check=False)
-            assert "no space left on device" in (checkout.folder / log).read_text()
-            assert log in output
+            assert_one_message(checkout, output, log, "no space left on device")
             path = checkout.folder / target
             # nor is there half of one
             assert not list(path.parent.glob(f"*{path.name}*"))

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from netkin.config import Study
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
+from netkin.estimate import SMALL
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest
 from netkin.schema import UNTRAINED
@@ -75,14 +76,16 @@ BUNDLED = {
     "compute_distances": [f"compute_distances_{group}" for group, _, _ in study.measure_groups()],
 }
 """Rule that is made several times -> its names."""
-# a profile names the rule; what it sets for `compute_diagram` holds for each of its bundles
-for overwritten in (
-    workflow.resource_settings.overwrite_resources,
-    workflow.resource_settings.overwrite_threads,
-):
-    for stage in BUNDLED.keys() & overwritten.keys():
-        for name in BUNDLED[stage]:
-            overwritten.setdefault(name, overwritten[stage])
+# a profile names the rule; what it sets for `compute_diagram` holds for each of its bundles,
+# beside what it sets for one bundle alone
+resources = workflow.resource_settings.overwrite_resources
+for stage in BUNDLED.keys() & resources.keys():
+    for name in BUNDLED[stage]:
+        resources[name] = {**resources[stage], **resources.get(name, {})}
+threads = workflow.resource_settings.overwrite_threads
+for stage in BUNDLED.keys() & threads.keys():
+    for name in BUNDLED[stage]:
+        threads.setdefault(name, threads[stage])
 
 
 def how_stored(stage):

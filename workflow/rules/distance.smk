@@ -80,8 +80,8 @@ rule summarise_distances:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         code=code_digest(summarise_distances),
     script:

@@ -81,8 +81,8 @@ rule plot_distance_matrix:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, mean of {SEEDS}",
         grid=lambda wildcards: grid(wildcards.comparison),
@@ -113,8 +113,8 @@ rule plot_deviation_matrix:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, deviation over {SEEDS}",
         grid=lambda wildcards: grid(wildcards.comparison),
@@ -148,8 +148,8 @@ rule plot_overview:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         titles=lambda wildcards: [
             f"{wildcards.comparison}: {measure}"
@@ -182,8 +182,12 @@ rule plot_diagrams:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        mem_mb=lambda wildcards, attempt: study.need_of_diagram_figure(
+            wildcards.comparison
+        ).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: study.need_of_diagram_figure(
+            wildcards.comparison
+        ).runtime(attempt),
     params:
         title=lambda wildcards: f"{wildcards.comparison}: diagrams of seed {study.seeds[0]}",
         grid=lambda wildcards: grid(wildcards.comparison),
@@ -213,8 +217,8 @@ rule plot_training:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"{wildcards.dataset}: learning curves of {SEEDS}",
         variants=lambda wildcards: [
@@ -254,8 +258,8 @@ rule plot_layers:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"{wildcards.dataset}: layer by layer, mean of {SEEDS}",
         dpi=study.config.figure.dpi,
@@ -286,8 +290,8 @@ rule plot_agreement:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: (
             f"{heading(wildcards.comparison)}: agreement of measures, mean of {SEEDS}"
@@ -320,8 +324,8 @@ rule plot_readings:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"{heading(wildcards.dataset)}: what each measure sees, {SEEDS}",
         dpi=study.config.figure.dpi,

@@ -65,8 +65,8 @@ rule tabulate_accuracy:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"Test accuracy on {wildcards.dataset}",
         variants=lambda wildcards: [
@@ -97,8 +97,12 @@ rule tabulate_neural_persistence:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        mem_mb=lambda wildcards, attempt: study.need_of_neural_persistence(
+            wildcards.dataset
+        ).mem_mb(attempt),
+        runtime=lambda wildcards, attempt: study.need_of_neural_persistence(
+            wildcards.dataset
+        ).runtime(attempt),
     params:
         title=lambda wildcards: f"Neural persistence on {wildcards.dataset}",
         variants=lambda wildcards: [
@@ -169,8 +173,8 @@ rule tabulate_groups:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"Distances within groups of {wildcards.comparison}",
         measures=lambda wildcards: study.measures_of(wildcards.comparison),
@@ -200,8 +204,8 @@ rule tabulate_untrained:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title=lambda wildcards: f"Distances before and after training on {wildcards.dataset}",
         grid=lambda wildcards: grid(wildcards.dataset),
@@ -230,8 +234,8 @@ rule tabulate_norms:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=lambda wildcards, attempt: study.need_of_norms().mem_mb(attempt),
+        runtime=lambda wildcards, attempt: study.need_of_norms().runtime(attempt),
     params:
         title="Norm baselines on the control networks",
         datasets=[cell.dataset for _ in study.seeds for cell in study.compared(CONTROL)],
@@ -263,8 +267,8 @@ rule tabulate_reproduction:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title="The paper's numbers and claims on these networks",
         comparisons=[comparison for comparison in JUDGED for _ in distances_of(comparison)],
@@ -295,8 +299,8 @@ rule tabulate_measures:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 15 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: 3 * SMALL.runtime(attempt),
     params:
         title="Which measure sees what",
         comparisons=[
@@ -335,8 +339,8 @@ rule tabulate_costs:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
+        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
+        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
         title="Run time and memory of each rule",
         rules=[rule_name for rule_name, _ in BENCHMARKS],
