@@ -24,6 +24,8 @@ from netkin.figure.style import STYLE, UNDEFINED_COLOUR, colours
 
 CELL = 0.2
 """Least side of a cell, inches: a line of text fits."""
+CHARACTER = 0.078
+"""Width of a character of the title, inches, on average."""
 LEAST_SIDE = 2.6
 """Least side of the matrix, inches."""
 NUMBERS_UP_TO = 16
@@ -61,7 +63,8 @@ def draw_agreement(
     label = 0.062 * max(len(name) for name in measures) + 0.15
     strip, branches = 0.12, max(0.45, 0.12 * side)
     left, below, top = 0.15, 0.95, 0.42  # margins; the strips come between these and the matrix
-    width = max(left + strip + side + label + 0.1, 4.0)
+    heading = title + (" (grey: not defined)" if np.isnan(correlations).any() else "")
+    width = max(left + strip + side + label + 0.1, 4.0, left + CHARACTER * len(heading) + 0.1)
     shown = [families[i] for i in order]
     with matplotlib.rc_context(STYLE):
         figure = placed_figure(width, below + side + strip + branches + top)
@@ -81,10 +84,7 @@ def draw_agreement(
         bar.tick_params(labelsize=7, length=2)
         bar.spines["outline"].set_visible(False)
         add_legend(figure, family_handles(families), left, 0.1)
-        undefined = " (grey: not defined)" if np.isnan(correlations).any() else ""
-        figure.text(
-            *(left / width, 1 - 0.25 / figure.get_figheight()), title + undefined, fontsize=10
-        )
+        figure.text(left / width, 1 - 0.25 / figure.get_figheight(), heading, fontsize=10)
         return figure
 
 
