@@ -123,7 +123,8 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     rules["train_network"]["runtime"] = short
     # less than Snakemake itself takes
     small = "50 if attempt == 1 else 1000"
-    rules["compute_diagram_digits_3"] = {**rules["compute_diagram"], "mem_mb": small}
+    # beside what holds for all of compute_diagram
+    rules["compute_diagram_digits_3"] = {"mem_mb": small}
     profile.write_text(yaml.safe_dump(settings))
     known = ids(cluster)
     dead = []
@@ -185,6 +186,7 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     assert minutes(second) == 2 * minutes(first)
     too_little, enough = of(records, "compute_diagram_digits_3")
     assert (too_little["tres"]["mem"], enough["tres"]["mem"]) == ("50M", "1000M")
+    assert too_little["Partition"] == "bigmem"
     log = checkout.folder / f"logs/slurm/rule_compute_diagram_digits_3/0/{too_little['JobId']}.log"
     assert re.search("memory limit|oom|kill", log.read_text(), re.IGNORECASE)
     checkout.run(*DIAGRAMS)

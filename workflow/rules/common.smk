@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.resources import Resources
 
 # the library of this checkout comes first, for the rules and for the jobs they start
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
@@ -78,14 +79,15 @@ BUNDLED = {
 """Rule that is made several times -> its names."""
 # a profile names the rule; what it sets for `compute_diagram` holds for each of its bundles,
 # beside what it sets for one bundle alone
-resources = workflow.resource_settings.overwrite_resources
-for stage in BUNDLED.keys() & resources.keys():
+settings = workflow.resource_settings
+for stage in BUNDLED.keys() & settings.overwrite_resources.keys():
+    for_all = settings.overwrite_resources[stage]
     for name in BUNDLED[stage]:
-        resources[name] = {**resources[stage], **resources.get(name, {})}
-threads = workflow.resource_settings.overwrite_threads
-for stage in BUNDLED.keys() & threads.keys():
+        for_one = settings.overwrite_resources.get(name, {})
+        settings.overwrite_resources[name] = Resources({**for_all, **for_one})
+for stage in BUNDLED.keys() & settings.overwrite_threads.keys():
     for name in BUNDLED[stage]:
-        threads.setdefault(name, threads[stage])
+        settings.overwrite_threads.setdefault(name, settings.overwrite_threads[stage])
 
 
 def how_stored(stage):
