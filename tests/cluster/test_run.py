@@ -193,6 +193,23 @@ def test_a_move_a_lost_record_and_a_new_clone(moved, submitted, cluster):
     assert moved.planned() == {}
 
 
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("slurm_account: netkin", "slurm_account: nobody", "account nobody appears to be invalid"),
+        ("slurm_partition: cpu", "slurm_partition: nowhere", "invalid partition specified"),
+    ],
+)
+def test_a_wrong_account_or_partition_is_named(moved, right, wrong, message):
+    moved.edit("slurm/config.yaml", right, wrong)
+    output = moved.run("--forcerun", "tabulate_accuracy", "--retries", "0", check=False)
+    assert message in output
+    assert "Traceback" not in output
+
+
 # --- no Slurm ---------------------------------------------------------------------------------
 
 
