@@ -82,8 +82,10 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
     )
     logging.captureWarnings(True)
     logger = logging.getLogger("netkin")
-    # what nobody can catch, such as h5py's trouble with a full disk, is for the log alone
-    sys.excepthook = lambda *error: logger.error("ignored", exc_info=error)
+    # what nobody can catch, such as h5py's trouble with a full disk, is a line of the log
+    sys.excepthook = lambda kind, error, trace: logger.error(
+        "ignored: %s", str(error).partition("\n")[0]
+    )
     sys.unraisablehook = lambda hint: logger.error("ignored in %r", hint.object)
     try:
         function(**arguments)
@@ -111,8 +113,14 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
 
 def _disk_is_full(error: BaseException | None) -> bool:
     """Tell whether an error, or the one in whose handling it arose, is for want of space."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in codes:
+            return True
+        # h5py, when it closes a file
+        if isinstance(error, RuntimeError) and any(
+            f"errno = {code}," in str(error) for code in codes
+        ):
             return True
         error = error.__context__
     return False

@@ -107,7 +107,8 @@ def assert_explained(output, record, text):
 def assert_one_message(checkout, output, log, text):
     """One job has failed, and the message has what its log says and where that is."""
     assert text in (checkout.folder / log).read_text()
-    _, message = output.split("Error in rule ")
+    # what follows is what the job itself printed
+    message = output.split("Error in rule ")[1]
     assert log in message
     assert text in message
     assert "Traceback" not in output
@@ -181,7 +182,7 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
         for state in states:
             assert_explained(output, of(records, *key)[0], f"SLURM status is: '{state}'")
     # as the rule computes it
-    first, second = of(records, "train_network", "width_8")
+    first, second = of(records, "compute_diagram_digits_1")
     assert megabytes(second) == 2 * megabytes(first)
     assert minutes(second) == 2 * minutes(first)
     too_little, enough = of(records, "compute_diagram_digits_3")
