@@ -13,7 +13,6 @@ from netkin.config import Study
 from netkin.dataset import DATASETS, SHAPES
 from netkin.dataset.features import build_extractor
 from netkin.dataset.language_identification import count
-from netkin.distance.representational import REPRESENTATIONAL
 from netkin.graph.graph import graph_from_weights
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,16 +163,13 @@ def test_the_engines_take_less_memory_than_is_asked_for(engine):
 
 
 def test_measured_pairs_take_less_time_than_is_asked_for():
-    text = (
-        (ROOT / "docs" / "performance.md").read_text().split("`benchmarks/measures_memory.py`")[1]
-    )
-    seconds = [
-        float(row) for row in re.findall(r"(?m)^\| `\w+` \| \d+ \| \w+ \| ([\d.]+) \|$", text)
-    ]
-    assert len(seconds) == len(REPRESENTATIONAL)
-    need = estimate.comparing_rows(10_000, [512, 512], n_measures=len(seconds))
+    page = (ROOT / "docs" / "performance.md").read_text()
+    table = page.split("`benchmarks/measures_memory.py`")[1]
+    found = re.findall(r"(?m)^\| `\w+` \| \d+ \| \w+ \| ([\d.]+) \|$", table)
+    slowest = max(float(cell) for cell in found)
+    need = estimate.comparing_rows(10_000, [512, 512], n_measures=1)
     pairs = 3  # and two networks with themselves
-    assert pairs * sum(seconds) < 60 * (need.minutes - estimate.START_MINUTES)
+    assert 2 * pairs * slowest < 60 * (need.minutes - estimate.START_MINUTES) < 6 * pairs * slowest
 
 
 def test_matching_asks_for_the_cubes_of_pairs_of_one_shape():

@@ -2,7 +2,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -10,9 +9,9 @@ import numpy as np
 import pytest
 
 from netkin.errors import NetkinError
-from netkin.job import run_each
+from netkin.job import _disk_is_full, run_each
 from netkin.storage import (
-    LEFT_SECONDS,
+    _writer,
     create,
     forget,
     lineage,
@@ -73,19 +72,21 @@ def test_a_killed_writer_never_shows_a_half_file_and_the_next_cleans_up(tmp_path
         assert process.stdout.readline() == b"written\n"
         process.kill()
     assert not target.exists()
-    (half,) = tmp_path.iterdir()
-    # another file, of a name that begins in the same way
-    other = tmp_path / ".a.b.host-1.part.txt"
-    other.write_text("half")
-    os.utime(other, (0, 0))
-    for age, there in ((0, True), (2 * LEFT_SECONDS, False)):
-        then = time.time() - age
-        os.utime(half, (then, then))
-        with whole_file(target) as temporary:
-            temporary.write_text("whole")
-        assert target.read_text() == "whole"
-        assert half.exists() == there
-    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "a.txt"]
+    assert len(list(tmp_path.iterdir())) == 1
+    names = [
+        ".a.elsewhere-1.part.txt",  # may still have a writer
+        ".a.elsewhere-2.part.txt",
+        f".a.{_writer()}.part.txt".replace(str(os.getpid()), str(os.getppid())),  # has one
+        ".a.b.elsewhere-1.part.txt",  # of another file
+    ]
+    for name in names:
+        (tmp_path / name).write_text("half")
+    for name in (names[1], names[3]):
+        os.utime(tmp_path / name, (0, 0))
+    with whole_file(target) as temporary:
+        temporary.write_text("whole")
+    assert target.read_text() == "whole"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", names[0], names[2], names[3]}
 
 
 def test_two_writers_of_a_file_do_not_meet(tmp_path, monkeypatch):
@@ -289,6 +290,30 @@ def test_a_file_that_cannot_be_put_back_now_is_not_lost(tmp_path, monkeypatch):
         full.setattr(os, "link", refuse)
         assert not restore(path, "vector", **made_by())
     assert restore(path, "vector", **made_by())
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "no space left on device"), True),
+        (OSError(errno.EDQUOT, "quota exceeded"), True),
+        (RuntimeError("Can't flush (file write failed: errno = 28, error message = ...)"), True),
+        (OSError(errno.EACCES, "permission denied"), False),
+        (RuntimeError("errno = 281, of something else"), False),
+        (ValueError("errno = 28, in a text"), False),
+    ],
+)
+def test_a_full_disk_is_recognised(error, full):
+    def write(**_):
+        try:
+            raise error
+        except type(error) as first:
+            raise KeyError("while that was handled") from first
+
+    try:
+        write()
+    except KeyError as last:
+        assert _disk_is_full(last) == full
 
 
 def test_only_the_last_version_is_kept(tmp_path):

@@ -421,11 +421,12 @@ class Study:
 
     def _cubes_of_pairs(self, cells: Sequence[Cell]) -> float:
         """Return the sum of the cubes of the widths of all layers over pairs of one shape."""
-        shapes: Counter[tuple[str, int, int, int]] = Counter()
+        shapes: Counter[tuple[int, int, int, int]] = Counter()
         for cell in cells:
             variant = self.variant(cell.dataset, cell.variant)
             n_classes = self.n_classes(cell.dataset, cell.variant)
-            shapes[cell.dataset, n_classes, variant.hidden_layers, variant.width] += 1
+            n_inputs = self.shape(cell.dataset)[1]
+            shapes[n_inputs, n_classes, variant.hidden_layers, variant.width] += 1
         return sum(n * (n + 1) / 2 * layers * width**3 for (*_, layers, width), n in shapes.items())
 
     def need_of_neural_persistence(self, dataset: str) -> Need:
@@ -434,7 +435,7 @@ class Study:
         return estimate.reading(n_edges * len(self.seeds), kept=0)
 
     def need_of_diagram_figure(self, comparison: str) -> Need:
-        """Return what the figure of the diagrams of a comparison needs, one float64 an edge."""
+        """Return what the figure of the diagrams of a comparison needs, an interval an edge."""
         cells = self.compared(comparison)
         n_edges = [self.n_parameters(cell.dataset, cell.variant) for cell in cells]
         return estimate.reading(n_edges, kept=16)

@@ -46,9 +46,12 @@ MATCHING_SECONDS = 1e-7
 """Seconds that matching the hidden units of two networks of one shape takes, for each layer and
 the cube of its width: five times what was measured, of which the steps of the search differ."""
 PAIR_SECONDS = 0.2
-"""Seconds that a measure takes on two networks of `PAIR_WIDTH` units and `PAIR_ROWS` rows; with
-either it grows at most as its square."""
+"""Seconds that a measure takes on two networks of `PAIR_WIDTH` units and `PAIR_ROWS` rows, twice
+what the slowest one took; assumed to grow as the cube of the units and the square of the rows."""
 PAIR_WIDTH, PAIR_ROWS = 512, 1000
+MADE_ANEW = 20
+"""How many times as long it takes where matrices of rows by rows are too large to be kept, so that
+they are made anew for each pair."""
 TEST_SHARE = 0.2
 """Share of rows that are kept for testing; no loader keeps more."""
 MARGIN = 3
@@ -263,5 +266,6 @@ def comparing_rows(
     pairs = len(widths) * (len(widths) + 1) / 2
     seconds = PAIR_SECONDS * n_measures * pairs
     if square:
-        seconds *= max(1, n_rows / PAIR_ROWS) ** 2 * max(1, max(widths) / PAIR_WIDTH) ** 2
+        seconds *= max(1, n_rows / PAIR_ROWS) ** 2 * max(1, max(widths) / PAIR_WIDTH) ** 3
+        seconds *= MADE_ANEW if n_rows > KEPT_ROWS else 1
     return Need(2 * START_MB + megabytes, START_MINUTES + seconds / 60)

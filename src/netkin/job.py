@@ -84,7 +84,7 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
     logger = logging.getLogger("netkin")
     # what nobody can catch, such as h5py's trouble with a full disk, is a line of the log
     sys.excepthook = lambda kind, error, trace: logger.error(
-        "ignored: %s", str(error).partition("\n")[0]
+        "%s: %s", kind.__name__, str(error).partition("\n")[0]
     )
     sys.unraisablehook = lambda hint: logger.error("ignored in %r", hint.object)
     try:
@@ -93,8 +93,8 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
         logger.error("%s", error)
         print(f"netkin: {error} (log: {log_path})", file=sys.stderr)
         sys.exit(1)
-    except MemoryError:
-        logger.error("out of memory")
+    except MemoryError as error:
+        logger.error("out of memory (%s)", error)
         print(f"netkin: this job ran out of memory (log: {log_path}).", file=sys.stderr)
         sys.exit(1)
     except Exception as error:

@@ -49,7 +49,7 @@ LAYOUTS = {
 
 BYTES_AT_ONCE = 1 << 24
 LEFT_SECONDS = 3600
-"""After so long without a change a half-written file has no writer any more."""
+"""After so long without a change a half-written file of another machine has no writer any more."""
 NO_CONTENT = frozenset({"content", "seconds", "peak_mib"})
 """Root attributes that are not what a file holds: the digest of it, and what making it cost."""
 
@@ -107,13 +107,31 @@ def _writer() -> str:
 
 def _remove_leftovers(final: Path) -> None:
     """Remove what killed writers of a file have left beside it."""
-    name = re.compile(rf"\.{re.escape(final.stem)}\.[^.]+\.part{re.escape(final.suffix)}")
+    here = _writer().rpartition("-")[0]
+    stem, suffix = re.escape(final.stem), re.escape(final.suffix)
+    name = re.compile(rf"\.{stem}\.(?P<host>[^.]+)-(?P<process>\d+)\.part{suffix}")
     for path in final.parent.iterdir():
-        if name.fullmatch(path.name):
-            # another writer may finish it or remove it meanwhile
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > LEFT_SECONDS:
-                    path.unlink()
+        found = name.fullmatch(path.name)
+        if not found:
+            continue
+        # another writer may finish it or remove it meanwhile
+        with suppress(FileNotFoundError):
+            if found["host"] == here:
+                left = not _is_running(int(found["process"]))
+            else:
+                left = time.time() - path.stat().st_mtime > LEFT_SECONDS
+            if left:
+                path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 @contextmanager
@@ -237,10 +255,9 @@ def _kept(path: str | os.PathLike[str]) -> Path:
 
 def _link(existing: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
     """Make `new` a second name of a file, at once and in place of what was there."""
-    temporary = Path(new).with_name(f".{Path(new).name}.{_writer()}.link")
-    temporary.unlink(missing_ok=True)
-    os.link(existing, temporary)
-    temporary.replace(new)
+    with whole_file(new) as temporary:
+        temporary.unlink(missing_ok=True)
+        os.link(existing, temporary)
     temporary.unlink(missing_ok=True)  # still there if both were names of one file already
 
 

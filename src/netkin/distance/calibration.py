@@ -177,7 +177,9 @@ def interval_matrices(
         for name, matrix in distance_matrices(again, functions, asymmetric=asymmetric).items():
             values[name].append(matrix.values)
             for (i, j), reason in matrix.reasons.items():
-                if i < j and np.isfinite(scores[name][i, j]):
+                # both directions, unless they are one
+                asked_for = i < j or (i != j and not measures[name].symmetric)
+                if asked_for and np.isfinite(scores[name][i, j]):
                     reasons[name].setdefault((i, j), reason)
     found = {}
     for name, measure in measures.items():

@@ -123,25 +123,34 @@ class Summary:
     orientation: str
     null: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The mean distances that stand for 0 and 1: of a network and itself, and the largest.
+
+        The first is 0 but for few measures (1 for Rashomon capacity). 1 apart where all means are
+        the same.
+        """
+        own = np.diagonal(self.mean)
+        own = own[np.isfinite(own)]
+        least = float(own.min()) if own.size else 0.0
+        largest = float(self.mean[np.isfinite(self.mean)].max(initial=least))
+        return least, largest if largest > least else least + 1.0
+
     def normalised(
         self, statistic: Literal["mean", "standard_deviation"] = "mean"
     ) -> NDArray[np.float64]:
-        """Return a statistic as a share of the largest finite mean distance.
+        """Return a statistic on the `scale` of the distances; the mean is then 0 to 1.
 
-        Distances are counted from that of a network and itself, which is not 0 for all measures
-        (1 for Rashomon capacity). NaN stays NaN; if every mean is 0, and for similarities
-        (orientation ``up``), which have a scale of their own, the statistic is returned as it is.
+        NaN stays NaN; a similarity (orientation ``up``) has a scale of its own and is returned as
+        it is.
         """
         values: NDArray[np.float64] = getattr(self, statistic).copy()
         if self.orientation == "up":
             return values
-        own = np.diagonal(self.mean)
-        least = own[np.isfinite(own)].min(initial=np.inf)
-        least = least if np.isfinite(least) else 0.0
-        largest = self.mean[np.isfinite(self.mean)].max(initial=least) - least
+        least, largest = self.scale
         if statistic == "mean":
             values -= least
-        return values / largest if largest > 0 else values
+        return values / (largest - least)
 
     def unlikeness(self) -> NDArray[np.float64]:
         """Return the mean as a number from 0, alike, to 1, the least alike pair of all.

@@ -130,8 +130,7 @@ class Measure:
     range: tuple[float, float] = (0.0, math.inf)
     invariances: tuple[Invariance, ...] = field(default=(), metadata={"inert": True})
     paired: bool = True
-    # what was calculated stands in the parameters of a result
-    resampled: bool = field(default=True, metadata={"inert": True})
+    resampled: bool = True
     preprocessing: tuple[Step, ...] = field(default=(), metadata={"inert": True})
     requires: tuple[Requirement, ...] = field(default=(), metadata={"inert": True})
     cost: str = field(default="", metadata={"inert": True})

@@ -17,7 +17,7 @@ def summarise_distances(
     """Write mean and deviation of the distance matrices of several seeds.
 
     Layout ``distance_summary``: datasets ``/mean``, ``/standard_deviation`` (population),
-    ``/normalised_mean`` (mean over its largest finite entry) and ``/networks``, attributes
+    ``/normalised_mean`` (see `Summary.normalised`) and ``/networks``, attributes
     ``seeds`` (how many), ``measure``, ``family`` and ``orientation``; below ``/null`` the largest
     ``p_value`` over seeds and the mean of the other parts. An entry undefined for one seed is
     NaN.

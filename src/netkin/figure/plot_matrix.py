@@ -83,9 +83,8 @@ def _chance(summary: Summary) -> str:
     """Say what rows that do not correspond would give, in the unit of the figure."""
     if "mean" not in summary.null:
         return ""
-    largest = summary.mean[np.isfinite(summary.mean)].max(initial=0.0)
-    scale = largest if summary.orientation == "down" and largest > 0 else 1.0
-    null = summary.null["mean"] / scale
+    least, largest = summary.scale if summary.orientation == "down" else (0.0, 1.0)
+    null = (summary.null["mean"] - least) / (largest - least)
     null = null[np.isfinite(null)]
     if not null.size:
         return ""

@@ -21,7 +21,7 @@ def tabulate_groups(
     """Tabulate mean and deviation of the distances within each experiment group.
 
     As in Table 3 of arXiv 2101.07752: over the pairs i < j of a group in the matrix
-    that is averaged over seeds and divided by its largest entry; the deviation is the
+    that is averaged over seeds and normalised (see `Summary.normalised`); the deviation is the
     population's. Undefined pairs are left out; a group without any is NaN.
     """
     import pandas as pd

@@ -285,6 +285,7 @@ REPRESENTATIONAL: dict[str, Measure] = {
         orientation="up",
         range=_SIGNED,
         invariances=("permutation", "scaling"),
+        resampled=False,
         preprocessing=("centred rows", "unit rows"),
         cost="n^2, once n^2 D + n^2 log n",
     ),
