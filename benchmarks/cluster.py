@@ -122,6 +122,14 @@ def row(networks: int, found: dict, n_jobs: int) -> list[str]:
     ]
 
 
+def get_ready() -> None:
+    """Install Slurm or end with the reason; once it runs, it is stopped in order by SIGTERM too."""
+    reason = install()
+    if reason is not None:
+        sys.exit(f"no Slurm here: {reason}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -130,11 +138,7 @@ def main() -> None:
     parser.add_argument("--single", type=int, default=VARIANTS, help="networks of a job each")
     parser.add_argument("--jobs", type=int, default=8, help="jobs in Slurm at once")
     chosen = parser.parse_args()
-    reason = install()
-    if reason is not None:
-        sys.exit(f"no Slurm here: {reason}")
-    # what the Slurm runs is stopped in order
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    get_ready()
     sizes = {1: (1, 1, chosen.single), VARIANTS: (chosen.data_sets, chosen.seeds, VARIANTS)}
     rows, stage_rows = [], []
     print(f"Machine: {common.machine()}; {chosen.jobs} jobs at once\n", flush=True)

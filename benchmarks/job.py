@@ -12,7 +12,6 @@ Prints a Markdown table; medians, on a machine that should do nothing else.
 
 import argparse
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,8 @@ from pathlib import Path
 
 import common
 import numpy as np
-from cluster import DATA_SETS, SEEDS, VARIANTS, Grid, duration
-from tests.cluster.slurm import Cluster, install, wait_for
+from cluster import DATA_SETS, SEEDS, VARIANTS, Grid, duration, get_ready
+from tests.cluster.slurm import Cluster, wait_for
 
 IMPORTS = {
     "train_network": "netkin.network.train, torch",
@@ -63,11 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=5, help="times each part is measured")
     repeat = parser.parse_args().repeat
-    reason = install()
-    if reason is not None:
-        sys.exit(f"no Slurm here: {reason}")
-    # what the Slurm runs is stopped in order
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    get_ready()
     folder = Path(tempfile.mkdtemp(prefix="netkin_job_"))
     python = [sys.executable, "-c"]
     try:

@@ -16,15 +16,23 @@ TOPOLOGY = {
     "plot_overview": 1,
     **GROUPS,
 }
-
-EVERYTHING = {
-    "prepare_dataset": 1,
+ONE_VECTOR = {
+    "vectorise_diagram": 1,
+    "compute_distances": 1,
+    "summarise_distances": 1,
+    "plot_distance_matrix": 1,
+    "plot_deviation_matrix": 1,
+    "plot_overview": 1,
+    **GROUPS,
+}
+ALL_NETWORKS = {
     "train_network": 3,
     **DOWNSTREAM,
     **ALL_DISTANCES,
     **TRAINED,
     "plot_diagrams": 1,
 }
+EVERYTHING = {"prepare_dataset": 1, **ALL_NETWORKS}
 """Rule -> number of its jobs in the whole run."""
 
 EDITS = {
@@ -39,29 +47,15 @@ EDITS = {
     ),
     "another variant": (
         lambda c: c.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"]),
-        {
-            "train_network": 1,
-            **DOWNSTREAM,
-            **ALL_DISTANCES,
-            **TRAINED,
-            "plot_diagrams": 1,
-        },
+        {**ALL_NETWORKS, "train_network": 1},
     ),
     "epochs of a data set": (
         lambda c: c.set("dataset.digits.epochs", 2),
-        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED, "plot_diagrams": 1},
+        ALL_NETWORKS,
     ),
     "n_bins of one vector": (
         lambda c: c.set("vector.heat.n_bins", 30),
-        {
-            "vectorise_diagram": 1,
-            "compute_distances": 1,
-            "summarise_distances": 1,
-            "plot_distance_matrix": 1,
-            "plot_deviation_matrix": 1,
-            "plot_overview": 1,
-            **GROUPS,
-        },
+        ONE_VECTOR,
     ),
     "how intervals are filtered": (
         lambda c: c.set("diagram.eta", 0.05),
@@ -82,15 +76,7 @@ EDITS = {
     ),
     "one vectoriser": (
         lambda c: c.edit("src/netkin/vector/heat.py", "1e5 * n_bins", "2e5 * n_bins"),
-        {
-            "vectorise_diagram": 1,
-            "compute_distances": 1,
-            "summarise_distances": 1,
-            "plot_distance_matrix": 1,
-            "plot_deviation_matrix": 1,
-            "plot_overview": 1,
-            **GROUPS,
-        },
+        ONE_VECTOR,
     ),
     "the engine": (
         lambda c: c.edit("src/netkin/diagram/flagser.py", '"max"', '"max" or "max"'),
@@ -98,7 +84,7 @@ EDITS = {
     ),
     "the training": (
         lambda c: c.edit("src/netkin/network/mlp.py", "widths = ", "widths = [] + "),
-        {"train_network": 3, **DOWNSTREAM, **ALL_DISTANCES, **TRAINED, "plot_diagrams": 1},
+        ALL_NETWORKS,
     ),
     "all tables": (
         lambda c: c.edit("src/netkin/table/write.py", "1.45", "1.5"),
@@ -133,15 +119,7 @@ EDITS = {
     ),
     "what a registry says of an entry": (
         lambda c: c.edit("src/netkin/vector/__init__.py", "(Heat, axes=2)", "(Heat, axes=1)"),
-        {
-            "vectorise_diagram": 1,
-            "compute_distances": 1,
-            "summarise_distances": 1,
-            "plot_distance_matrix": 1,
-            "plot_deviation_matrix": 1,
-            "plot_overview": 1,
-            **GROUPS,
-        },
+        ONE_VECTOR,
     ),
     "a new entry in a registry": (
         lambda c: c.edit(

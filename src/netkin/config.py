@@ -404,6 +404,7 @@ class Study:
                 n_edges,
                 len(measures),
                 vectors=source == "vector",
+                # the cost that a measure declares: D is the width
                 n_matched=self._cubes_of_pairs(cells)
                 * sum("D^3" in MEASURES[measure].cost for measure in measures),
             )

@@ -44,7 +44,8 @@ SECONDS = {
 """Seconds an edge takes in its stage, or in one comparison, five times what was measured."""
 MATCHING_SECONDS = 1e-7
 """Seconds that matching the hidden units of two networks of one shape takes, for each layer and
-the cube of its width: five times what was measured, of which the steps of the search differ."""
+the cube of its width: five times the most that was measured from 256 units on, on random networks;
+how many steps the search takes differs."""
 PAIR_SECONDS = 0.2
 """Seconds that a measure takes on two networks of `PAIR_WIDTH` units and `PAIR_ROWS` rows, twice
 what the slowest one took; assumed to grow as the cube of the units and the square of the rows."""

@@ -120,8 +120,7 @@ def null_matrices(
             asked = [name for name in measures if k < permutations[name]]
             for i in range(n):
                 for name in asked:
-                    asked_for = i < j or (i != j and not measures[name].symmetric)
-                    if not asked_for or np.isnan(scores[name][i, j]):
+                    if not _is_asked(measures[name], i, j) or np.isnan(scores[name][i, j]):
                         continue
                     try:
                         values[name][i, j, k] = functions[name](items[i], permuted)
@@ -177,9 +176,7 @@ def interval_matrices(
         for name, matrix in distance_matrices(again, functions, asymmetric=asymmetric).items():
             values[name].append(matrix.values)
             for (i, j), reason in matrix.reasons.items():
-                # both directions, unless they are one
-                asked_for = i < j or (i != j and not measures[name].symmetric)
-                if asked_for and np.isfinite(scores[name][i, j]):
+                if _is_asked(measures[name], i, j) and np.isfinite(scores[name][i, j]):
                     reasons[name].setdefault((i, j), reason)
     found = {}
     for name, measure in measures.items():
@@ -199,6 +196,11 @@ def _functions(
     measures: Mapping[str, Measure], options: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Function]:
     return {name: partial(entry.function, **options[name]) for name, entry in measures.items()}
+
+
+def _is_asked(measure: Measure, i: int, j: int) -> bool:
+    """Tell whether a pair is asked in this direction: in both, unless they are one."""
+    return i < j or (i != j and not measure.symmetric)
 
 
 def _warn_of_undefined(measure: str, what: str, reasons: Reasons) -> None:
