@@ -72,14 +72,15 @@ class Checkout:
             *("--cores", "2", "--configfile", self.study.name),
         ]
 
-    def run(self, *arguments, check=True):
-        """Run Snakemake and return what it printed."""
+    def run(self, *arguments, check=True, variables=None):
+        """Run Snakemake in a session of its own and return what it printed."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
-            env=environment(),
+            env=variables or environment(),
             capture_output=True,
             text=True,
+            start_new_session=True,
         )
         output = done.stdout + done.stderr
         assert not check or done.returncode == 0, output

@@ -288,8 +288,8 @@ def test_a_file_records_all_that_it_was_made_from(tmp_path):
     write_vector(b, code="b", inputs=[a])
     write_vector(c, code="c", inputs=[b])
     first, second, third = map(read_origin, (a, b, c))
-    assert first.ancestors == {}
-    assert third.ancestors == {first.recipe: first.content, second.recipe: second.content}
+    assert not first.ancestors
+    assert third.ancestors == {(first.recipe, first.content), (second.recipe, second.content)}
     parameters = read_parameters(c)
     assert third.recipe == recipe("vector", "c", parameters, [second.recipe])
     assert second.recipe == recipe("vector", "b", parameters, [first.recipe])
@@ -314,8 +314,6 @@ def test_inputs_that_go_back_to_two_contents_of_a_file_are_refused(tmp_path):
     write_vector(other, code="other", inputs=[source])
     with pytest.raises(NetkinError, match=r"other\.h5 and .*one\.h5 do not fit together"):
         check_inputs(planned)
-    with pytest.raises(NetkinError, match="do not fit together"):
-        write_vector(tmp_path / "d.h5", inputs=[source, one])
 
 
 def test_a_digest_does_not_depend_on_how_numbers_are_printed(tmp_path):

@@ -99,7 +99,7 @@ def _reasons(
     stale = [one.path for one in recipe.inputs if one.path in result.stale]
     other = [
         path
-        for made_by, content in origin.ancestors.items()
+        for made_by, content in sorted(origin.ancestors)
         for path, current in [contents.get(made_by, ("", content))]
         if current != content
     ]

@@ -220,9 +220,9 @@ def create(
             file.attrs["recipe"] = recipe(layout, code, parameters, [s.recipe for s in sources])
             file.attrs["lineage"] = lineage(code, every, [s.content for s in sources])
             file.attrs["version"] = __version__
-            ancestors = merge_ancestors(sources)
+            ancestors = set().union(*map(_ancestry, sources))
             if ancestors:
-                file[ANCESTORS] = np.array(sorted(ancestors.items()), "S16")
+                file[ANCESTORS] = np.array(sorted(ancestors), "S16")
             yield file
             file.attrs["content"] = _content(file)
         seal(temporary)
@@ -241,14 +241,14 @@ class Origin:
         The file.
     recipe, content : str
         Its root attributes.
-    ancestors : mapping of str to str
-        Recipe -> content of every file that it was made from.
+    ancestors : frozenset of (str, str)
+        Recipe and content of every file that it was made from.
     """
 
     path: str
     recipe: str
     content: str
-    ancestors: Mapping[str, str]
+    ancestors: frozenset[tuple[str, str]]
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin:
@@ -262,30 +262,12 @@ def read_origin(path: str | os.PathLike[str]) -> Origin:
     with _open(path) as file, _reading(path):
         ancestors = file[ANCESTORS][()].astype(str).tolist() if ANCESTORS in file else []
         made_by, content = (str(file.attrs[name]) for name in ("recipe", "content"))
-        return Origin(str(path), made_by, content, dict(ancestors))
+        return Origin(str(path), made_by, content, frozenset(map(tuple, ancestors)))
 
 
-def merge_ancestors(origins: Iterable[Origin]) -> dict[str, str]:
-    """Return recipe -> content of some files and of all that they were made from.
-
-    Raises
-    ------
-    NetkinError
-        Two of them were made from different contents of what should be one file, such as a
-        network and activations of the same data set before and after it was made anew.
-    """
-    contents: dict[str, str] = {}
-    first: dict[str, str] = {}
-    for origin in origins:
-        for made_by, content in {**origin.ancestors, origin.recipe: origin.content}.items():
-            if contents.setdefault(made_by, content) != content:
-                raise NetkinError(
-                    f"{origin.path} and {first[made_by]} do not fit together: they go back to "
-                    "two versions of the same result. Delete the older one of the two and run "
-                    "the workflow again."
-                )
-            first.setdefault(made_by, origin.path)
-    return contents
+def _ancestry(origin: Origin) -> set[tuple[str, str]]:
+    """Return recipe and content of a file and of all that it was made from."""
+    return {*origin.ancestors, (origin.recipe, origin.content)}
 
 
 def check_inputs(inputs: Mapping[str, str]) -> None:
@@ -309,7 +291,16 @@ def check_inputs(inputs: Mapping[str, str]) -> None:
                 f"{origin.path}: was made by other code or another config than this run's, "
                 "and nothing has made it anew. Delete it and run the workflow again."
             )
-    merge_ancestors(origins)
+    contents: dict[str, tuple[str, str]] = {}
+    for origin in origins:
+        for made_by, content in _ancestry(origin):
+            known, path = contents.setdefault(made_by, (content, origin.path))
+            if known != content:
+                raise NetkinError(
+                    f"{origin.path} and {path} do not fit together: they go back to two versions "
+                    "of the same result. Delete the older one of the two and run the workflow "
+                    "again."
+                )
 
 
 def seal(path: str | os.PathLike[str]) -> None:

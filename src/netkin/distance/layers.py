@@ -191,5 +191,5 @@ def read_layers(path: str | os.PathLike[str]) -> list[LayerDistances]:
                 file[f"null/{name}"][:] if f"null/{name}" in file else None,
             )
             for name in file
-            if name not in ("layers_a", "layers_b", "reason", "null")
+            if name not in ("layers_a", "layers_b", "reason", "null", storage.ANCESTORS)
         ]
