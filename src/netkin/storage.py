@@ -31,6 +31,7 @@ import numpy as np
 
 from netkin import __version__
 from netkin.errors import NetkinError
+from netkin.structure import check_structure
 
 LAYOUTS = {
     "dataset": "dataset/1",
@@ -292,6 +293,7 @@ def open_layout(
                 f"{path}: expected a file with layout '{LAYOUTS[layout]}', but {what}. "
                 "Delete it and run the workflow again to make it anew."
             )
+        check_structure(path, file, layout)
         try:
             yield file
         except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
