@@ -36,3 +36,6 @@ rule all:
     input:
         rules.figures.input,
         rules.tables.input,
+        # lost after an interrupted job, say, they would not be missed as long as what was made
+        # from them is there
+        results_that_stay(),

@@ -1,7 +1,11 @@
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from netkin.freshness import Expected, describe, examine, files_in
+from netkin.freshness import describe, examine, files_in
+from netkin.recipe import Recipe
 from netkin.storage import create
 
 PARAMETERS = {"options": {"zeta": 0.1, "names": ["a"]}, "seed": 0}
@@ -9,22 +13,22 @@ PARAMETERS = {"options": {"zeta": 0.1, "names": ["a"]}, "seed": 0}
 
 @pytest.fixture
 def chain(tmp_path, monkeypatch):
-    """Two files, the second made from the first, and how they are expected."""
+    """Three files, each made from the one before, and how they are to be made."""
     monkeypatch.chdir(tmp_path)
-    expected = [
-        Expected("results/graph/g.h5", "c1", PARAMETERS, ()),
-        Expected("results/diagram/d.h5", "c2", {}, ("results/graph/g.h5",)),
-    ]
-    for one in expected:
+    graph = Recipe("results/graph/g.h5", "graph", "c1", PARAMETERS)
+    diagram = Recipe("results/diagram/d.h5", "diagram", "c2", {}, (graph,))
+    vector = Recipe("results/vector/v.h5", "vector", "c3", {}, (diagram,))
+    recipes = [graph, diagram, vector]
+    for one in recipes:
         write(one)
-    return expected
+    return recipes
 
 
 def write(one, value=1.0):
     """Write a file as it is expected, with something more in its parameters."""
-    made_by = {"parameters": {**one.parameters, "device": "cpu"}, "code": one.code}
-    layout = one.path.split("/")[1]
-    with create(one.path, layout, inputs=one.inputs, keep=True, **made_by) as file:
+    made_by = {"parameters": one.parameters, "determined": {"device": "cpu"}, "code": one.code}
+    inputs = [other.path for other in one.inputs]
+    with create(one.path, one.layout, inputs=inputs, keep=True, **made_by) as file:
         file["value"] = np.full(3, value)
 
 
@@ -32,52 +36,72 @@ def reasons(expected):
     return examine(expected, files_in("results")).stale
 
 
+def changed(recipe, *upstream, **how):
+    """Return a recipe with another one before it, or made otherwise itself."""
+    return replace(recipe, inputs=upstream or recipe.inputs, **how)
+
+
 def test_files_as_they_would_be_made_are_fresh(chain):
     result = examine(chain, files_in("results"))
-    assert result.fresh == ["results/graph/g.h5", "results/diagram/d.h5"]
-    assert not (result.partly or result.stale or result.missing)
-    assert describe(result).startswith("2 results are as today's code and config make them, 0 are")
+    assert result.fresh == [one.path for one in chain]
+    assert not (result.stale or result.missing)
+    assert describe(result).startswith("3 results are as today's code and config make them, 0 are")
 
 
 def test_other_code_is_named_and_what_is_made_from_it(chain):
-    graph, diagram = chain
-    found = reasons([Expected(graph.path, "c9", graph.parameters, ()), diagram])
+    graph, diagram, vector = chain
+    graph = changed(graph, code="c9")
+    diagram = changed(diagram, graph)
+    found = reasons([graph, diagram, changed(vector, diagram)])
     assert found[graph.path] == ["other code"]
     assert found[diagram.path] == [f"made from {graph.path}, which would be made otherwise"]
+    assert found[vector.path] == [f"made from {diagram.path}, which would be made otherwise"]
 
 
 def test_other_parameters_are_named_with_both_values(chain):
-    graph, diagram = chain
-    changed = {"options": {"zeta": 0.2, "names": ("a",)}, "seed": 0, "rate": 1}
-    found = reasons([Expected(graph.path, graph.code, changed, ()), diagram])
+    graph = chain[0]
+    parameters = {"options": {"zeta": 0.2, "names": ("a",)}, "seed": 0, "rate": 1}
+    found = reasons([changed(graph, parameters=parameters)])
     assert found[graph.path] == ["options.zeta was 0.1, now 0.2", "rate was null, now 1"]
 
 
+def test_a_chosen_device_counts_and_auto_takes_what_is_there(chain):
+    graph = chain[0]
+    assert reasons([changed(graph, device="cpu")]) == {}
+    assert reasons([changed(graph, device="cuda")])[graph.path] == ['device was "cpu", now "cuda"']
+
+
 def test_another_content_of_an_input_is_seen(chain):
-    graph, diagram = chain
+    graph, diagram, vector = chain
     write(graph, value=2.0)
-    assert reasons(chain) == {diagram.path: [f"made from another content of {graph.path}"]}
+    assert reasons(chain)[diagram.path] == [f"made from another content of {graph.path}"]
+    # also where what lies between is gone
+    os.unlink(diagram.path)
+    assert reasons(chain) == {vector.path: [f"made from another content of {graph.path}"]}
 
 
-def test_an_input_that_is_not_kept_leaves_the_rest_to_be_told(chain, tmp_path):
-    graph, diagram = chain
-    (tmp_path / graph.path).unlink()
+def test_an_edit_is_seen_through_files_that_are_gone(chain):
+    graph, diagram, vector = chain
+    os.unlink(graph.path)
+    os.unlink(diagram.path)
     result = examine(chain, files_in("results"))
-    assert (result.partly, result.missing, result.stale) == ([diagram.path], [graph.path], {})
-    assert "1 as far as can be told" in describe(result)
-    changed = Expected(diagram.path, "c9", {}, diagram.inputs)
-    assert reasons([graph, changed]) == {diagram.path: ["other code"]}
+    assert (result.fresh, result.stale) == ([vector.path], {})
+    assert result.missing == [graph.path, diagram.path]
+    graph = changed(graph, parameters={"zeta": 0.2})
+    diagram = changed(diagram, graph)
+    found = reasons([graph, diagram, changed(vector, diagram)])
+    assert found == {vector.path: [f"made from {diagram.path}, made otherwise then"]}
 
 
 def test_foreign_and_damaged_files_are_listed(chain, tmp_path):
-    graph, diagram = chain
+    graph, diagram, vector = chain
     (tmp_path / diagram.path).write_bytes(b"no HDF5")
     result = examine([diagram], files_in("results"))
-    assert result.foreign == [graph.path]
-    assert "not a readable HDF5 file" in result.stale[diagram.path][0]
+    assert result.foreign == [graph.path, vector.path]
+    assert "not a file of this version of netkin" in result.stale[diagram.path][0]
     text = describe(result)
     assert f"not of this study:\n  {graph.path}" in text
     assert text.endswith(
         "0 results are as today's code and config make them, 1 are not, 0 are not there, "
-        "1 are not of this study."
+        "2 are not of this study."
     )

@@ -8,16 +8,20 @@ import h5py
 import numpy as np
 import pytest
 
+from netkin import storage
 from netkin.errors import NetkinError
 from netkin.job import _disk_is_full, run_each
 from netkin.storage import (
     _writer,
+    check_inputs,
     create,
     forget,
     lineage,
     open_layout,
     read_attributes,
+    read_origin,
     read_parameters,
+    recipe,
     restore,
     whole_file,
 )
@@ -136,7 +140,9 @@ def test_truncated_file_is_named_in_one_sentence(tmp_path):
     data = (tmp_path / "a.h5").read_bytes()
     (tmp_path / "a.h5").write_bytes(data[: len(data) // 2])
     with (
-        pytest.raises(NetkinError, match=r"a\.h5: not a readable HDF5 file, truncated") as error,
+        pytest.raises(
+            NetkinError, match=r"a\.h5: damaged, it has \d+ bytes where \d+ were"
+        ) as error,
         open_layout(tmp_path / "a.h5", "vector"),
     ):
         pass
@@ -147,7 +153,7 @@ def test_foreign_hdf5_is_named_in_one_sentence(tmp_path):
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["x"] = [1]
     with (
-        pytest.raises(NetkinError, match=r"foreign\.h5: expected .*'graph/1', but it is not a n"),
+        pytest.raises(NetkinError, match=r"foreign\.h5: not a file of this version of netkin"),
         open_layout(tmp_path / "foreign.h5", "graph"),
     ):
         pass
@@ -156,10 +162,170 @@ def test_foreign_hdf5_is_named_in_one_sentence(tmp_path):
 def test_file_of_another_stage_is_named(tmp_path):
     write_vector(tmp_path / "a.h5")
     with (
-        pytest.raises(NetkinError, match="'diagram/1', but its layout is 'vector/1'"),
+        pytest.raises(NetkinError, match="'diagram/2', but its layout is 'vector/2'"),
         open_layout(tmp_path / "a.h5", "diagram"),
     ):
         pass
+
+
+def mutations(data):
+    """Yield an id and the bytes of a damaged file: everywhere, by little and by much."""
+    rng = np.random.default_rng(0)
+    for place in [*range(100), *rng.integers(0, len(data), 200)]:
+        yield f"bit {place}", data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    for start in rng.integers(0, len(data) - 600, 20):
+        if any(data[start : start + 600]):
+            yield f"zeros {start}", data[:start] + bytes(600) + data[start + 600 :]
+    yield "longer", data + b"\0"
+    yield "shorter", data[:-1]
+    yield "inserted", data[:700] + b"\0" + data[700:]
+    yield "no header", data[512:]
+    yield "header alone", data[:512]
+    yield "empty", b""
+
+
+def test_every_damage_is_found_before_hdf5_reads_the_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    write_vector(path, np.arange(500.0))
+    data = path.read_bytes()
+    opened = []
+    monkeypatch.setattr(storage, "_hdf5", lambda *_: opened.append(1))
+    for name, damaged in mutations(data):
+        path.write_bytes(damaged)
+        with pytest.raises(NetkinError, match=r"a\.h5: .*Delete it and run the workflow again"):
+            read_attributes(path)
+        assert not opened, name
+
+
+def test_a_file_that_changes_after_it_was_read_is_checked_again(tmp_path):
+    path = tmp_path / "a.h5"
+    write_vector(path, np.arange(500.0))
+    read_attributes(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(NetkinError, match="damaged"):
+        read_attributes(path)
+
+
+HOLD = (
+    "import sys, h5py\n"
+    "file = h5py.File(*sys.argv[1:]); print('open', flush=True); sys.stdin.read()\n"
+)
+READ = (
+    "import sys; from netkin.storage import read_attributes\n"
+    "try: print(read_attributes(sys.argv[1])['layout'])\n"
+    "except Exception as error: print(type(error).__name__, error)\n"
+)
+
+
+@pytest.mark.parametrize("locking", ["", "TRUE"])
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_a_file_that_another_process_holds_open_is_not_called_damaged(tmp_path, mode, locking):
+    path = tmp_path / "a.h5"
+    write_vector(path)
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    environment.pop("HDF5_USE_FILE_LOCKING", None)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    ) as holder:
+        assert holder.stdout.readline() == b"open\n"
+        if locking:
+            environment["HDF5_USE_FILE_LOCKING"] = locking
+        command = [sys.executable, "-c", READ, str(path)]
+        said = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
+        holder.communicate()
+    if mode == "r":
+        assert said == "vector/2\n"
+    else:
+        assert "set the environment variable HDF5_USE_FILE_LOCKING to FALSE" in said
+        assert "Delete" not in said
+    # the other process has changed nothing
+    assert read_attributes(path)["layout"] == "vector/2"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError("unable to lock file, errno = 37, error message = 'No locks'"), "_LOCKING to F"),
+        (BlockingIOError(errno.EAGAIN, "unable to lock file"), "_LOCKING to F"),
+        (PermissionError(errno.EACCES, "Permission denied"), r"cannot be read \(Permission den"),
+        (OSError(errno.EIO, "Input/output error"), r"cannot be read \(Input/output error\)"),
+        (OSError(errno.EMFILE, "Too many open files"), r"cannot be read \(Too many open files\)"),
+    ],
+)
+def test_what_the_system_refuses_is_not_called_damaged(tmp_path, monkeypatch, error, sentence):
+    def refuse(*_):
+        raise error
+
+    write_vector(tmp_path / "a.h5")
+    monkeypatch.setattr(storage, "_hdf5", refuse)
+    with pytest.raises(NetkinError, match=sentence) as raised:
+        read_attributes(tmp_path / "a.h5")
+    assert "Delete" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop", "dangling"])
+def test_what_is_no_file_is_named(tmp_path, kind):
+    path = tmp_path / "a.h5"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if kind == "loop" else tmp_path / "none")
+    with pytest.raises(NetkinError, match=r"a\.h5: (no such|not a) file"):
+        read_attributes(path)
+
+
+def test_a_file_records_all_that_it_was_made_from(tmp_path):
+    a, b, c = (tmp_path / f"{name}.h5" for name in "abc")
+    write_vector(a)
+    write_vector(b, code="b", inputs=[a])
+    write_vector(c, code="c", inputs=[b])
+    first, second, third = map(read_origin, (a, b, c))
+    assert first.ancestors == {}
+    assert third.ancestors == {first.recipe: first.content, second.recipe: second.content}
+    parameters = read_parameters(c)
+    assert third.recipe == recipe("vector", "c", parameters, [second.recipe])
+    assert second.recipe == recipe("vector", "b", parameters, [first.recipe])
+
+
+def test_inputs_made_by_another_recipe_are_refused(tmp_path):
+    path = str(tmp_path / "a.h5")
+    write_vector(path)
+    check_inputs({path: read_origin(path).recipe})
+    with pytest.raises(NetkinError, match=r"a\.h5: was made by other code or another config"):
+        check_inputs({path: "0123456789abcdef"})
+
+
+def test_inputs_that_go_back_to_two_contents_of_a_file_are_refused(tmp_path):
+    source, one, other = (str(tmp_path / f"{name}.h5") for name in ("s", "one", "other"))
+    write_vector(source, (1.0, 2.0))
+    write_vector(one, code="one", inputs=[source])
+    write_vector(other, code="other", inputs=[source])
+    planned = {path: read_origin(path).recipe for path in (one, other)}
+    check_inputs(planned)
+    write_vector(source, (1.0, 3.0))
+    write_vector(other, code="other", inputs=[source])
+    with pytest.raises(NetkinError, match=r"other\.h5 and .*one\.h5 do not fit together"):
+        check_inputs(planned)
+    with pytest.raises(NetkinError, match="do not fit together"):
+        write_vector(tmp_path / "d.h5", inputs=[source, one])
+
+
+def test_a_digest_does_not_depend_on_how_numbers_are_printed(tmp_path):
+    digests = set()
+    for value in (0.1, np.float64(0.1)):
+        with create(tmp_path / "a.h5", "vector", parameters={"a": value}) as file:
+            file.attrs["start"] = value
+            file["H0"] = [1.0]
+        digests.add(read_attributes(tmp_path / "a.h5")["content"])
+    assert len(digests) == 1
 
 
 def test_lineage_follows_code_parameters_and_inputs(tmp_path):
@@ -238,12 +404,25 @@ def test_what_would_be_made_otherwise_is_not_put_back(tmp_path):
     assert not restore(path, "vector", **made_by(code=""))
 
 
-@pytest.mark.parametrize("damage", ["truncated", "an array gone", "a value changed"])
+@pytest.mark.parametrize(
+    "damage",
+    ["truncated", "empty", "an array gone", "a value changed", "a folder", "a pipe", "a loop"],
+)
 def test_a_damaged_file_is_not_put_back(tmp_path, damage):
     path, kept = tmp_path / "a.h5", tmp_path / ".a.h5.kept"
     write_vector(path, keep=True, code="abc")
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:50])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage[:2] == "a " and damage != "a value changed":
+        kept.unlink()
+        if damage == "a folder":
+            kept.mkdir()
+        elif damage == "a pipe":
+            os.mkfifo(kept)
+        else:
+            kept.symlink_to(kept)
     else:
         with h5py.File(path, "r+") as file:
             if damage == "an array gone":
@@ -254,8 +433,8 @@ def test_a_damaged_file_is_not_put_back(tmp_path, damage):
     assert not restore(path, "vector", **made_by())
     assert not path.exists()
     write_vector(path, keep=True, code="abc")
-    assert restore(path, "vector", **made_by())
-    assert kept.exists()
+    # a folder of that name is not netkin's to remove
+    assert restore(path, "vector", **made_by()) == (damage != "a folder")
 
 
 def test_other_content_of_an_input_counts_also_when_it_was_made_the_same_way(tmp_path):

@@ -242,6 +242,11 @@ class Study:
             "validation_share": network.validation_share,
         }
 
+    def trained_with(self, dataset: str, variant: str) -> dict[str, Any]:
+        """Return what must be known of the training of a network to give it rows."""
+        found = self.training(dataset, variant, self.seeds[0])
+        return {key: found[key] for key in ("input_order", "order_seed", "n_labels")}
+
     def engines(self) -> list[Callable[..., Any]]:
         """Return the engines that may compute a diagram."""
         chosen = self.config.diagram.engine

@@ -11,32 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from netkin.errors import NetkinError
-from netkin.storage import canonical_json, lineage, read_attributes
+from netkin.recipe import Recipe
+from netkin.storage import (
+    Origin,
+    canonical_json,
+    read_attributes,
+    read_origin,
+    read_parameters,
+)
 
 CODE = "other code"
-
-
-@dataclass(frozen=True)
-class Expected:
-    """How today's code and config would make a file.
-
-    Attributes
-    ----------
-    path : str
-        The file.
-    code : str
-        Digest of the code (see `netkin.provenance`).
-    parameters : mapping
-        What its recorded parameters must say; they may say more, such as the defaults of a
-        loader or the device that ``auto`` stood for.
-    inputs : tuple of str
-        The netkin files it is made from, in the order in which they are recorded.
-    """
-
-    path: str
-    code: str
-    parameters: Mapping[str, Any]
-    inputs: tuple[str, ...]
 
 
 @dataclass
@@ -47,8 +31,6 @@ class Freshness:
     ----------
     fresh : list of str
         Files as today's code and config make them.
-    partly : list of str
-        The same as far as can be told: an input is not kept, so that its content is unknown.
     stale : dict of str to list of str
         File -> reasons.
     missing : list of str
@@ -58,61 +40,76 @@ class Freshness:
     """
 
     fresh: list[str] = field(default_factory=list)
-    partly: list[str] = field(default_factory=list)
     stale: dict[str, list[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
 
-def examine(expected: Iterable[Expected], found: Iterable[str]) -> Freshness:
-    """Compare the files of a study with what would be made today. Arrays are not read.
+def examine(recipes: Iterable[Recipe], found: Iterable[str]) -> Freshness:
+    """Compare the files of a study with what would be made today.
+
+    A file is judged by what it records: how it was made and from what, up to the data set, so
+    that files which are deleted after use are not missed.
 
     Parameters
     ----------
-    expected : iterable of Expected
+    recipes : iterable of Recipe
         Every netkin file of the study, each after its inputs.
     found : iterable of str
         The files on disk, named in the same way.
     """
     there = set(found)
     result = Freshness()
-    attributes: dict[str, dict[str, str]] = {}
-    for one in expected:
-        if one.path not in there:
-            result.missing.append(one.path)
+    contents: dict[str, tuple[str, str]] = {}
+    for recipe in recipes:
+        if recipe.path not in there:
+            result.missing.append(recipe.path)
             continue
-        there.remove(one.path)
+        there.remove(recipe.path)
         try:
-            attributes[one.path] = read_attributes(one.path)
+            origin = read_origin(recipe.path)
+            reasons = list(_reasons(recipe, origin, contents, result))
         except NetkinError as error:
-            result.stale[one.path] = [str(error)]
+            result.stale[recipe.path] = [str(error)]
             continue
-        reasons = list(_reasons(one, attributes, result))
+        contents[origin.recipe] = (recipe.path, origin.content)
         if reasons:
-            result.stale[one.path] = reasons
-        elif any(path not in attributes for path in one.inputs):
-            result.partly.append(one.path)
+            result.stale[recipe.path] = reasons
         else:
-            result.fresh.append(one.path)
+            result.fresh.append(recipe.path)
     result.foreign += sorted(there)
     return result
 
 
 def _reasons(
-    one: Expected, attributes: Mapping[str, Mapping[str, str]], result: Freshness
+    recipe: Recipe,
+    origin: Origin,
+    contents: Mapping[str, tuple[str, str]],
+    result: Freshness,
 ) -> Iterator[str]:
-    recorded = attributes[one.path]
-    parameters = json.loads(recorded["parameters"])
-    if recorded["code"] != one.code:
-        yield CODE
-    yield from differences(parameters, json.loads(canonical_json(dict(one.parameters))))
-    stale = [path for path in one.inputs if path in result.stale]
+    """Yield why a file would be made otherwise; `contents` is recipe -> file and its content."""
+    attributes = read_attributes(recipe.path)
+    recorded = read_parameters(recipe.path)
+    wanted = dict(recipe.parameters)
+    if recipe.device != "auto":
+        wanted["device"] = recipe.device
+    own = [CODE] if attributes["code"] != recipe.code else []
+    own += differences(recorded, json.loads(canonical_json(wanted)))
+    yield from own
+    stale = [one.path for one in recipe.inputs if one.path in result.stale]
+    other = [
+        path
+        for made_by, content in origin.ancestors.items()
+        for path, current in [contents.get(made_by, ("", content))]
+        if current != content
+    ]
     if stale:
         yield f"made from {_first(stale)}, which would be made otherwise"
-    elif all(path in attributes for path in one.inputs):
-        contents = [attributes[path]["content"] for path in one.inputs]
-        if lineage(recorded["code"], parameters, contents) != recorded["lineage"]:
-            yield f"made from another content of {_first(one.inputs) or 'its inputs'}"
+    elif other:
+        yield f"made from another content of {_first(other)}"
+    elif not own and origin.recipe != recipe.digest:
+        # such as files that were deleted after use
+        yield f"made from {_first([one.path for one in recipe.inputs])}, made otherwise then"
 
 
 def differences(recorded: Any, wanted: Any, name: str = "") -> Iterator[str]:
@@ -140,8 +137,6 @@ def describe(result: Freshness) -> str:
         f"{len(result.stale)} are not",
         f"{len(result.missing)} are not there",
     ]
-    if result.partly:
-        counts.insert(1, f"{len(result.partly)} as far as can be told (inputs not kept)")
     if result.foreign:
         counts.append(f"{len(result.foreign)} are not of this study")
     return "\n".join([*lines, f"{', '.join(counts)}."])

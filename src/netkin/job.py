@@ -27,6 +27,7 @@ def run_each(
     *,
     log_path: str,
     each: Mapping[str, Sequence[str]],
+    inputs: Mapping[str, str] | None = None,
     forget: Iterable[str] = (),
     **arguments: Any,
 ) -> None:
@@ -43,6 +44,8 @@ def run_each(
         See `run_job`.
     each : mapping
         Name of an argument -> its value for each network.
+    inputs : mapping of str to str, optional
+        See `run_job`.
     forget : iterable of str
         Files that are deleted after use: when all networks are done, the hidden names that
         would hold their space (see `netkin.storage.create`) go.
@@ -62,11 +65,20 @@ def run_each(
         for path in forget:
             storage.forget(path)
 
-    run_job(call_all, log_path=log_path)
+    run_job(call_all, log_path=log_path, inputs=inputs)
 
 
-def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) -> None:
+def run_job(
+    function: Callable[..., Any],
+    *,
+    log_path: str,
+    inputs: Mapping[str, str] | None = None,
+    **arguments: Any,
+) -> None:
     """Call ``function(**arguments)``, logging to `log_path`.
+
+    `inputs` says of each netkin file that is read by which recipe it was planned to be made;
+    one that was made otherwise is refused (see `netkin.storage.check_inputs`).
 
     A `NetkinError` is written to the log and to standard error as one sentence and
     ends the process with status 1, as do a lack of memory and a full disk; any other
@@ -88,6 +100,7 @@ def run_job(function: Callable[..., Any], *, log_path: str, **arguments: Any) ->
     )
     sys.unraisablehook = lambda hint: logger.error("ignored in %r", hint.object)
     try:
+        storage.check_inputs(inputs or {})
         function(**arguments)
     except NetkinError as error:
         logger.error("%s", error)

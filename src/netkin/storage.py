@@ -1,20 +1,27 @@
 """HDF5 files of the stages: written whole or not at all, checked when read.
 
-Every file carries the same root attributes, so that a file says by itself what it
-is and what made it:
+A file begins with HDF5's user block of 512 bytes: a line of text with the length and the
+digest of all that follows, which are compared before HDF5 reads anything. Every file carries
+the same root attributes, so that it says by itself what it is and what made it:
 
 ========== ==============================================================
-layout     stage and layout version, e.g. ``graph/1``
+layout     stage and layout version, e.g. ``graph/2``
 parameters JSON object, every parameter that made the file
 code       digest of the library code that made it, "" outside the workflow
+recipe     digest of layout, code, parameters and the recipes of the input
+           files: of all that was ordered, up to the data set
 lineage    digest of code, parameters and the contents of the input files
 content    digest of all arrays and other attributes of this file
 version    version of netkin
 ========== ==============================================================
 
-No time stamps: the same inputs and the same seed give the same content.
+``/ancestors`` names recipe and content of every file that it was made from, up to the data
+set, also of those that are deleted after use. No time stamps: the same inputs and the same seed
+give the same content.
 """
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -22,7 +29,9 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +43,36 @@ from netkin.errors import NetkinError
 from netkin.structure import check_structure
 
 LAYOUTS = {
-    "dataset": "dataset/1",
-    "network": "network/1",
-    "graph": "graph/1",
-    "diagram": "diagram/1",
-    "vector": "vector/1",
-    "activation": "activation/1",
-    "prediction": "prediction/1",
-    "distance": "distance/1",
-    "distance_summary": "distance_summary/1",
-    "layers": "layers/1",
+    "dataset": "dataset/2",
+    "network": "network/2",
+    "graph": "graph/2",
+    "diagram": "diagram/2",
+    "vector": "vector/2",
+    "activation": "activation/2",
+    "prediction": "prediction/2",
+    "distance": "distance/2",
+    "distance_summary": "distance_summary/2",
+    "layers": "layers/2",
 }
 """Stage -> the value of the root attribute ``layout`` of its files."""
 
 
+ANEW = "Delete it and run the workflow again to make it anew."
+HELD = (
+    "cannot be locked: another process holds it open, or the file system has no locks. It may "
+    "well be right; end that process, or set the environment variable HDF5_USE_FILE_LOCKING to "
+    "FALSE, and run again."
+)
 BYTES_AT_ONCE = 1 << 24
 LEFT_SECONDS = 3600
 """After so long without a change a half-written file of another machine has no writer any more."""
-NO_CONTENT = frozenset({"content", "seconds", "peak_mib"})
-"""Root attributes that are not what a file holds: the digest of it, and what making it cost."""
+NO_CONTENT = frozenset({"content", "recipe", "version", "seconds", "peak_mib"})
+"""Root attributes that are not what a file holds: digests, the version, what making it cost."""
+ANCESTORS = "ancestors"
+"""Dataset of shape (n, 2), text: recipe and content of each file that a file was made from."""
+HEADER_BYTES = 512
+HEADER = re.compile(rb"netkin length (\d{1,19}) sha256 ([0-9a-f]{64})\n\0*")
+"""What the user block says of the bytes that follow it."""
 
 
 def canonical_json(value: Any) -> str:
@@ -77,6 +97,29 @@ def lineage(code: str, parameters: Mapping[str, Any], input_contents: Iterable[s
         16 hexadecimal digits. Equal lineages mean equal content on the same machine.
     """
     text = canonical_json([code, dict(parameters), list(input_contents)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def recipe(layout: str, code: str, parameters: Mapping[str, Any], inputs: Iterable[str]) -> str:
+    """Digest of all that is ordered of a result: known before anything of it has been made.
+
+    Parameters
+    ----------
+    layout : str
+        A key of `LAYOUTS`.
+    code : str
+        Digest of the code (see `netkin.provenance`).
+    parameters : mapping
+        Every parameter that is chosen.
+    inputs : iterable of str
+        The recipes of the files it is made from, in order.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    text = canonical_json([LAYOUTS[layout], code, dict(parameters), list(inputs)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -141,6 +184,7 @@ def create(
     layout: str,
     *,
     parameters: Mapping[str, Any],
+    determined: Mapping[str, Any] | None = None,
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
     keep: bool = False,
@@ -155,6 +199,9 @@ def create(
         A key of `LAYOUTS`.
     parameters : mapping
         Every parameter that determines the content, JSON-serialisable.
+    determined : mapping, optional
+        What determines the content too but was found out only now, such as the device that
+        ``auto`` stood for. Recorded among the parameters; no part of the recipe.
     code : str
         Digest of the code that makes the content (see `netkin.provenance`).
     inputs : iterable of paths
@@ -164,18 +211,122 @@ def create(
         been deleted. It takes no space of its own as long as both names are there. On a
         file system without hard links nothing is kept.
     """
-    contents = [read_attributes(source)["content"] for source in inputs]
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["layout"] = LAYOUTS[layout]
-        file.attrs["parameters"] = canonical_json(dict(parameters))
-        file.attrs["code"] = code
-        file.attrs["lineage"] = lineage(code, parameters, contents)
-        file.attrs["version"] = __version__
-        yield file
-        file.attrs["content"] = _content(file)
+    sources = [read_origin(source) for source in inputs]
+    every = {**parameters, **(determined or {})}
+    with whole_file(path) as temporary:
+        with _hdf5(temporary, "w", userblock_size=HEADER_BYTES) as file:
+            file.attrs["layout"] = LAYOUTS[layout]
+            file.attrs["parameters"] = canonical_json(every)
+            file.attrs["code"] = code
+            file.attrs["recipe"] = recipe(layout, code, parameters, [s.recipe for s in sources])
+            file.attrs["lineage"] = lineage(code, every, [s.content for s in sources])
+            file.attrs["version"] = __version__
+            ancestors = merge_ancestors(sources)
+            if ancestors:
+                file[ANCESTORS] = np.array(sorted(ancestors.items()), "S16")
+            yield file
+            file.attrs["content"] = _content(file)
+        seal(temporary)
     if keep:
         with suppress(OSError):
             _link(path, _kept(path))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file says of how it was made.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    recipe, content : str
+        Its root attributes.
+    ancestors : mapping of str to str
+        Recipe -> content of every file that it was made from.
+    """
+
+    path: str
+    recipe: str
+    content: str
+    ancestors: Mapping[str, str]
+
+
+def read_origin(path: str | os.PathLike[str]) -> Origin:
+    """Return how a netkin file was made.
+
+    Raises
+    ------
+    NetkinError
+        The file cannot be read, or is no netkin file.
+    """
+    with _open(path) as file, _reading(path):
+        ancestors = file[ANCESTORS][()].astype(str).tolist() if ANCESTORS in file else []
+        made_by, content = (str(file.attrs[name]) for name in ("recipe", "content"))
+        return Origin(str(path), made_by, content, dict(ancestors))
+
+
+def merge_ancestors(origins: Iterable[Origin]) -> dict[str, str]:
+    """Return recipe -> content of some files and of all that they were made from.
+
+    Raises
+    ------
+    NetkinError
+        Two of them were made from different contents of what should be one file, such as a
+        network and activations of the same data set before and after it was made anew.
+    """
+    contents: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for origin in origins:
+        for made_by, content in {**origin.ancestors, origin.recipe: origin.content}.items():
+            if contents.setdefault(made_by, content) != content:
+                raise NetkinError(
+                    f"{origin.path} and {first[made_by]} do not fit together: they go back to "
+                    "two versions of the same result. Delete the older one of the two and run "
+                    "the workflow again."
+                )
+            first.setdefault(made_by, origin.path)
+    return contents
+
+
+def check_inputs(inputs: Mapping[str, str]) -> None:
+    """Check that files were made as today's code and config ask for, before they are used.
+
+    Parameters
+    ----------
+    inputs : mapping of str to str
+        File -> its recipe as planned, see `netkin.recipe`.
+
+    Raises
+    ------
+    NetkinError
+        A file was made otherwise or cannot be read, or two of them go back to different
+        contents of one file.
+    """
+    origins = [read_origin(path) for path in inputs]
+    for origin in origins:
+        if origin.recipe != inputs[origin.path]:
+            raise NetkinError(
+                f"{origin.path}: was made by other code or another config than this run's, "
+                "and nothing has made it anew. Delete it and run the workflow again."
+            )
+    merge_ancestors(origins)
+
+
+def seal(path: str | os.PathLike[str]) -> None:
+    """Write length and digest of what follows the user block of an HDF5 file into it."""
+    with Path(path).open("r+b") as file:
+        length, digest = _measure(file)
+        header = b"netkin length %d sha256 %s\n" % (length, digest.encode())
+        file.seek(0)
+        file.write(header.ljust(HEADER_BYTES, b"\0"))
+
+
+def _measure(file: BufferedIOBase) -> tuple[int, str]:
+    """Return length and digest of what follows the user block."""
+    file.seek(HEADER_BYTES)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return file.tell() - HEADER_BYTES, digest
 
 
 def restore(
@@ -183,6 +334,7 @@ def restore(
     layout: str,
     *,
     parameters: Mapping[str, Any],
+    determined: Mapping[str, Any] | None = None,
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> bool:
@@ -202,19 +354,20 @@ def restore(
         found = read_attributes(kept)
     except NetkinError:
         return False
-    wanted = lineage(code, parameters, [read_attributes(source)["content"] for source in inputs])
+    wanted = lineage(
+        code,
+        {**parameters, **(determined or {})},
+        [read_attributes(source)["content"] for source in inputs],
+    )
     # without a digest of the code nobody knows what made the file
-    if not code or (found["layout"], found["lineage"]) != (LAYOUTS[layout], wanted):
+    if not code or (found["layout"], found.get("lineage")) != (LAYOUTS[layout], wanted):
         return False
     try:
-        with _open(kept) as file:
-            if _content(file) != found["content"]:
-                return False
         _link(kept, path)
         os.utime(path)  # newer than its inputs
     except OSError:
-        # damaged, or no room for a name, or no hard links here; what is kept stays until the
-        # file has been made anew
+        # no room for a name, or no hard links here; what is kept stays until the file has
+        # been made anew
         return False
     return True
 
@@ -225,19 +378,21 @@ def forget(path: str | os.PathLike[str]) -> None:
 
 
 def _content(file: h5py.File) -> str:
-    """Return a digest of all arrays and attributes of a file but `NO_CONTENT`."""
+    """Return a digest of all arrays and attributes of a file but `ANCESTORS` and `NO_CONTENT`."""
     digest = hashlib.blake2b(digest_size=8)
 
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        attributes = {
-            key: repr(value) for key, value in item.attrs.items() if key not in NO_CONTENT
-        }
-        digest.update(f"{name} {sorted(attributes.items())}".encode())
+        if name == ANCESTORS:
+            return
+        digest.update(f"{name}\n".encode())
+        for key in sorted(item.attrs):
+            if key not in NO_CONTENT:
+                digest.update(f"{key} {canonical_json(item.attrs[key])}\n".encode())
         if not isinstance(item, h5py.Dataset):
             return
-        digest.update(f"{item.dtype} {item.shape}".encode())
+        digest.update(f"{item.dtype.str} {item.shape}".encode())
         if item.dtype.kind == "O":
-            digest.update(repr(item.asstr()[()].tolist()).encode())
+            digest.update(canonical_json(item.asstr()[()]).encode())
         elif item.ndim == 0:
             digest.update(item[()].tobytes())
         else:  # a part at a time: an array may be larger than memory
@@ -266,7 +421,7 @@ def _link(existing: str | os.PathLike[str], new: str | os.PathLike[str]) -> None
 def open_layout(
     path: str | os.PathLike[str], layout: str, *, reading_only: bool = True
 ) -> Iterator[h5py.File]:
-    """Open a netkin file for reading after checking that it is what the caller expects.
+    """Open a netkin file for reading after checking that it is whole and what is expected.
 
     Parameters
     ----------
@@ -275,57 +430,126 @@ def open_layout(
     layout : str
         A key of `LAYOUTS`.
     reading_only : bool
-        The block does nothing but read, so that whatever h5py raises in it is due to the
-        file and becomes a `NetkinError`.
+        The block does nothing but read, so that whatever is raised in it, but a lack of memory,
+        is due to the file and becomes a `NetkinError`.
 
     Raises
     ------
     NetkinError
-        One sentence that names the file, for a missing, truncated, damaged or foreign
-        file, for another stage's file and for another layout version.
+        One sentence that names the file, for a missing, unreadable, truncated, damaged or
+        foreign file, for another stage's file and for another layout version.
     """
-    file = _open(path)
-    with file:
-        found = file.attrs.get("layout")
+    with _open(path) as file:
+        with _reading(path):
+            found = file.attrs.get("layout")
         if not isinstance(found, str) or found != LAYOUTS[layout]:
-            what = "it is not a netkin file" if found is None else f"its layout is '{found}'"
             raise NetkinError(
-                f"{path}: expected a file with layout '{LAYOUTS[layout]}', but {what}. "
-                "Delete it and run the workflow again to make it anew."
+                f"{path}: expected a file with layout '{LAYOUTS[layout]}', but its layout is "
+                f"'{found}'. {ANEW}"
             )
         check_structure(path, file, layout)
-        try:
+        with _reading(path) if reading_only else nullcontext():
             yield file
-        except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
-            if not reading_only:
-                raise
-            raise NetkinError(
-                f"{path}: damaged, or not written by netkin ({error}). "
-                "Delete it and run the workflow again to make it anew."
-            ) from error
 
 
 def read_attributes(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the root attributes of a netkin file (see the module's table)."""
-    with _open(path) as file:
-        if "layout" not in file.attrs:
-            raise NetkinError(f"{path}: not a netkin file (it has no attribute 'layout').")
+    with _open(path) as file, _reading(path):
         return {key: str(value) for key, value in file.attrs.items()}
 
 
 def read_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the parameters that made a netkin file."""
-    parameters: dict[str, Any] = json.loads(read_attributes(path)["parameters"])
-    return parameters
+    with _open(path) as file, _reading(path):
+        parameters: dict[str, Any] = dict(json.loads(file.attrs["parameters"]))
+        return parameters
+
+
+@contextmanager
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what a file raises while it is read into one sentence."""
+    try:
+        yield
+    except (NetkinError, MemoryError):
+        raise
+    except Exception as error:  # h5py raises nearly every kind
+        what = str(error).partition("\n")[0] or type(error).__name__
+        raise NetkinError(f"{path}: damaged, or not written by netkin ({what}). {ANEW}") from error
 
 
 def _open(path: str | os.PathLike[str]) -> h5py.File:
-    if not Path(path).is_file():
+    """Open a file whose bytes are those that netkin wrote."""
+    path = Path(path)
+    if not path.exists():
         raise NetkinError(f"{path}: no such file.")
+    if not path.is_file():
+        raise NetkinError(f"{path}: not a file.")
     try:
-        return h5py.File(path, "r")
+        with path.open("rb") as file:
+            _check_bytes(path, file)
+        return _hdf5(path, "r")
     except OSError as error:
-        raise NetkinError(
-            f"{path}: not a readable HDF5 file, truncated or of another kind ({error}). "
-            "Delete it and run the workflow again to make it anew."
-        ) from None
+        raise NetkinError(f"{path}: {_why_unreadable(error)}") from error
+
+
+_whole: set[tuple[int, ...]] = set()
+"""Files that this process has found to be whole, by what the system knows them by."""
+
+
+def _check_bytes(path: Path, file: BufferedIOBase) -> None:
+    """Check that a file has the length and the digest that its user block says."""
+    status = os.fstat(file.fileno())
+    known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if known in _whole:
+        return
+    wrong = _what_is_wrong(status.st_size - HEADER_BYTES, file)
+    if wrong:
+        # who has it open to write into it changes its first bytes, and puts them back
+        if _is_held(file):
+            raise NetkinError(f"{path}: {HELD}")
+        raise NetkinError(f"{path}: {wrong}. {ANEW}")
+    _whole.add(known)
+
+
+def _what_is_wrong(length: int, file: BufferedIOBase) -> str:
+    """Return why bytes are not those that netkin wrote, "" if they are."""
+    said = HEADER.fullmatch(file.read(HEADER_BYTES))
+    if said is None:
+        return (
+            f"not a file of this version of netkin: its first {HEADER_BYTES} bytes are damaged, "
+            "or another program or an older netkin wrote it"
+        )
+    if length != int(said[1]):
+        return f"damaged, it has {length} bytes where {int(said[1])} were written"
+    if _measure(file) != (length, said[2].decode()):
+        return "damaged, its bytes are not those that were written"
+    return ""
+
+
+def _is_held(file: BufferedIOBase) -> bool:
+    """Tell whether another process has locked a file for itself, as HDF5 does to write."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks here
+        return False
+    return False
+
+
+def _hdf5(path: Path, mode: str, **options: Any) -> h5py.File:
+    """Open an HDF5 file without a lock: a file is never changed once it has its name."""
+    return h5py.File(path, mode, locking=False, **options)
+
+
+def _why_unreadable(error: OSError) -> str:
+    """Return why the system does not give a file whose bytes may well be right."""
+    text = str(error)
+    code = error.errno
+    if code is None:  # h5py puts it into its text
+        said = re.search(r"errno = (\d+)", text)
+        code = int(said[1]) if said else None
+    if "lock" in text or code in (errno.ENOLCK, errno.EAGAIN):
+        return HELD
+    what = os.strerror(code) if code else text.partition("\n")[0]
+    return f"cannot be read ({what}). It may well be right; see to that and run again."

@@ -4,8 +4,6 @@ Needs results/network/{dataset}/{variant}/seed_{seed}.h5 and results/dataset/{da
 Gives results/activation/{dataset}/{variant}/seed_{seed}.h5.
 """
 
-from netkin.activation.compute import compute_activations
-
 for dataset, bundle, variants in study.bundles():
     need = study.need_of_bundle("activation", dataset, variants)
 
@@ -36,8 +34,9 @@ for dataset, bundle, variants in study.bundles():
             mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
             runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
+            inputs=planned_inputs,
             trained_with=trained_with(dataset, variants),
             options=study.config.activation.model_dump(),
-            code=code_digest(compute_activations),
+            code=planned_code,
         script:
             "../scripts/compute_activations.py"

@@ -21,7 +21,9 @@ from netkin.errors import NetkinError
 from netkin.estimate import SMALL
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest
+from netkin.recipe import Recipes
 from netkin.schema import UNTRAINED
+from netkin.storage import lineage
 from netkin.table.questions import CONTROL, OVERALL
 
 lead_python_path()
@@ -32,6 +34,7 @@ try:
 except NetkinError as error:
     raise WorkflowError(str(error)) from None
 
+recipes = Recipes(study)
 
 EXTRACTED = [dataset for dataset in study.datasets if study.dataset(dataset).extractor]
 PREPARED = {f"{d}.images" if d in EXTRACTED else d: d for d in study.datasets}
@@ -88,6 +91,25 @@ for stage in BUNDLED.keys() & settings.overwrite_resources.keys():
 for stage in BUNDLED.keys() & settings.overwrite_threads.keys():
     for name in BUNDLED[stage]:
         settings.overwrite_threads.setdefault(name, settings.overwrite_threads[stage])
+
+
+def planned_inputs(wildcards, input):
+    """Return {netkin file: its recipe} of what a job reads.
+
+    As a parameter it makes the job run again after an edit of any stage before it, also where
+    files between them are gone; and the job refuses files that were made otherwise.
+    """
+    return {path: recipes.of(path).digest for path in input if path.endswith(".h5")}
+
+
+def planned_code(wildcards, output):
+    """Return the digest of the code that makes the results of a job."""
+    return recipes.of(output[0]).code
+
+
+def planned_table(params, paths):
+    """Return the recipe of a table, which as CSV cannot say itself how it was made."""
+    return lineage("", params, [recipes.of(path).digest for path in paths])
 
 
 def how_stored(stage):
@@ -168,9 +190,9 @@ def trainings(dataset, variants, seed):
 
 
 def trained_with(dataset, variants):
-    """Return what must be known of the training of networks to give them rows."""
-    found = trainings(dataset, variants, study.seeds[0])
-    return {key: found[key] for key in ("input_order", "order_seed", "n_labels")}
+    """Return {argument: its value for each network} of what gives networks their rows."""
+    each = [study.trained_with(dataset, variant) for variant in variants]
+    return {key: [how[key] for how in each] for key in each[0]}
 
 
 def summaries(comparison):
@@ -190,6 +212,29 @@ def distances_of(comparison):
         measure=study.measures_of(comparison),
         seed=study.seeds,
     )
+
+
+def results_that_stay():
+    """Return all files of the stages that are not deleted after use."""
+    needed = study.needed_stages()
+    stages = [
+        stage
+        for stage in ("network", "graph", "diagram", "activation", "prediction")
+        if stage in needed and (stage not in ("graph", "diagram") or stage in study.config.keep)
+    ]
+    folders = stages + [f"vector/{vector}" for vector in study.needed_vectors()]
+    networks = [
+        path
+        for folder in folders
+        for name in study.networks
+        for seed in study.seeds
+        for path in networks_at(folder, name, seed)
+    ]
+    datasets = [f"results/dataset/{name}.h5" for name in [*PREPARED, *EXTRACTED]]
+    distances = [
+        path for name in study.comparisons for path in [*distances_of(name), *summaries(name)]
+    ]
+    return datasets + networks + distances
 
 
 def benchmarks_of_stages():

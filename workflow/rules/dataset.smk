@@ -6,10 +6,6 @@ Gives results/dataset/{dataset}.h5; before it results/dataset/{dataset}.images.h
 data set has an extractor.
 """
 
-from netkin.dataset import DATASETS
-from netkin.dataset.features import extract_features
-from netkin.dataset.prepare import prepare_dataset
-
 
 rule prepare_dataset:
     input:
@@ -35,9 +31,7 @@ rule prepare_dataset:
     params:
         kind=lambda wildcards: study.dataset(PREPARED[wildcards.prepared]).kind,
         options=lambda wildcards: study.dataset_options(PREPARED[wildcards.prepared]),
-        code=lambda wildcards: code_digest(
-            prepare_dataset, DATASETS[study.dataset(PREPARED[wildcards.prepared]).kind]
-        ),
+        code=planned_code,
     script:
         "../scripts/prepare_dataset.py"
 
@@ -63,8 +57,9 @@ rule extract_features:
             attempt
         ),
     params:
+        inputs=planned_inputs,
         extraction=lambda wildcards: study.extraction(wildcards.dataset),
         device=study.config.network.device,
-        code=code_digest(extract_features),
+        code=planned_code,
     script:
         "../scripts/extract_features.py"

@@ -4,8 +4,6 @@ Needs results/graph/{dataset}/{variant}/seed_{seed}.h5.
 Gives results/diagram/{dataset}/{variant}/seed_{seed}.h5, the raw intervals.
 """
 
-from netkin.diagram.compute import compute_diagram
-
 for dataset, bundle, variants in study.bundles():
     need = study.need_of_bundle("diagram", dataset, variants)
 
@@ -40,8 +38,9 @@ for dataset, bundle, variants in study.bundles():
             # how long the files stay is no part of their content
             stored=how_stored("diagram"),
         params:
+            inputs=planned_inputs,
             engine=study.config.diagram.engine,
             max_dimension=study.config.diagram.max_dimension,
-            code=code_digest(compute_diagram, *study.engines()),
+            code=planned_code,
         script:
             "../scripts/compute_diagram.py"

@@ -8,10 +8,6 @@ Gives results/distance/{comparison}/{measure}/seed_{seed}.h5 and .../summary.h5,
 networks layer by layer results/distance/{dataset}/layers/{a}/{b}/seed_{seed}.h5.
 """
 
-from netkin.distance.compute import compute_distances
-from netkin.distance.layers import compare_layers
-from netkin.distance.summary import summarise_distances
-
 for group, source, measures in study.measure_groups():
 
     rule:
@@ -48,15 +44,16 @@ for group, source, measures in study.measure_groups():
                 wildcards.comparison, measures
             ).runtime(attempt),
         params:
+            inputs=planned_inputs,
             measures=measures,
             networks=lambda wildcards: [cell.name for cell in study.compared(wildcards.comparison)],
             options={measure: study.measure_options(measure) for measure in measures},
             reading=study.reading(source),
             calibration=study.calibration(source),
             device=study.config.distance.device,
-            codes={
-                measure: code_digest(compute_distances, MEASURES[measure], SOURCES[source])
-                for measure in measures
+            codes=lambda wildcards, output, measures=measures: {
+                measure: recipes.of(path).code
+                for measure, path in zip(measures, output, strict=True)
             },
         script:
             "../scripts/compute_distances.py"
@@ -83,7 +80,8 @@ rule summarise_distances:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
-        code=code_digest(summarise_distances),
+        inputs=planned_inputs,
+        code=planned_code,
     script:
         "../scripts/summarise_distances.py"
 
@@ -109,10 +107,11 @@ rule compare_layers:
             wildcards.dataset, (wildcards.a, wildcards.b)
         ).runtime(attempt),
     params:
+        inputs=planned_inputs,
         measures=study.layer_measures(),
         options={measure: study.measure_options(measure) for measure in study.layer_measures()},
         calibration=study.calibration("activation"),
         device=study.config.distance.device,
-        code=code_digest(compare_layers, *(MEASURES[measure] for measure in study.layer_measures())),
+        code=planned_code,
     script:
         "../scripts/compare_layers.py"

@@ -84,6 +84,7 @@ rule plot_distance_matrix:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, mean of {SEEDS}",
         grid=lambda wildcards: grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
@@ -116,6 +117,7 @@ rule plot_deviation_matrix:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, deviation over {SEEDS}",
         grid=lambda wildcards: grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
@@ -151,6 +153,7 @@ rule plot_overview:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         titles=lambda wildcards: [
             f"{wildcards.comparison}: {measure}"
             for measure in study.overview_measures(wildcards.comparison)
@@ -189,6 +192,7 @@ rule plot_diagrams:
             wildcards.comparison
         ).runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"{wildcards.comparison}: diagrams of seed {study.seeds[0]}",
         grid=lambda wildcards: grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
@@ -220,6 +224,7 @@ rule plot_training:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"{wildcards.dataset}: learning curves of {SEEDS}",
         variants=lambda wildcards: [
             v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
@@ -261,6 +266,7 @@ rule plot_layers:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"{wildcards.dataset}: layer by layer, mean of {SEEDS}",
         dpi=study.config.figure.dpi,
         options=study.figure("layers"),
@@ -293,6 +299,7 @@ rule plot_agreement:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        table=lambda wildcards: planned_table(SEEN, ALL_DISTANCES),
         title=lambda wildcards: (
             f"{heading(wildcards.comparison)}: agreement of measures, mean of {SEEDS}"
         ),
@@ -327,6 +334,7 @@ rule plot_readings:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        table=lambda wildcards: planned_table(SEEN, ALL_DISTANCES),
         title=lambda wildcards: f"{heading(wildcards.dataset)}: what each measure sees, {SEEDS}",
         dpi=study.config.figure.dpi,
         options=study.figure("readings"),

@@ -4,8 +4,6 @@ Needs results/network/{dataset}/{variant}/seed_{seed}.h5.
 Gives results/graph/{dataset}/{variant}/seed_{seed}.h5.
 """
 
-from netkin.graph.build import build_graph
-
 for dataset, bundle, variants in study.bundles():
     need = study.need_of_bundle("graph", dataset, variants)
 
@@ -40,7 +38,8 @@ for dataset, bundle, variants in study.bundles():
             # how long the files stay is no part of their content
             stored=how_stored("graph"),
         params:
+            inputs=planned_inputs,
             options=study.config.graph.model_dump(),
-            code=code_digest(build_graph),
+            code=planned_code,
         script:
             "../scripts/build_graph.py"

@@ -5,8 +5,6 @@ The untrained networks are those after no epoch, in results/network/{dataset}_un
 Gives results/network/{dataset}/{variant}/seed_{seed}.h5.
 """
 
-from netkin.network.train import train_network
-
 for name, dataset, variants, place in TRAININGS:
     job = partial(networks_of_job, dataset, variants)
 
@@ -36,8 +34,9 @@ for name, dataset, variants, place in TRAININGS:
                 *job(wildcards)
             ).runtime(attempt),
         params:
+            inputs=planned_inputs,
             trainings=lambda wildcards, job=job: trainings(*job(wildcards), int(wildcards.seed)),
             device=study.config.network.device,
-            code=code_digest(train_network),
+            code=planned_code,
         script:
             "../scripts/train_network.py"

@@ -4,8 +4,6 @@ Needs results/network/{dataset}/{variant}/seed_{seed}.h5 and results/dataset/{da
 Gives results/prediction/{dataset}/{variant}/seed_{seed}.h5.
 """
 
-from netkin.prediction.compute import compute_predictions
-
 for dataset, bundle, variants in study.bundles():
     need = study.need_of_bundle("prediction", dataset, variants)
 
@@ -36,7 +34,8 @@ for dataset, bundle, variants in study.bundles():
             mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
             runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
+            inputs=planned_inputs,
             trained_with=trained_with(dataset, variants),
-            code=code_digest(compute_predictions),
+            code=planned_code,
         script:
             "../scripts/compute_predictions.py"

@@ -23,6 +23,23 @@ NORM_TABLES = [
 ]
 # the claims are about trained networks
 JUDGED = [comparison for comparison in study.comparisons if comparison not in study.untrained]
+# what determines the tables that figures and other tables read
+NORMS = {
+    "datasets": [cell.dataset for _ in study.seeds for cell in study.compared(CONTROL)],
+    "seeds": [seed for seed in study.seeds for _ in study.compared(CONTROL)],
+    "code": code_digest(tabulate_norms),
+}
+NORM_GRAPHS = [path for seed in study.seeds for path in networks_at("graph", CONTROL, seed)]
+ALL_DISTANCES = [path for comparison in study.comparisons for path in distances_of(comparison)]
+SEEN = {
+    "comparisons": [
+        comparison for comparison in study.comparisons for _ in distances_of(comparison)
+    ],
+    "grids": {comparison: grid_with_designs(comparison) for comparison in study.comparisons},
+    "untrained": {name: study.dataset_of(name) for name in study.untrained},
+    "n_seeds": len(study.seeds),
+    "code": code_digest(tabulate_measures),
+}
 PUBLISHED = f"{workflow.basedir}/resources/published"
 
 
@@ -68,6 +85,7 @@ rule tabulate_accuracy:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"Test accuracy on {wildcards.dataset}",
         variants=lambda wildcards: [
             v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
@@ -104,6 +122,7 @@ rule tabulate_neural_persistence:
             wildcards.dataset
         ).runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"Neural persistence on {wildcards.dataset}",
         variants=lambda wildcards: [
             v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
@@ -141,6 +160,7 @@ rule tabulate_multiplicity:
             attempt
         ),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"Predictive multiplicity on {wildcards.dataset}",
         variants=lambda wildcards: [
             v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
@@ -176,6 +196,7 @@ rule tabulate_groups:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"Distances within groups of {wildcards.comparison}",
         measures=lambda wildcards: study.measures_of(wildcards.comparison),
         grid=lambda wildcards: grid(wildcards.comparison),
@@ -207,6 +228,7 @@ rule tabulate_untrained:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title=lambda wildcards: f"Distances before and after training on {wildcards.dataset}",
         grid=lambda wildcards: grid(wildcards.dataset),
         code=code_digest(tabulate_untrained),
@@ -216,7 +238,7 @@ rule tabulate_untrained:
 
 rule tabulate_norms:
     input:
-        [path for seed in study.seeds for path in networks_at("graph", CONTROL, seed)],
+        NORM_GRAPHS,
     output:
         csv=f"results/table/{CONTROL}/norms.csv",
         ratios=f"results/table/{CONTROL}/norm_ratios.csv",
@@ -237,10 +259,9 @@ rule tabulate_norms:
         mem_mb=lambda wildcards, attempt: study.need_of_norms().mem_mb(attempt),
         runtime=lambda wildcards, attempt: study.need_of_norms().runtime(attempt),
     params:
+        **NORMS,
+        inputs=planned_inputs,
         title="Norm baselines on the control networks",
-        datasets=[cell.dataset for _ in study.seeds for cell in study.compared(CONTROL)],
-        seeds=[seed for seed in study.seeds for _ in study.compared(CONTROL)],
-        code=code_digest(tabulate_norms),
     script:
         "../scripts/tabulate_norms.py"
 
@@ -270,10 +291,12 @@ rule tabulate_reproduction:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title="The paper's numbers and claims on these networks",
         comparisons=[comparison for comparison in JUDGED for _ in distances_of(comparison)],
         grids={comparison: grid(comparison) for comparison in JUDGED},
         epochs={dataset: study.dataset(dataset).epochs for dataset in study.datasets},
+        norms=planned_table(NORMS, NORM_GRAPHS if NORM_TABLES else []),
         code=code_digest(tabulate_reproduction),
     script:
         "../scripts/tabulate_reproduction.py"
@@ -281,7 +304,7 @@ rule tabulate_reproduction:
 
 rule tabulate_measures:
     input:
-        [path for comparison in study.comparisons for path in distances_of(comparison)],
+        ALL_DISTANCES,
     output:
         csv="results/table/measures.csv",
         agreement="results/table/agreement.csv",
@@ -302,14 +325,9 @@ rule tabulate_measures:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: 3 * SMALL.runtime(attempt),
     params:
+        **SEEN,
+        inputs=planned_inputs,
         title="Which measure sees what",
-        comparisons=[
-            comparison for comparison in study.comparisons for _ in distances_of(comparison)
-        ],
-        grids={comparison: grid_with_designs(comparison) for comparison in study.comparisons},
-        untrained={name: study.dataset_of(name) for name in study.untrained},
-        n_seeds=len(study.seeds),
-        code=code_digest(tabulate_measures),
     script:
         "../scripts/tabulate_measures.py"
 
@@ -342,6 +360,7 @@ rule tabulate_costs:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
+        inputs=planned_inputs,
         title="Run time and memory of each rule",
         rules=[rule_name for rule_name, _ in BENCHMARKS],
         benchmarks=[path for _, path in BENCHMARKS],

@@ -4,9 +4,6 @@ Needs results/diagram/{dataset}/{variant}/seed_{seed}.h5.
 Gives results/vector/{vector}/{dataset}/{variant}/seed_{seed}.h5.
 """
 
-from netkin.vector import VECTORISERS
-from netkin.vector.compute import vectorise_diagram
-
 for dataset, bundle, variants in study.bundles():
     need = study.need_of_bundle("vector", dataset, variants)
 
@@ -36,8 +33,9 @@ for dataset, bundle, variants in study.bundles():
             mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
             runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
         params:
+            inputs=planned_inputs,
             options=lambda wildcards: study.vector(wildcards.vector),
             policy=study.policy(),
-            code=lambda wildcards: code_digest(vectorise_diagram, VECTORISERS[wildcards.vector]),
+            code=planned_code,
         script:
             "../scripts/vectorise_diagram.py"

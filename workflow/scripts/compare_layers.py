@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         compare_layers,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         measures=snakemake.params.measures,
         a_path=snakemake.input.a,
         b_path=snakemake.input.b,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_each(
         compute_activations,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         each={
             "network_path": list(snakemake.input.networks),
             "activation_path": list(snakemake.output),

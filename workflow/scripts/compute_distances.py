@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         compute_distances,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         measures=snakemake.params.measures,
         input_paths=list(snakemake.input.networks),
         networks=snakemake.params.networks,

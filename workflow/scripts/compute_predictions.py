@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_each(
         compute_predictions,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         each={
             "network_path": list(snakemake.input.networks),
             "prediction_path": list(snakemake.output),

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         plot_deviation_matrix,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         summary_path=snakemake.input.summary,
         figure_paths=list(snakemake.output),
         title=snakemake.params.title,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         plot_diagrams,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         diagram_paths=list(snakemake.input),
         figure_paths=list(snakemake.output),
         title=snakemake.params.title,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         plot_overview,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         summary_paths=list(snakemake.input),
         figure_paths=list(snakemake.output),
         titles=snakemake.params.titles,

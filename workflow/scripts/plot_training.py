@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         plot_training,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         network_paths=list(snakemake.input),
         variants=snakemake.params.variants,
         figure_paths=list(snakemake.output),

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         summarise_distances,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         distance_paths=list(snakemake.input),
         summary_path=snakemake.output.summary,
         code=snakemake.params.code,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_accuracy,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         network_paths=list(snakemake.input),
         variants=snakemake.params.variants,
         csv_path=snakemake.output.csv,

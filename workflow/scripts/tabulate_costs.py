@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_costs,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         benchmark_paths=snakemake.params.benchmarks,
         rules=snakemake.params.rules,
         csv_path=snakemake.output.csv,

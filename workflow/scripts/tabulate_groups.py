@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_groups,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         summary_paths=list(snakemake.input),
         measures=snakemake.params.measures,
         csv_path=snakemake.output.csv,

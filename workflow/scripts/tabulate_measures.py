@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_measures,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         distance_paths=list(snakemake.input),
         comparisons=snakemake.params.comparisons,
         grids=snakemake.params.grids,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_multiplicity,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         prediction_paths=list(snakemake.input),
         variants=snakemake.params.variants,
         seeds=snakemake.params.seeds,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_neural_persistence,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         network_paths=list(snakemake.input),
         variants=snakemake.params.variants,
         order=snakemake.params.order,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_norms,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         graph_paths=list(snakemake.input),
         datasets=snakemake.params.datasets,
         seeds=snakemake.params.seeds,

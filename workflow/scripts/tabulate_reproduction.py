@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_reproduction,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         distance_paths=list(snakemake.input.distances),
         comparisons=snakemake.params.comparisons,
         grids=snakemake.params.grids,

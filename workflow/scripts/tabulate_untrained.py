@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_job(
         tabulate_untrained,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         trained_paths=list(snakemake.input.trained),
         untrained_paths=list(snakemake.input.untrained),
         csv_path=snakemake.output.csv,

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_each(
         train_network,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         each={"network_path": list(snakemake.output), **snakemake.params.trainings},
         dataset_path=snakemake.input[0],
         device=snakemake.params.device,

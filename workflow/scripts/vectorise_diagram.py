@@ -5,6 +5,7 @@ if __name__ == "__main__":
     run_each(
         vectorise_diagram,
         log_path=snakemake.log[0],
+        inputs=snakemake.params.inputs,
         each={"diagram_path": list(snakemake.input), "vector_path": list(snakemake.output)},
         vector=snakemake.wildcards.vector,
         policy=snakemake.params.policy,

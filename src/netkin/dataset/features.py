@@ -142,10 +142,14 @@ def extract_features(
         "rho": rho,
         "epsilon": epsilon,
         "validation_share": validation_share,
-        "device": place.type,
     }
     with create(
-        dataset_path, "dataset", parameters=parameters, code=code, inputs=[images_path]
+        dataset_path,
+        "dataset",
+        parameters=parameters,
+        determined={"device": place.type},
+        code=code,
+        inputs=[images_path],
     ) as file:
         store_arrays(file, features)
         group = file.create_group("extractor")

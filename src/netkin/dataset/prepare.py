@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,7 @@ def prepare_dataset(
     loader = DATASETS[kind]
     arrays = loader(Path(data_folder).expanduser(), **options)
     arrays.validate(kind)
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(loader).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    parameters = {"kind": kind, "options": defaults | options}
+    parameters = {"kind": kind, "options": all_options(loader, options)}
     write_arrays(dataset_path, arrays, parameters=parameters, code=code)
     logger.info(
         "%s: %d training and %d test rows of %d features in %d classes",
@@ -61,3 +57,13 @@ def prepare_dataset(
         *arrays.test_inputs.shape,
         len(arrays.label_names),
     )
+
+
+def all_options(loader: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a loader with the defaults of those that are not given."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(loader).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    return {**defaults, **options}

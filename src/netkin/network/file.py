@@ -46,6 +46,7 @@ def write_network(
     network: Network,
     *,
     parameters: Mapping[str, Any],
+    determined: Mapping[str, Any] | None = None,
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
@@ -60,13 +61,21 @@ def write_network(
         /history/loss and so on, and the root attribute test_accuracy.
     parameters : mapping
         Every parameter that determines the network.
+    determined : mapping, optional
+        What determines it too but was found out at run time, such as the device.
     code : str
         Digest of the code that trained it.
     inputs : iterable of paths
         The data set it was trained on.
     """
     with create(
-        path, "network", parameters=parameters, code=code, inputs=inputs, keep=True
+        path,
+        "network",
+        parameters=parameters,
+        determined=determined,
+        code=code,
+        inputs=inputs,
+        keep=True,
     ) as file:
         for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             file[f"layers/{index}/weight"] = weight

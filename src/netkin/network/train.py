@@ -121,9 +121,13 @@ def train_network(
         "n_labels": n_labels,
         "input_order": input_order,
         "order_seed": order_seed,
-        "device": place.type,
     }
-    made_by: Any = {"parameters": parameters, "code": code, "inputs": [dataset_path]}
+    made_by: Any = {
+        "parameters": parameters,
+        "determined": {"device": place.type},
+        "code": code,
+        "inputs": [dataset_path],
+    }
     if restore(network_path, "network", **made_by):
         return
     arrays = read_arrays(dataset_path)
