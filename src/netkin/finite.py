@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike
 from netkin.errors import NetkinError
 
 
+class NotFinite(NetkinError, ValueError):
+    """Numbers that must be finite and are not; a ValueError too, as numpy's users expect."""
+
+
 def is_finite(values: ArrayLike) -> bool:
     """Tell whether all numbers of an array of any shape are finite; without a copy of it."""
     array = np.asarray(values)
@@ -22,7 +26,7 @@ def is_finite(values: ArrayLike) -> bool:
 
 
 def require_finite(values: ArrayLike, what: str) -> None:
-    """Raise `NetkinError` unless all numbers of an array are finite.
+    """Raise `NotFinite`, a `NetkinError`, unless all numbers of an array are finite.
 
     Parameters
     ----------
@@ -32,4 +36,4 @@ def require_finite(values: ArrayLike, what: str) -> None:
         How the error names them.
     """
     if not is_finite(values):
-        raise NetkinError(f"{what}: there is a NaN or infinite value; allowed are finite numbers.")
+        raise NotFinite(f"{what}: there is a NaN or infinite value; allowed are finite numbers.")
