@@ -250,7 +250,10 @@ def test_costs_without_any_benchmark_file_are_one_sentence(tmp_path, pages):
 def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
     """A similarity stands beside distances, and means the opposite."""
     paths = []
-    for measure, orientation in (("surrogate_churn", "down"), ("linear_regression", "up")):
+    for measure, orientation in (
+        ("error_corrected_disagreement", "down"),
+        ("linear_regression", "up"),
+    ):
         paths.append(str(tmp_path / f"{measure}.h5"))
         with create(paths[-1], "distance_summary", parameters={}) as file:
             file.attrs.update(measure=measure, family="x", orientation=orientation, seeds=1)
@@ -259,15 +262,15 @@ def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
             file.create_dataset("networks", data=["a", "b", "c"], dtype=h5py.string_dtype())
     tabulate_groups(
         summary_paths=paths,
-        measures=["surrogate_churn", "linear_regression"],
+        measures=["error_corrected_disagreement", "linear_regression"],
         grid=[{"name": n, "group": g} for n, g in (("a", "one"), ("b", "one"), ("c", "two"))],
         **pages,
     )
     found = {(row["measure"], row["group"]): row for row in rows(pages["csv_path"])}
     # both directions of a pair count
-    assert float(found["surrogate_churn", "one"]["mean"]) == 2 / 8
+    assert float(found["error_corrected_disagreement", "one"]["mean"]) == 2 / 8
     assert float(found["linear_regression", "one"]["mean"]) == 2
-    assert found["surrogate_churn", "one"]["alike"] == "small"
+    assert found["error_corrected_disagreement", "one"]["alike"] == "small"
     assert found["linear_regression", "one"]["alike"] == "large"
 
 
