@@ -261,6 +261,7 @@ def read_origin(path: str | os.PathLike[str]) -> Origin:
         The file cannot be read, or is no netkin file.
     """
     with _open(path) as file, _reading(path):
+        check_structure(path, file)
         ancestors = file[ANCESTORS][()].astype(str).tolist() if ANCESTORS in file else []
         made_by, content = (str(file.attrs[name]) for name in ("recipe", "content"))
         return Origin(str(path), made_by, content, dict(ancestors))
@@ -455,12 +456,14 @@ def open_layout(
 def read_attributes(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the root attributes of a netkin file (see the module's table)."""
     with _open(path) as file, _reading(path):
+        check_structure(path, file)
         return {key: str(value) for key, value in file.attrs.items()}
 
 
 def read_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the parameters that made a netkin file."""
     with _open(path) as file, _reading(path):
+        check_structure(path, file)
         parameters: dict[str, Any] = dict(json.loads(file.attrs["parameters"]))
         return parameters
 

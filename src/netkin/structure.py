@@ -173,7 +173,9 @@ _MOST_DEFLATED = 1032
 """How many bytes deflate can make one of."""
 
 
-def check_structure(path: str | os.PathLike[str], file: h5py.File, layout: str) -> None:
+def check_structure(
+    path: str | os.PathLike[str], file: h5py.File, layout: str | None = None
+) -> None:
     """Check that an open file holds what its layout allows, and nothing else.
 
     Parameters
@@ -182,8 +184,8 @@ def check_structure(path: str | os.PathLike[str], file: h5py.File, layout: str) 
         The file, as an error names it.
     file : h5py.File
         The file, open.
-    layout : str
-        A key of `STRUCTURES`.
+    layout : str, optional
+        A key of `STRUCTURES`; by default the one that the file names.
 
     Raises
     ------
@@ -194,6 +196,14 @@ def check_structure(path: str | os.PathLike[str], file: h5py.File, layout: str) 
         another type.
     """
     try:
+        if layout is None:
+            found = file.attrs.get("layout")
+            layout = str(found).partition("/")[0]
+            if layout not in STRUCTURES:
+                raise NetkinError(
+                    f"{path}: its layout is '{found}', which this version of netkin does not "
+                    "know. Delete it and run the workflow again to make it anew."
+                )
         _Check(path, file, STRUCTURES[layout]).run()
     except NetkinError:
         raise

@@ -76,7 +76,7 @@ def make_files(folder: Path) -> dict[str, Path]:
         biases = [random_numbers.standard_normal(n).astype(np.float32) for n in widths[1:]]
         history = {name: random_numbers.random(4) for name in HISTORY}
         network = paths["network"] if number == 0 else folder / f"network_{number}.h5"
-        how = {"input_order": None, "order_seed": 0, "n_labels": None}
+        how = {"input_order": None, "order_seed": 0, "n_labels": None, "seed": number}
         write_network(
             network,
             Network(tuple(weights), tuple(biases), history, 0.5),
@@ -435,7 +435,17 @@ STRUCTURE = (
     *(_link, _virtual, _external, _huge, _delete, _rename, _exchange, _retype, _reshape),
     *(_wrong_value, _zero_values, _attribute, _json, _committed, _group, _alien),
 )
-HARMLESS = (_wrong_value, _zero_values, _exchange, _attribute, _json, _reshape, _retype, _delete)
+HARMLESS = (
+    _wrong_value,
+    _zero_values,
+    _exchange,
+    _attribute,
+    _json,
+    _reshape,
+    _retype,
+    _delete,
+    _rename,
+)
 """Damages after which a file may still be a right one, of another content."""
 
 
