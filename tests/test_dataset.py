@@ -164,7 +164,7 @@ def test_reading_names_a_missing_truncated_foreign_or_incomplete_file(tmp_path):
         read_arrays(path)
     with create(path, "network", parameters={}):
         pass
-    with pytest.raises(NetkinError, match=r"x\.h5: .*layout is 'network/1'"):
+    with pytest.raises(NetkinError, match=r"x\.h5: .*layout is 'network/2'"):
         read_arrays(path)
     with create(path, "dataset", parameters={}):
         pass

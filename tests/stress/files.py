@@ -36,6 +36,7 @@ from netkin.prediction.prediction import Prediction, read_prediction, write_pred
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
 from netkin.vector.vector import Vector, read_vector, write_vector
+from tests.altered import altered
 from tests.stress.counts import Counts
 
 LONGEST = 10.0
@@ -447,14 +448,6 @@ HARMLESS = (
     _rename,
 )
 """Damages after which a file may still be a right one, of another content."""
-
-
-@contextlib.contextmanager
-def altered(path: Path):
-    """Open a file to change it; its digest is made right again at the end."""
-    with h5py.File(path, "r+", locking=False) as file:
-        yield file
-    storage.seal(path)
 
 
 def damage_structure(path: Path, chance: random.Random) -> str:
