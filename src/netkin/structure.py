@@ -307,6 +307,7 @@ class _Check:
     def check_array(
         self, entry: h5d.DatasetID, name: str, array: Array, values: Mapping[str, str]
     ) -> None:
+        self.check_place(entry, name)
         self.check_type(entry, name, array.type)
         space = entry.get_space()
         if space.get_simple_extent_type() != h5s.SIMPLE:
@@ -352,20 +353,23 @@ class _Check:
                     name, f"and /{source} differ in length: {found} and {known} of '{size}'"
                 )
 
-    def check_stored(self, entry: h5d.DatasetID, name: str) -> None:
-        """Check that all that is declared is here; what is not would be made up of zeros."""
+    def check_place(self, entry: h5d.DatasetID, name: str) -> None:
+        """Check that the data lie in the file as netkin puts them there."""
         how = entry.get_create_plist()
-        kind = how.get_layout()
-        if kind == h5d.VIRTUAL or how.get_external_count():
+        if how.get_layout() == h5d.VIRTUAL or how.get_external_count():
             self.refuse(name, "is put together from other data, which netkin does not do")
         filters = {how.get_filter(number)[0] for number in range(how.get_nfilters())}
         if not filters <= _FILTERS:
             self.refuse(name, "is compressed in a way that netkin does not use")
+
+    def check_stored(self, entry: h5d.DatasetID, name: str) -> None:
+        """Check that all that is declared is here; what is not would be made up of zeros."""
+        how = entry.get_create_plist()
         shape = entry.shape
         is_text = entry.dtype.kind == "O"
         wanted = math.prod(shape) * (TEXT_BYTES if is_text else entry.dtype.itemsize)
         stored = entry.get_storage_size() if wanted else 0
-        if kind == h5d.CHUNKED:
+        if how.get_layout() == h5d.CHUNKED:
             chunk = how.get_chunk()
             # with a dimension that can grow, a chunk could be larger than all of the array
             if wanted and any(part > size for part, size in zip(chunk, shape, strict=True)):
