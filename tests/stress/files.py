@@ -1,6 +1,5 @@
 """Damaged files sent through their readers: one sentence, or what was written, and nothing else."""
 
-import contextlib
 import json
 import multiprocessing
 import random
@@ -453,11 +452,14 @@ HARMLESS = (
 def damage_structure(path: Path, chance: random.Random) -> str:
     """Damage a file by h5py; return how."""
     how = chance.choice(STRUCTURE)
-    with altered(path) as file:
-        name = chance.choice(_arrays(file))
-        # some damages are not possible everywhere
-        with contextlib.suppress(TypeError, ValueError, OSError, KeyError, RuntimeError):
-            how(file, name, chance)
+    whole = path.read_bytes()
+    try:
+        with altered(path) as file:
+            how(file, chance.choice(_arrays(file)), chance)
+    except (TypeError, ValueError, OSError, KeyError, RuntimeError):
+        # not possible with this array, and perhaps half done
+        path.write_bytes(whole)
+        return "nothing"
     return how.__name__.strip("_")
 
 
