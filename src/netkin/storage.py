@@ -444,9 +444,10 @@ def open_layout(
         with _reading(path):
             found = file.attrs.get("layout")
         if not isinstance(found, str) or found != LAYOUTS[layout]:
+            what = f"'{found}'" if isinstance(found, str) and found.isprintable() else "damaged"
             raise NetkinError(
                 f"{path}: expected a file with layout '{LAYOUTS[layout]}', but its layout is "
-                f"'{found}'. {ANEW}"
+                f"{what}. {ANEW}"
             )
         check_structure(path, file, layout)
         with _reading(path) if reading_only else nullcontext():

@@ -201,15 +201,16 @@ def check_structure(
             layout = str(found).partition("/")[0]
             if layout not in STRUCTURES:
                 raise NetkinError(
-                    f"{path}: its layout is '{found}', which this version of netkin does not "
-                    "know. Delete it and run the workflow again to make it anew."
+                    f"{path}: its layout is {str(found)[:40]!r}, which this netkin does not know. "
+                    "Delete it and run the workflow again to make it anew."
                 )
         _Check(path, file, STRUCTURES[layout]).run()
     except NetkinError:
         raise
     except Exception as error:  # whatever h5py makes of damage
+        what = str(error).partition("\n")[0] or type(error).__name__
         raise NetkinError(
-            f"{path}: damaged, or not written by netkin ({str(error) or type(error).__name__}). "
+            f"{path}: damaged, or not written by netkin ({what}). "
             "Delete it and run the workflow again to make it anew."
         ) from error
 
@@ -387,6 +388,8 @@ class _Check:
         for number in range(h5a.get_num_attrs(entry)):
             attribute = h5a.open(entry, index=number)
             title = attribute.name.decode(errors="replace")
+            if not title.isprintable():
+                self.refuse(name, f"has an attribute {title!r}, which no layout knows")
             wanted = known.get(title, "text" if not name and title in RECORD else "")
             stored = attribute.get_type()
             known_types = (wanted,) if wanted else ("text", "integer", "float")
@@ -404,10 +407,9 @@ class _Check:
     def check_text(self, name: str, title: str, value: Any) -> None:
         if not isinstance(value, str):
             self.refuse(name, f"has an attribute '{title}' that is no text")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            self.refuse(name, f"has an attribute '{title}' that is not UTF-8")
+        # neither lines, which would make several of a sentence, nor what is no UTF-8
+        if not value.isprintable():
+            self.refuse(name, f"has an attribute '{title}' with characters that are not printed")
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

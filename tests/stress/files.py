@@ -258,7 +258,19 @@ def _replace(file: h5py.File, name: str, make: Callable[[], Any]) -> None:
 def _value_of_another_kind(chance: random.Random) -> Any:
     return chance.choice(
         (
-            *(1, -1, 1.5, np.nan, -np.inf, "text", b"\xff\xfe", "", True, np.uint64(2**63)),
+            *(
+                1,
+                -1,
+                1.5,
+                np.nan,
+                -np.inf,
+                "text",
+                "two\nlines",
+                b"\xff\xfe",
+                "",
+                True,
+                np.uint64(2**63),
+            ),
             *(np.arange(3), np.zeros((2, 2)), np.zeros((1, 1, 1, 1)), h5py.Empty("f8")),
             *(np.zeros(0), np.array([b"ab"]), np.float16(1), np.array([1 + 2j]), 1e308, 2**62),
         )
