@@ -10,7 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run plan fresh test cluster-test lint bench env format clean
+.PHONY: run plan fresh test cluster-test stress lint bench env format clean
 
 run: env
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host --report results/report.html --report-after-run $(ARGS)
@@ -29,6 +29,13 @@ test: lint
 # the workflow on a Slurm of its own on this machine; installs Debian's packages where missing
 cluster-test: env
 	$(BIN)/python -m pytest tests/cluster -n 2 --dist loadfile --durations=5
+
+# damaged files and more for so many seconds, the same for the same seed;
+# an hour: make stress SECONDS=3600 SEED=1
+SECONDS ?= 90
+SEED ?= 0
+stress: env
+	PYTHONPATH=src $(BIN)/python -m tests.stress --seconds $(SECONDS) --seed $(SEED)
 
 lint: env
 	$(BIN)/ruff check .

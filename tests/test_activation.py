@@ -20,6 +20,7 @@ from netkin.errors import NetkinError
 from netkin.network.file import Network, read_network, write_network
 from netkin.network.train import select_rows
 from netkin.storage import create, read_attributes, read_parameters
+from tests.altered import altered
 from tests.digits import VARIANTS, Digits, torch_outputs
 
 PROBE_ROWS = 50
@@ -171,7 +172,7 @@ def test_what_does_not_fit_is_named_in_one_sentence(digits, compute, tmp_path):
         },
         r"layers: found 'first', allowed": {"layers": "first"},
         r"0 rows were asked for; at least 1": {"probe_rows": 0},
-        r"expected a file with layout 'dataset/1'": {"dataset_path": digits.networks["base"]},
+        r"expected a file with layout 'dataset/2'": {"dataset_path": digits.networks["base"]},
         r"no such file": {"dataset_path": str(tmp_path / "none.h5")},
     }
     base = read_network(digits.networks["base"])
@@ -196,10 +197,10 @@ def test_damaged_and_foreign_files_are_named(compute, tmp_path):
     other = tmp_path / "graph.h5"
     with create(other, "graph", parameters={}):
         pass
-    with pytest.raises(NetkinError, match="graph/1"):
+    with pytest.raises(NetkinError, match="graph/2"):
         read_activation(other)
     path = compute()
-    with h5py.File(path, "r+") as file:
+    with altered(path) as file:
         del file["layers/hidden_2"]
     with pytest.raises(NetkinError, match="damaged"):
         read_activation(path)

@@ -1,5 +1,5 @@
-import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +29,8 @@ def write(one, value=1.0):
     made_by = {"parameters": one.parameters, "determined": {"device": "cpu"}, "code": one.code}
     inputs = [other.path for other in one.inputs]
     with create(one.path, one.layout, inputs=inputs, keep=True, **made_by) as file:
-        file["value"] = np.full(3, value)
+        name = {"graph": "value", "diagram": "H0", "vector": "H0"}[one.layout]
+        file[name] = np.full((3, 2) if one.layout == "diagram" else 3, value)
 
 
 def reasons(expected):
@@ -76,14 +77,14 @@ def test_another_content_of_an_input_is_seen(chain):
     write(graph, value=2.0)
     assert reasons(chain)[diagram.path] == [f"made from another content of {graph.path}"]
     # also where what lies between is gone
-    os.unlink(diagram.path)
+    Path(diagram.path).unlink()
     assert reasons(chain) == {vector.path: [f"made from another content of {graph.path}"]}
 
 
 def test_an_edit_is_seen_through_files_that_are_gone(chain):
     graph, diagram, vector = chain
-    os.unlink(graph.path)
-    os.unlink(diagram.path)
+    Path(graph.path).unlink()
+    Path(diagram.path).unlink()
     result = examine(chain, files_in("results"))
     assert (result.fresh, result.stale) == ([vector.path], {})
     assert result.missing == [graph.path, diagram.path]

@@ -163,7 +163,7 @@ def broken(**changes):
         (broken(target=np.array([1, 1], np.int32)), "to itself"),
         (broken(value=np.array([0.1, np.nan], np.float32)), "NaN or infinity"),
         (broken(value=np.array([0.1], np.float32)), "differ in length"),
-        (broken(layer=np.zeros(2, np.int32)), "/layer has 2 entries for 3"),
+        (broken(layer=np.zeros(2, np.int32)), "/layer and /is_bias differ in length"),
     ],
 )
 def test_a_graph_file_that_makes_no_sense_is_refused(tmp_path, graph, says):

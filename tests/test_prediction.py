@@ -12,6 +12,7 @@ from netkin.network.train import select_rows
 from netkin.prediction.compute import compute_predictions
 from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
 from netkin.storage import create, read_parameters
+from tests.altered import altered
 from tests.digits import VARIANTS, Digits, torch_outputs
 
 
@@ -113,10 +114,10 @@ def test_damaged_and_foreign_files_are_named(compute, tmp_path):
     other = tmp_path / "graph.h5"
     with create(other, "graph", parameters={}):
         pass
-    with pytest.raises(NetkinError, match="graph/1"):
+    with pytest.raises(NetkinError, match="graph/2"):
         read_prediction(other)
     path = compute()
-    with h5py.File(path, "r+") as file:
+    with altered(path) as file:
         del file["labels"]
     with pytest.raises(NetkinError, match="damaged"):
         read_prediction(path)

@@ -250,7 +250,10 @@ def test_costs_without_any_benchmark_file_are_one_sentence(tmp_path, pages):
 def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
     """A similarity stands beside distances, and means the opposite."""
     paths = []
-    for measure, orientation in (("norm_1", "down"), ("cka", "up")):
+    for measure, orientation in (
+        ("error_corrected_disagreement", "down"),
+        ("linear_regression", "up"),
+    ):
         paths.append(str(tmp_path / f"{measure}.h5"))
         with create(paths[-1], "distance_summary", parameters={}) as file:
             file.attrs.update(measure=measure, family="x", orientation=orientation, seeds=1)
@@ -259,16 +262,16 @@ def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
             file.create_dataset("networks", data=["a", "b", "c"], dtype=h5py.string_dtype())
     tabulate_groups(
         summary_paths=paths,
-        measures=["norm_1", "cka"],
+        measures=["error_corrected_disagreement", "linear_regression"],
         grid=[{"name": n, "group": g} for n, g in (("a", "one"), ("b", "one"), ("c", "two"))],
         **pages,
     )
     found = {(row["measure"], row["group"]): row for row in rows(pages["csv_path"])}
     # both directions of a pair count
-    assert float(found["norm_1", "one"]["mean"]) == 2 / 8
-    assert float(found["cka", "one"]["mean"]) == 2
-    assert found["norm_1", "one"]["alike"] == "small"
-    assert found["cka", "one"]["alike"] == "large"
+    assert float(found["error_corrected_disagreement", "one"]["mean"]) == 2 / 8
+    assert float(found["linear_regression", "one"]["mean"]) == 2
+    assert found["error_corrected_disagreement", "one"]["alike"] == "small"
+    assert found["linear_regression", "one"]["alike"] == "large"
 
 
 def test_ratios_of_similarities_are_left_out_beside_untrained_networks(tmp_path, pages):

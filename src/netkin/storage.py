@@ -40,6 +40,7 @@ import numpy as np
 
 from netkin import __version__
 from netkin.errors import NetkinError
+from netkin.structure import check_structure
 
 LAYOUTS = {
     "dataset": "dataset/2",
@@ -260,6 +261,7 @@ def read_origin(path: str | os.PathLike[str]) -> Origin:
         The file cannot be read, or is no netkin file.
     """
     with _open(path) as file, _reading(path):
+        check_structure(path, file)
         ancestors = file[ANCESTORS][()].astype(str).tolist() if ANCESTORS in file else []
         made_by, content = (str(file.attrs[name]) for name in ("recipe", "content"))
         return Origin(str(path), made_by, content, frozenset(map(tuple, ancestors)))
@@ -433,10 +435,12 @@ def open_layout(
         with _reading(path):
             found = file.attrs.get("layout")
         if not isinstance(found, str) or found != LAYOUTS[layout]:
+            what = f"'{found}'" if isinstance(found, str) and found.isprintable() else "damaged"
             raise NetkinError(
                 f"{path}: expected a file with layout '{LAYOUTS[layout]}', but its layout is "
-                f"'{found}'. {ANEW}"
+                f"{what}. {ANEW}"
             )
+        check_structure(path, file, layout)
         with _reading(path) if reading_only else nullcontext():
             yield file
 
@@ -444,12 +448,14 @@ def open_layout(
 def read_attributes(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the root attributes of a netkin file (see the module's table)."""
     with _open(path) as file, _reading(path):
+        check_structure(path, file)
         return {key: str(value) for key, value in file.attrs.items()}
 
 
 def read_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the parameters that made a netkin file."""
     with _open(path) as file, _reading(path):
+        check_structure(path, file)
         parameters: dict[str, Any] = dict(json.loads(file.attrs["parameters"]))
         return parameters
 

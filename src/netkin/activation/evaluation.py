@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
+from netkin.finite import is_finite
 from netkin.network.file import Network, read_network
 from netkin.storage import open_layout
 
@@ -74,7 +75,8 @@ def read_part(
     Raises
     ------
     NetkinError
-        The file is unreadable or no data set, or `n_chosen` is below 1.
+        The file is unreadable or no data set, its inputs or labels are none, or `n_chosen` is
+        below 1.
     """
     if n_chosen is not None and n_chosen < 1:
         raise NetkinError(f"{dataset_path}: {n_chosen} rows were asked for; at least 1 is needed.")
@@ -82,13 +84,24 @@ def read_part(
         labels = file[f"{part}/labels"][()]
         stored = file[f"{part}/inputs"]
         n_rows = len(labels)
+        n_labels = len(file["label_names"])
+        if stored.shape[0] != n_rows or 0 in stored.shape:
+            raise NetkinError(
+                f"{dataset_path}: {part} inputs of shape {stored.shape} and {n_rows} labels."
+            )
+        if labels.min() < 0 or labels.max() >= n_labels:
+            raise NetkinError(
+                f"{dataset_path}: {part} labels lie in {labels.min()}..{labels.max()}; allowed is "
+                f"0..{n_labels - 1}, one for each label name."
+            )
         rows = np.arange(n_rows) if n_chosen is None else choose_rows(n_rows, n_chosen)
         inputs = np.empty((len(rows), stored.shape[1]), dtype=np.float32)
         # block by block: h5py reads scattered rows slowly, and all at once may be large
         for block in blocks(n_rows, stored.shape[1]):
             inside = (rows >= block.start) & (rows < block.stop)
             inputs[inside] = stored[block][rows[inside] - block.start]
-        n_labels = len(file["label_names"])
+        if not is_finite(inputs):
+            raise NetkinError(f"{dataset_path}: the {part} inputs hold NaN or infinite values.")
     if n_chosen is not None and n_chosen > n_rows:
         logger.info("%s: all %d %s rows, not %d", dataset_path, n_rows, part, n_chosen)
     return Part(inputs, labels[rows], rows, n_labels)

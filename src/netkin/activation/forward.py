@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.finite import require_finite
 from netkin.network.file import Network
 
 
@@ -22,11 +23,18 @@ def forward(network: Network, inputs: NDArray[np.floating[Any]]) -> list[NDArray
     -------
     list of float64 arrays of shape (n, width of the layer)
         Hidden layers after ReLU, as the next layer sees them, then the logits.
+
+    Raises
+    ------
+    NetkinError
+        An input, weight or bias is NaN or infinite, or a unit gets beyond what floats hold.
     """
     outputs = []
     values = inputs.astype(np.float64)
     for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         values = values @ weight.T.astype(np.float64) + bias
+        # before ReLU, which makes 0 of minus infinity
+        require_finite(values, f"outputs of layer {index}")
         if index < len(network.weights) - 1:
             np.maximum(values, 0.0, out=values)
         outputs.append(values)

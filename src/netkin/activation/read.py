@@ -46,10 +46,12 @@ def read_activation(path: str | os.PathLike[str], layer: str = "last_hidden") ->
 
     with storage.open_layout(path, "activation") as file:
         names = list(file["layer_names"].asstr()[()])
+        rows, labels = file["rows"][()], file["labels"][()]
+        if min(rows.min(initial=0), labels.min(initial=0)) < 0:
+            raise NetkinError(f"{path}: /rows or /labels holds a number below 0.")
         hidden = [name for name in names if name != "logits"]
         name = hidden[-1] if layer == "last_hidden" and hidden else layer
         found = file[f"layers/{name}"][()] if name in names else None
-        rows, labels = file["rows"][()], file["labels"][()]
     if found is None:
         raise NetkinError(
             f"{path}: has no layer '{layer}'; stored: {', '.join(names)}."

@@ -152,19 +152,13 @@ def read_arrays(path: str | os.PathLike[str]) -> Arrays:
         kind, or when its arrays are not what `Arrays` promises.
     """
     with open_layout(path, "dataset") as file:
-        try:
-            arrays = Arrays(
-                **{
-                    f"{part}_{what}": file[f"{part}/{what}"][()]
-                    for part in ("train", "test")
-                    for what in ("inputs", "labels", "rows")
-                },
-                label_names=tuple(file["label_names"].asstr()[()]),
-            )
-        except (KeyError, OSError) as error:
-            raise NetkinError(
-                f"{path}: a damaged data set ({error.args[0]}). "
-                "Delete it and run the workflow again to make it anew."
-            ) from None
+        arrays = Arrays(
+            **{
+                f"{part}_{what}": file[f"{part}/{what}"][()]
+                for part in ("train", "test")
+                for what in ("inputs", "labels", "rows")
+            },
+            label_names=tuple(file["label_names"].asstr()[()]),
+        )
     arrays.validate(str(path))
     return arrays

@@ -85,9 +85,9 @@ def read_diagram(path: str | os.PathLike[str]) -> Diagram:
             if intervals.ndim != 2 or intervals.shape[1] != 2:
                 raise NetkinError(f"{path}: /{name} has shape {intervals.shape}, expected (k, 2).")
             birth, death = intervals.T
-            if not (np.isfinite(birth) & (birth <= death)).all():
+            if not (np.isfinite(birth) & (birth <= death)).all() or birth.min(initial=0) < 0:
                 raise NetkinError(
-                    f"{path}: /{name} holds an interval without finite birth <= death."
+                    f"{path}: /{name} holds an interval without finite birth <= death, from 0 on."
                 )
             result.append(intervals)
     if not result:

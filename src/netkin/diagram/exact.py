@@ -20,6 +20,7 @@ from netkin.diagram.forest import (
     minimum_spanning_forest,
 )
 from netkin.errors import NetkinError
+from netkin.finite import require_finite
 from netkin.graph.graph import Graph
 
 EDGES_PER_BLOCK = 1 << 17
@@ -48,12 +49,7 @@ def exact_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
     NetkinError
         The graph is not two-colourable, or a value is negative, NaN or infinite.
     """
-    if not np.isfinite(graph.value).all():
-        raise NetkinError("an edge has a value that is NaN or infinite.")
-    if graph.value.size and graph.value.min() < 0:
-        raise NetkinError(
-            f"an edge has the value {graph.value.min()}, which is before its vertices enter at 0."
-        )
+    graph.check_values()
     if not is_two_colourable(graph):
         raise NetkinError(
             "the engine 'exact' needs a graph without cycles of odd length, and this one has "
@@ -80,7 +76,13 @@ def diagram_of_forest(
         Which of them are in a minimum spanning forest.
     n_components : int
         Number of connected components.
+
+    Raises
+    ------
+    NetkinError
+        A value is NaN or infinite.
     """
+    require_finite(value, "values of edges")
     deaths = value[index]
     deaths = deaths[deaths > 0]
     h0 = np.zeros((len(deaths) + n_components, 2))

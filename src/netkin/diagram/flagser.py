@@ -29,11 +29,17 @@ def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Di
         Dimensions 0 to `max_dimension`, computed in float32. flagser itself leaves out
         intervals of length zero.
 
+    Raises
+    ------
+    NetkinError
+        A value is negative, NaN or infinite.
+
     References
     ----------
     Lütgehetmann, Govc, Smith, Levi (2020), Computing persistent homology of directed
     flag complexes, Algorithms 13(1).
     """
+    graph.check_values()
     from pyflagser import flagser_weighted
 
     found = flagser_weighted(

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.finite import require_finite
+
 LIGHT_EDGES_PER_VERTEX = 8
 """How many of the lightest edges a pass aims at; a random graph of n vertices is connected
 once it has n log(n) / 2 edges."""
@@ -77,6 +79,11 @@ def minimum_spanning_forest(
     sample : EdgeBlock
         Edges drawn evenly from all, one-dimensional, its `start` without meaning. It
         chooses what a pass looks at; any sample gives a right answer.
+
+    Raises
+    ------
+    NetkinError
+        A key is NaN or infinite.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -88,6 +95,8 @@ def minimum_spanning_forest(
     while n_components > 1 and low < np.inf:
         high = _next_threshold(sample, component, low, n_components, n_edges)
         for block in blocks():
+            if low == -np.inf:  # once, in the first pass
+                require_finite(block.key, "keys of edges")
             wanted = component[block.tail] != component[block.head]
             wanted &= block.key <= high
             wanted &= block.key > low

@@ -7,6 +7,8 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from netkin.diagram.diagram import Diagram, read_diagram
+from netkin.errors import NetkinError
+from netkin.finite import NotFinite
 
 Order = Literal["filter_then_cap", "cap_then_filter"]
 
@@ -41,14 +43,26 @@ def apply_policy(
         Finite intervals only, each with birth < death: what has no length left after
         the capping is trivial.
 
+    Raises
+    ------
+    NetkinError
+        An interval without finite birth <= death, or an option that is not allowed.
+
     Notes
     -----
     ``filter_then_cap`` gives the intervals of giotto-tda's `FlagserPersistence` followed
     by `Filtering` with ``epsilon=eta``, infinite deaths then set to `infinity_value`.
     """
+    if not (eta >= 0 and 0 < infinity_value < np.inf):
+        raise NetkinError(
+            f"eta and infinity_value: found {eta} and {infinity_value}, allowed are 0 or more and "
+            "a positive number."
+        )
     result = []
     for dimension, intervals in enumerate(diagram.intervals):
         birth, death = intervals.T
+        if not (np.isfinite(birth) & (birth <= death)).all():
+            raise NotFinite(f"/H{dimension} holds an interval without finite birth <= death.")
         if dimension == 0 and reduced:
             never_dying = np.flatnonzero(np.isinf(death))
             if never_dying.size:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.errors import NetkinError
+from netkin.finite import is_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +63,15 @@ def write_reasons(
         file.create_dataset(name, data=table, dtype=h5py.string_dtype())
 
 
-def read_reasons(file: h5py.File, name: str) -> dict[tuple[int, int], str]:
-    """Return (i, j) -> why the entry is undefined, as `write_reasons` wrote it."""
+def read_reasons(
+    file: h5py.File, name: str, values: NDArray[np.float64]
+) -> dict[tuple[int, int], str]:
+    """Return (i, j) -> why the entry of `values` is undefined, as `write_reasons` wrote it."""
     if name not in file:
         return {}
     table = file[name].asstr()[:]
+    if np.isfinite(values[table.astype(bool)]).any():
+        raise NetkinError(f"{file.filename}: /{name} gives a reason for an entry that has a value.")
     return {(int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(table.astype(bool))}
 
 
@@ -76,24 +81,108 @@ def read_distances(path: str | os.PathLike[str]) -> Distances:
     Raises
     ------
     NetkinError
-        For a file that is not a distance file, or lacks a part of one.
+        For a file that is not a distance file or lacks a part of one, and for values that the
+        measure cannot have.
     """
     with storage.open_layout(path, "distance") as file:
         for name in ("matrix", "networks"):
             if name not in file:
                 raise NetkinError(f"{path}: the dataset '/{name}' of distances is missing.")
-        return Distances(
+        found = Distances(
             matrix=file["matrix"][:],
             networks=tuple(str(name) for name in file["networks"].asstr()[:]),
-            reasons=read_reasons(file, "reason"),
+            reasons=read_reasons(file, "reason", file["matrix"][:]),
             measure=str(file.attrs["measure"]),
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),
             seconds=float(file.attrs.get("seconds", np.nan)),
             peak_mib=float(file.attrs.get("peak_mib", np.nan)),
-            null={str(name): values[:] for name, values in file.get("null", {}).items()},
+            null=_read_null(path, file),
             permutations=int(file.attrs.get("permutations", 0)),
         )
+    check_values(path, "matrix", found.matrix, found.measure, found.orientation)
+    for name, value in (
+        ("seconds", found.seconds),
+        ("peak_mib", found.peak_mib),
+        ("permutations", found.permutations),
+    ):
+        if value < 0 or np.isinf(value):
+            raise NetkinError(f"{path}: the attribute '{name}' is {value}; allowed is 0 or more.")
+    return found
+
+
+SLACK = 1e-6
+"""How far values may be beyond the range of their measure, for rounding."""
+
+
+def check_values(
+    path: str | os.PathLike[str],
+    name: str,
+    values: NDArray[np.float64],
+    measure: str,
+    orientation: str,
+    *,
+    square: bool = True,
+) -> None:
+    """Check that values that were read can be those of a measure.
+
+    Parameters
+    ----------
+    path : path
+        The file they come from.
+    name : str
+        Their dataset.
+    values : float64 array of shape (n, m)
+        NaN where undefined.
+    measure, orientation : str
+        See `netkin.distance.measure.Measure`. Of a measure that is not registered the values are
+        only checked for what its orientation says.
+    square : bool
+        Whether rows and columns are the same networks.
+
+    Raises
+    ------
+    NetkinError
+        No such orientation, an infinite value, a distance outside of the range of the measure, or
+        a matrix of a symmetric measure that is not symmetric.
+    """
+    # the registry imports modules that read files
+    from netkin.distance import MEASURES
+
+    entry = MEASURES.get(measure)
+    allowed = ("up", "down") if entry is None else (entry.orientation,)
+    if orientation not in allowed:
+        raise NetkinError(
+            f"{path}: the orientation of '{measure}' is '{orientation}', "
+            f"allowed: {', '.join(allowed)}."
+        )
+    low, high = (0.0 if orientation == "down" else -np.inf, np.inf)
+    if entry is not None and orientation == "down":
+        low, high = entry.range
+    known = values[~np.isnan(values)]
+    if not is_finite(known):
+        raise NetkinError(f"{path}: /{name} holds an infinite value.")
+    if known.size and (known.min() < low - SLACK or known.max() > high + SLACK):
+        raise NetkinError(
+            f"{path}: /{name} holds {known.min():g} to {known.max():g}, but '{measure}' is "
+            f"{low:g} to {high:g}."
+        )
+    symmetric = square and entry is not None and entry.symmetric
+    if symmetric and not np.array_equal(values, values.T, equal_nan=True):
+        raise NetkinError(
+            f"{path}: /{name} is not symmetric, which '{measure}' is by its definition."
+        )
+
+
+def _read_null(path: str | os.PathLike[str], file: h5py.File) -> dict[str, NDArray[np.float64]]:
+    parts = {str(name): values[:] for name, values in file.get("null", {}).items()}
+    for name, values in parts.items():
+        if np.isinf(values).any():
+            raise NetkinError(f"{path}: /null/{name} holds an infinite value.")
+    chances = parts.get("p_value", np.empty(0))
+    if (chances < 0).any() or (chances > 1).any():
+        raise NetkinError(f"{path}: /null/p_value holds what is no probability.")
+    return parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,13 +261,14 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
     Raises
     ------
     NetkinError
-        For a file that is not a summary of distances, or lacks a part of one.
+        For a file that is not a summary of distances or lacks a part of one, and for values that
+        the measure cannot have.
     """
     with storage.open_layout(path, "distance_summary") as file:
         for name in ("mean", "standard_deviation", "networks"):
             if name not in file:
                 raise NetkinError(f"{path}: the dataset '/{name}' of a summary is missing.")
-        return Summary(
+        found = Summary(
             mean=file["mean"][:],
             standard_deviation=file["standard_deviation"][:],
             networks=tuple(str(name) for name in file["networks"].asstr()[:]),
@@ -186,5 +276,12 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
             measure=str(file.attrs["measure"]),
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),
-            null={str(name): values[:] for name, values in file.get("null", {}).items()},
+            null=_read_null(path, file),
         )
+    if found.seeds < 1:
+        raise NetkinError(f"{path}: the attribute 'seeds' is {found.seeds}; at least 1 is needed.")
+    check_values(path, "mean", found.mean, found.measure, found.orientation)
+    deviation = found.standard_deviation[~np.isnan(found.standard_deviation)]
+    if not is_finite(deviation) or deviation.min(initial=0) < 0:
+        raise NetkinError(f"{path}: /standard_deviation holds a negative or infinite value.")
+    return found

@@ -14,11 +14,12 @@ from netkin import storage
 from netkin.activation.read import layer_names, read_activation
 from netkin.distance import MEASURES
 from netkin.distance.compute import calibration_of
-from netkin.distance.file import read_reasons, write_reasons
+from netkin.distance.file import check_values, read_reasons, write_reasons
 from netkin.distance.matrix import Function
 from netkin.distance.representational.algebra import on_device
 from netkin.distance.representational.representation import Representation, warn_of_few_rows
-from netkin.errors import UndefinedDistance
+from netkin.errors import NetkinError, UndefinedDistance
+from netkin.finite import require_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +146,8 @@ def _matrices(
                     matrix[i, j] = function(one, other)
                 except UndefinedDistance as reason:
                     reasons[i, j] = str(reason)
+                    continue
+                require_finite(matrix[i, j], f"'{measure}' of {one.name} and {other.name}")
     return found
 
 
@@ -176,20 +179,26 @@ def read_layers(path: str | os.PathLike[str]) -> list[LayerDistances]:
     Raises
     ------
     NetkinError
-        For a file that is not of this layout, or lacks a part.
+        For a file that is not of this layout or lacks a part, and for values that a measure cannot
+        have.
     """
     with storage.open_layout(path, "layers") as file:
         layers_a, layers_b = (tuple(file[name].asstr()[:]) for name in ("layers_a", "layers_b"))
-        return [
+        found = [
             LayerDistances(
                 file[name][:],
                 layers_a,
                 layers_b,
                 name,
                 str(file[name].attrs["orientation"]),
-                read_reasons(file, f"reason/{name}"),
+                read_reasons(file, f"reason/{name}", file[name][:]),
                 file[f"null/{name}"][:] if f"null/{name}" in file else None,
             )
             for name in file
             if name not in ("layers_a", "layers_b", "reason", "null", storage.ANCESTORS)
         ]
+    for one in found:
+        check_values(path, one.measure, one.matrix, one.measure, one.orientation, square=False)
+        if one.null is not None and np.isinf(one.null).any():
+            raise NetkinError(f"{path}: /null/{one.measure} holds an infinite value.")
+    return found

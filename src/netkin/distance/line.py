@@ -13,6 +13,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.errors import NetkinError
+from netkin.finite import require_finite
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
@@ -40,6 +43,8 @@ def lengths_on_line(
         Lengths in ascending order, 0 for a point on the diagonal; None unless all births
         of both diagrams are equal or all their deaths are.
     """
+    for intervals in (intervals_a, intervals_b):
+        require_finite(intervals, "births and deaths")
     for column in (0, 1):
         common = np.concatenate([intervals_a[:, column], intervals_b[:, column]])
         if (common == common[:1]).all():
@@ -53,7 +58,6 @@ def lengths_on_line(
     return None
 
 
-@compiled
 def wasserstein_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """1-Wasserstein distance of two diagrams on a line.
 
@@ -87,6 +91,13 @@ def wasserstein_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float
     nearest drop on top: all changes happen at the maximum, and if the top has left the
     domain so has the whole stack. Linear in time and memory.
     """
+    _check_lengths(a, b)
+    return _wasserstein_on_line(a, b)
+
+
+@compiled
+def _wasserstein_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Compute `wasserstein_on_line` of lengths that are known to be right."""
     n, m = len(a), len(b)
     drops = np.empty((2, max(n, m)))  # left of the maximum, right of it
     size = np.zeros(2, np.int64)
@@ -145,6 +156,7 @@ def bottleneck_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     as eps grows, bisection finds where; floats >= 0 are ordered as their bits are, so at
     most 64 steps lead to the very number.
     """
+    _check_lengths(a, b)
     longest = max(a.max(initial=0.0), b.max(initial=0.0))
     low, high = -1, int(np.float64(longest / 2).view(np.int64))
     while high - low > 1:
@@ -155,6 +167,13 @@ def bottleneck_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         else:
             low = middle
     return float(np.int64(high).view(np.float64))
+
+
+def _check_lengths(*lengths: NDArray[np.float64]) -> None:
+    for part in lengths:
+        require_finite(part, "lengths of intervals")
+        if part.size and (part[0] < 0 or (part[1:] < part[:-1]).any()):
+            raise NetkinError("lengths of intervals: allowed are numbers from 0 on, ascending.")
 
 
 @compiled

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
+from netkin.finite import NotFinite, is_finite
 
 _RELATIVE_ERROR = 1e-9
 
@@ -41,9 +42,7 @@ def wasserstein(a: Diagram, b: Diagram) -> float:
     Raises
     ------
     NetkinError
-        The diagrams have different numbers of dimensions.
-    ValueError
-        Infinite or NaN intervals.
+        The diagrams have different numbers of dimensions, or infinite or NaN intervals.
     """
     from netkin.distance.line import lengths_on_line, wasserstein_on_line
 
@@ -74,9 +73,7 @@ def bottleneck(a: Diagram, b: Diagram) -> float:
     Raises
     ------
     NetkinError
-        The diagrams have different numbers of dimensions.
-    ValueError
-        Infinite or NaN intervals.
+        The diagrams have different numbers of dimensions, or infinite or NaN intervals.
     """
     from netkin.distance.line import bottleneck_on_line, lengths_on_line
 
@@ -98,8 +95,8 @@ def _dimensions(
             "cannot be compared; compute them with the same max_dimension."
         )
     for pair in zip(a.intervals, b.intervals, strict=True):
-        if not all(np.isfinite(part).all() for part in pair):
-            raise ValueError("infinite or NaN intervals cannot be matched; apply a policy first")
+        if not all(is_finite(part) for part in pair):
+            raise NotFinite("infinite or NaN intervals cannot be matched; apply a policy first")
         yield pair
 
 

@@ -13,7 +13,8 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 
 from netkin.diagram.forest import SAMPLE_SIZE, EdgeBlock, minimum_spanning_forest
-from netkin.errors import UndefinedDistance
+from netkin.errors import NetkinError, UndefinedDistance
+from netkin.finite import require_finite
 from netkin.network.file import Network
 
 
@@ -79,7 +80,11 @@ def layer_neural_persistence(
     ------
     UndefinedDistance
         All weights of the network are 0, so w' is undefined.
+    NetkinError
+        A weight is NaN or infinite.
     """
+    for weight in network.weights:
+        require_finite(weight, "weights of a network")
     largest = max(float(np.abs(weight).max()) for weight in network.weights)
     if largest == 0:
         raise UndefinedDistance("all weights of a network are 0, so none is the strongest")
@@ -116,7 +121,15 @@ def neural_persistence(
     -------
     float
         In [0, (n_out + n_in - 1) ** (1 / order)].
+
+    Raises
+    ------
+    NetkinError
+        A weight is NaN or infinite, or `largest` no positive number.
     """
+    require_finite(weight, "weights of a layer")
+    if not 0 < largest < np.inf:
+        raise NetkinError(f"the largest weight is {largest}; allowed is a positive number.")
     n_out, n_in = weight.shape
     key = -np.abs(weight)
     sources, targets = np.arange(n_in), n_in + np.arange(n_out)

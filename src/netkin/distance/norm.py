@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netkin.errors import UndefinedDistance
+from netkin.finite import require_finite
 from netkin.graph.graph import Graph
 
 if TYPE_CHECKING:
@@ -66,4 +67,5 @@ def _difference(a: Graph, b: Graph) -> "csr_matrix":
 
 
 def _matrix(graph: Graph) -> "csr_matrix":
+    require_finite(graph.value, "values of edges")
     return graph.to_scipy().tocsr().astype(np.float64)

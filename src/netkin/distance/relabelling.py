@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import UndefinedDistance
+from netkin.finite import require_finite
 from netkin.network.file import Network
 
 
@@ -50,9 +51,13 @@ def relabelled_distance(
     ------
     UndefinedDistance
         The networks differ in shape.
+    NetkinError
+        A weight or bias is NaN or infinite.
     """
     if [weight.shape for weight in a.weights] != [weight.shape for weight in b.weights]:
         raise UndefinedDistance("networks of different shape have no corresponding units")
+    for array in (*a.weights, *a.biases, *b.weights, *b.biases):
+        require_finite(array, "weights and biases of a network")
     x, y = _parameters(a), _parameters(b)
     return min(_norm_of_rest(x, y, match(x, y)), _norm_of_rest(y, x, match(y, x)))
 
@@ -82,6 +87,8 @@ def fixed_products(a: Parameters, b: Parameters) -> list[NDArray[np.float64]]:
 def best_assignment(products: NDArray[np.float64]) -> Order:
     """Return the order that maximises the sum of ``products[i, order[i]]``."""
     from scipy.optimize import linear_sum_assignment
+
+    require_finite(products, "products of units")
 
     order: Order = linear_sum_assignment(products, maximize=True)[1]
     return order

@@ -8,6 +8,7 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
+from netkin.finite import require_finite
 from netkin.vector.vector import Vector
 
 
@@ -27,7 +28,7 @@ def vector_distance(a: Vector, b: Vector, *, p: Annotated[float, Ge(1)] = 2.0) -
     Raises
     ------
     NetkinError
-        The vectors differ in kind, sampling, dimensions or shape.
+        The vectors differ in kind, sampling, dimensions or shape, or hold NaN or infinity.
     """
     for what, of_a, of_b in (
         ("kind", a.kind, b.kind),
@@ -48,7 +49,9 @@ def vector_distance(a: Vector, b: Vector, *, p: Annotated[float, Ge(1)] = 2.0) -
 def lp_distance(
     x: NDArray[np.float64], y: NDArray[np.float64], *, step: float, axes: int, p: float
 ) -> float:
-    """Return the p-norm of x - y, flattened, times ``step ** (axes / p)``."""
+    """Return the p-norm of x - y, flattened, times ``step ** (axes / p)``; of finite x and y."""
+    for array in (x, y):
+        require_finite(array, "arrays of a vector")
     return float(np.linalg.norm((x - y).ravel(), ord=p) * step ** (axes / p))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.errors import NetkinError
+from netkin.finite import is_finite, require_finite
 
 if TYPE_CHECKING:
     from scipy.sparse import coo_matrix
@@ -44,6 +45,16 @@ class Graph:
     n_vertices: int
     layer: NDArray[np.int32]
     is_bias: NDArray[np.bool_]
+
+    def check_values(self) -> None:
+        """Raise `NetkinError` for a value at which no edge can enter a filtration from 0 on."""
+        if not is_finite(self.value):
+            raise NetkinError("an edge has a value that is NaN or infinite.")
+        if self.value.min(initial=0) < 0:
+            raise NetkinError(
+                f"an edge has the value {self.value.min()}, which is before its vertices enter "
+                "at 0."
+            )
 
     def to_scipy(self) -> "coo_matrix":
         """Return the adjacency matrix, a float32 `coo_matrix` of shape (n, n).
@@ -95,15 +106,15 @@ def graph_from_weights(
     Raises
     ------
     NetkinError
-        No layer, an empty layer, shapes that do not fit, a weight that is NaN or
-        infinite, or no weight other than 0.
+        No layer, an empty layer, shapes that do not fit, a weight or bias that is NaN or
+        infinite, no weight other than 0, or a `zeta` that is not allowed.
     """
     widths = _widths(weights, biases)
     with_biases = bias_vertices != "none"
+    if not all(is_finite(block) for block in (*weights, *biases)):
+        raise NetkinError("a weight or bias is NaN or infinite: the training diverged.")
     blocks = [*weights, *biases] if with_biases else list(weights)
     largest = max(float(np.abs(block).max()) for block in blocks)
-    if not np.isfinite(largest):
-        raise NetkinError("a weight or bias is NaN or infinite: the training diverged.")
     if largest == 0:
         raise NetkinError("every weight is 0, so the values of the edges are undefined.")
 
@@ -155,12 +166,25 @@ def edge_values(
         |w| of the edges.
     largest : float
         max|W|, positive.
+    zeta : float
+        Smallest value, more than 0 and less than 1.
 
     Returns
     -------
     float32 array of the same shape
         Computed in float64, then rounded.
+
+    Raises
+    ------
+    NetkinError
+        A strength is NaN or infinite, `largest` is not positive or infinite, or `zeta` is not
+        allowed.
     """
+    require_finite(strength, "strengths of edges")
+    if not 0 < largest < np.inf:
+        raise NetkinError(f"the largest strength is {largest}; allowed is a positive number.")
+    if not 0 < zeta < 1:
+        raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
     return np.maximum(1 - strength.astype(np.float64) / largest, zeta).astype(np.float32)
 
 
@@ -226,7 +250,7 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     ------
     NetkinError
         For a file that is not a graph file, and for a vertex out of range, a self-loop,
-        a NaN or infinite value, or arrays whose lengths do not fit.
+        a value that is NaN or outside of 0 to 1, or arrays whose lengths do not fit.
     """
     with storage.open_layout(path, "graph") as file:
         for name in ("source", "target", "value", "layer", "is_bias"):
@@ -234,31 +258,33 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
                 raise NetkinError(f"{path}: the dataset '/{name}' of a graph is missing.")
         if "n_vertices" not in file.attrs:
             raise NetkinError(f"{path}: the attribute 'n_vertices' of a graph is missing.")
-        graph = Graph(
-            source=file["source"][:].astype(np.int32, copy=False),
-            target=file["target"][:].astype(np.int32, copy=False),
-            value=file["value"][:].astype(np.float32, copy=False),
-            n_vertices=int(file.attrs["n_vertices"]),
-            layer=file["layer"][:].astype(np.int32, copy=False),
+        n_vertices = int(file.attrs["n_vertices"])
+        layer = file["layer"][:]
+        if len(layer) != n_vertices:
+            raise NetkinError(f"{path}: /layer has {len(layer)} entries for {n_vertices} vertices.")
+        if layer.min(initial=0) < 0 or layer.max(initial=0) > n_vertices:
+            raise NetkinError(f"{path}: /layer holds a layer outside 0 to {n_vertices}.")
+        source, target = file["source"][:], file["target"][:]
+        # before they are made int32, which would wrap what is larger
+        for name, vertices in (("source", source), ("target", target)):
+            if vertices.min(initial=0) < 0 or vertices.max(initial=-1) >= n_vertices:
+                raise NetkinError(f"{path}: /{name} holds a vertex outside 0 to {n_vertices - 1}.")
+        if (source == target).any():
+            raise NetkinError(
+                f"{path}: an edge leads from a vertex to itself, which has no meaning."
+            )
+        value = file["value"][:]
+        if not is_finite(value):
+            raise NetkinError(f"{path}: /value holds NaN or infinity, expected finite values.")
+        if value.min(initial=0) < 0 or value.max(initial=0) > 1:
+            raise NetkinError(
+                f"{path}: /value holds {value.min()} to {value.max()}, expected 0 to 1."
+            )
+        return Graph(
+            source=source.astype(np.int32, copy=False),
+            target=target.astype(np.int32, copy=False),
+            value=value.astype(np.float32, copy=False),
+            n_vertices=n_vertices,
+            layer=layer.astype(np.int32, copy=False),
             is_bias=file["is_bias"][:].astype(bool, copy=False),
         )
-    lengths = {name: len(getattr(graph, name)) for name in ("source", "target", "value")}
-    if len(set(lengths.values())) > 1:
-        raise NetkinError(f"{path}: source, target and value differ in length: {lengths}.")
-    for name in ("layer", "is_bias"):
-        if len(getattr(graph, name)) != graph.n_vertices:
-            raise NetkinError(
-                f"{path}: /{name} has {len(getattr(graph, name))} entries for "
-                f"{graph.n_vertices} vertices."
-            )
-    for name in ("source", "target"):
-        vertices = getattr(graph, name)
-        if vertices.size and not (vertices.min() >= 0 and vertices.max() < graph.n_vertices):
-            raise NetkinError(
-                f"{path}: /{name} holds a vertex outside 0 to {graph.n_vertices - 1}."
-            )
-    if (graph.source == graph.target).any():
-        raise NetkinError(f"{path}: an edge leads from a vertex to itself, which has no meaning.")
-    if not np.isfinite(graph.value).all():
-        raise NetkinError(f"{path}: /value holds NaN or infinity, expected finite values.")
-    return graph

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
+from netkin.finite import is_finite
 from netkin.storage import create, open_layout
 
 HISTORY = ("loss", "accuracy", "validation_loss", "validation_accuracy")
@@ -93,7 +94,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     NetkinError
         One sentence that names the file and the layer: file missing, truncated or of
         another kind; a layer missing, empty, of wrong dimension, not finite, or not
-        fitting the layer before it.
+        fitting the layer before it; losses and accuracies that can be none.
     """
     with open_layout(path, "network") as file:
         n_layers = len(file["layers"]) if "layers" in file else 0
@@ -105,31 +106,44 @@ def read_network(path: str | os.PathLike[str]) -> Network:
             where = f"{path}: layer {index}"
             weight = _read(file, f"layers/{index}/weight", path)
             bias = _read(file, f"layers/{index}/bias", path)
-            if weight.ndim != 2 or weight.size == 0 or bias.shape != weight.shape[:1]:
-                raise NetkinError(
-                    f"{where} has a weight of shape {weight.shape} and a bias of shape "
-                    f"{bias.shape}; allowed are (n_out, n_in) and (n_out,), not empty."
-                )
+            if weight.size == 0:
+                raise NetkinError(f"{where} has a weight of shape {weight.shape}, which is empty.")
             if n_units is not None and weight.shape[1] != n_units:
                 raise NetkinError(
                     f"{where} takes {weight.shape[1]} inputs, but the layer before it has "
                     f"{n_units} units."
                 )
-            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            if not (is_finite(weight) and is_finite(bias)):
                 raise NetkinError(f"{where} has NaN or infinite weights.")
             n_units = weight.shape[0]
-            weights.append(weight.astype(np.float32, copy=False))
-            biases.append(bias.astype(np.float32, copy=False))
+            weights.append(weight)
+            biases.append(bias)
         history = {name: _read(file, f"history/{name}", path) for name in HISTORY}
+        _check_history(path, history)
         test_accuracy = float(file.attrs.get("test_accuracy", np.nan))
+        if not (np.isnan(test_accuracy) or 0 <= test_accuracy <= 1):
+            raise NetkinError(
+                f"{path}: the attribute 'test_accuracy' is {test_accuracy}; allowed is 0 to 1."
+            )
     return Network(tuple(weights), tuple(biases), history, test_accuracy)
+
+
+def _check_history(path: str | os.PathLike[str], history: Mapping[str, NDArray[Any]]) -> None:
+    for name, values in history.items():
+        # NaN where no rows were held out
+        known = values[~np.isnan(values)] if name.startswith("validation") else values
+        most = 1.0 if name.endswith("accuracy") else np.inf
+        if not (is_finite(known) and known.min(initial=0) >= 0 and known.max(initial=0) <= most):
+            raise NetkinError(
+                f"{path}: /history/{name} holds what is no {name.replace('_', ' ')}; allowed are "
+                f"numbers from 0 to {most}."
+            )
 
 
 def _read(file: h5py.File, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:
     found = file.get(name)
     if not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
         raise NetkinError(f"{path}: a network file without the array of numbers '{name}'.")
-    try:
-        return np.asarray(found[()])
-    except OSError as error:
-        raise NetkinError(f"{path}: '{name}' cannot be read ({error}).") from None
+    wanted = np.float32 if name.startswith("layers") else np.float64
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is infinite then
+        return np.asarray(found[()].astype(wanted, copy=False))

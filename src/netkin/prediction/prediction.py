@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from netkin import storage
 from netkin.errors import NetkinError
+from netkin.finite import is_finite
 
 SUM_TOLERANCE = 1e-3
 """How far the probabilities of a row may be from summing to 1."""
@@ -66,6 +67,8 @@ class Prediction:
                 f"{name}: values that are no probabilities; allowed are rows of numbers from 0 "
                 "that sum to 1. Take the softmax of logits."
             )
+        if self.rows.dtype.kind == "f" and not is_finite(self.rows):
+            raise NetkinError(f"{name}: row ids that are NaN or infinite.")
         if self.labels.dtype.kind not in "iu" or self.labels.min() < 0:
             raise NetkinError(f"{name}: labels that are not integers from 0.")
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
+from netkin.finite import NotFinite, is_finite, require_finite
 
 Intervals = NDArray[np.floating[Any]]
 """Finite births and deaths of one homology dimension: shape (k, 2), k may be 0."""
@@ -19,11 +20,26 @@ class Sampling:
     """`n_bins` evenly spaced points from `start` to `stop`, both included.
 
     `start` may equal `stop`: then all points coincide and the step is 0.
+
+    Raises
+    ------
+    NetkinError
+        Bounds that are NaN or infinite or out of order, or fewer than two points.
     """
 
     start: float
     stop: float
     n_bins: int
+
+    def __post_init__(self) -> None:
+        """Check what the class promises."""
+        if not -np.inf < self.start <= self.stop < np.inf:
+            raise NetkinError(
+                f"a sampling from {self.start} to {self.stop}; allowed are finite bounds, the "
+                "first one not the larger."
+            )
+        if self.n_bins < 2:
+            raise NetkinError(f"a sampling of {self.n_bins} points; at least 2 are needed.")
 
     @property
     def step(self) -> float:
@@ -55,6 +71,7 @@ class Sampling:
         intp array of shape (k,)
             From 0 for values at or below `start` to `n_bins` for those above `stop`.
         """
+        require_finite(values, "values to be counted")
         points = self.points()
         # points so close that rounding alone moves a value past its neighbours
         if self.step < 32 * np.spacing(max(abs(self.start), abs(self.stop))):
@@ -83,6 +100,8 @@ class Sampling:
         float64 array of shape (m, n_bins + 1)
             Columns as `bins` numbers them, 0 for an empty bin.
         """
+        require_finite(values, "values to be summed over")
+        require_finite(weights, "weights of values")
         if (values[1:] >= values[:-1]).all():
             # stored diagrams are sorted by birth, and often all born, or dead, at once:
             # then bins are slices, several times faster to sum
@@ -112,6 +131,8 @@ class Sampling:
         intp array of shape (k,)
             ``row * n_bins + column``.
         """
+        for values in (rows, columns):
+            require_finite(values, "coordinates of points")
         pixel = self._position(rows).astype(np.intp)
         pixel *= self.n_bins
         pixel += self._position(columns).astype(np.intp)
@@ -143,7 +164,7 @@ def fit_samplings(a: Diagram, b: Diagram, *, n_bins: int) -> tuple[Sampling, ...
     Raises
     ------
     NetkinError
-        The diagrams have different numbers of dimensions.
+        The diagrams have different numbers of dimensions, or hold NaN or infinity.
     """
     if len(a.intervals) != len(b.intervals):
         raise NetkinError(
@@ -153,6 +174,7 @@ def fit_samplings(a: Diagram, b: Diagram, *, n_bins: int) -> tuple[Sampling, ...
     spans = []
     for pair in zip(a.intervals, b.intervals, strict=True):
         values = np.concatenate([part.ravel() for part in pair])
+        require_finite(values, "births and deaths")
         spans.append((float(values.min()), float(values.max())) if values.size else (0.0, 0.0))
     largest = max(high for _, high in spans)
     return tuple(Sampling(low, high if high != low else largest, n_bins) for low, high in spans)
@@ -160,8 +182,8 @@ def fit_samplings(a: Diagram, b: Diagram, *, n_bins: int) -> tuple[Sampling, ...
 
 def births_deaths(intervals: Intervals) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return births and deaths of intervals, which must be finite."""
-    if not np.isfinite(intervals).all():
-        raise ValueError("infinite or NaN intervals have no vector; apply a policy first")
+    if not is_finite(intervals):
+        raise NotFinite("infinite or NaN intervals have no vector; apply a policy first")
     # one copy into contiguous columns, which all later passes read faster
     birth, death = np.array(intervals.T, dtype=np.float64, order="C")
     return birth, death

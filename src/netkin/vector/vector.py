@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.errors import NetkinError
+from netkin.finite import is_finite
 from netkin.vector.sampling import Intervals, Sampling
 
 CHUNK = 2**16
@@ -116,7 +117,8 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
     Raises
     ------
     NetkinError
-        For a file that is not a vector file, or lacks a part of one.
+        For a file that is not a vector file or lacks a part of one, and for arrays that are not
+        those of its sampling, or not finite.
     """
     with storage.open_layout(path, "vector") as file:
         for name in ("n_bins", "start", "stop", "axes", "kind"):
@@ -124,15 +126,30 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
                 raise NetkinError(f"{path}: the attribute '{name}' of a vector is missing.")
         if "H0" not in file:
             raise NetkinError(f"{path}: the dataset '/H0' of a vector is missing.")
+        attributes = file.attrs
+        bounds = float(attributes["start"]), float(attributes["stop"])
+        axes, n_bins = int(attributes["axes"]), int(attributes["n_bins"])
+        if axes not in (0, 1, 2):
+            raise NetkinError(f"{path}: the attribute 'axes' is {axes}, allowed are 0, 1 and 2.")
+        sampled = (n_bins,) * axes
         arrays: list[NDArray[np.float64]] = []
         while f"H{len(arrays)}" in file:
-            arrays.append(file[f"H{len(arrays)}"][:])
-        attributes = file.attrs
-        return Vector(
-            arrays=tuple(arrays),
-            sampling=Sampling(
-                float(attributes["start"]), float(attributes["stop"]), int(attributes["n_bins"])
-            ),
-            axes=int(attributes["axes"]),
-            kind=str(attributes["kind"]),
-        )
+            name = f"H{len(arrays)}"
+            array = file[name][:].astype(np.float64, copy=False)
+            if array.shape[array.ndim - axes :] != sampled or array.shape[0] == 0:
+                raise NetkinError(
+                    f"{path}: /{name} has shape {array.shape}, expected its last dimensions to be "
+                    f"{sampled}."
+                )
+            if arrays and array.shape != arrays[0].shape:
+                raise NetkinError(
+                    f"{path}: /{name} has shape {array.shape}, but /H0 {arrays[0].shape}."
+                )
+            if not is_finite(array):
+                raise NetkinError(f"{path}: /{name} holds NaN or infinity.")
+            arrays.append(array)
+        try:
+            sampling = Sampling(*bounds, n_bins)
+        except NetkinError as error:
+            raise NetkinError(f"{path}: {error}") from None
+        return Vector(tuple(arrays), sampling, axes=axes, kind=str(attributes["kind"]))

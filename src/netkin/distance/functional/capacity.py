@@ -14,6 +14,8 @@ hundreds of thousands of steps for networks that are nearly alike or nearly cert
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.finite import require_finite
+
 TOLERANCE = 1e-8
 """A capacity in nats is known to within this, unless `MOVES` moves did not suffice."""
 MOVES = 5000
@@ -41,6 +43,7 @@ def capacities(probabilities: Array) -> Array:
     """
     from scipy.special import entr
 
+    require_finite(probabilities, "probabilities")
     m, n, _ = probabilities.shape
     entropies = entr(probabilities).sum(axis=2)
     found = np.zeros(n)

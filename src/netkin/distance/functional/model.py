@@ -110,6 +110,14 @@ def read_model(
         raise NetkinError(
             f"{path}: does not say with which {error} the network was trained."
         ) from None
+    right = {
+        "input_order": how["input_order"] in (None, "samples", "features"),
+        "order_seed": isinstance(how["order_seed"], int) and how["order_seed"] >= 0,
+        "n_labels": how["n_labels"] is None or isinstance(how["n_labels"], int),
+    }
+    for key, is_right in right.items():
+        if not is_right:
+            raise NetkinError(f"{path}: was trained with the {key} {how[key]!r}, which is none.")
     return Model(read_fitting_network(path, probe, **how), probe, training, str(path))
 
 

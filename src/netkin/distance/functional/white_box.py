@@ -18,6 +18,7 @@ from netkin.activation.forward import forward
 from netkin.distance.functional.model import Model
 from netkin.distance.functional.rows import check_same_classes, known_rows
 from netkin.errors import NetkinError, UndefinedDistance
+from netkin.finite import require_finite
 from netkin.network.file import Network
 
 Array = NDArray[np.float64]
@@ -87,6 +88,7 @@ def input_gradients(network: Network, inputs: NDArray[np.floating[Any]], directi
     -------
     float64 array of shape (n, d)
     """
+    require_finite(direction, "weights of logits")
     hidden = forward(network, inputs)[:-1]
     gradient = np.broadcast_to(direction, (len(inputs), direction.shape[-1]))
     gradient = gradient @ network.weights[-1].astype(np.float64)
@@ -248,6 +250,7 @@ def attack(
     """
     from scipy.special import softmax
 
+    require_finite(bounds, "bounds of the features")
     reach = epsilon * (bounds[1] - bounds[0])
     size = reach if steps == 1 else 2.5 * reach / steps
     low = np.maximum(inputs.astype(np.float64) - reach, bounds[0])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.distance.line import compiled
+from netkin.finite import require_finite
 
 Matrix = NDArray[np.float64]
 Bits = NDArray[np.uint64]
@@ -51,6 +52,8 @@ def bar_length(w: Matrix, v: Matrix) -> float:
     """
     from scipy.spatial.distance import squareform
 
+    for values in (w, v):
+        require_finite(values, "distances of points")
     if not (v < w).any():
         return 0.0
     square = squareform(w)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.finite import NotFinite
+
 
 def least_places(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
     """Return where the k least values of each row are, least first, (b, k).
@@ -14,6 +16,8 @@ def least_places(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
     k : int
         1 to n. Of equal values the lower places come first.
     """
+    if np.isnan(values.min()):
+        raise NotFinite("values to be ordered: there is a NaN.")
     bound = np.partition(values, k - 1, axis=1)[:, k - 1, None]
     rows, columns = np.nonzero(values <= bound)
     order = np.lexsort((columns, values[rows, columns], rows))

@@ -17,6 +17,7 @@ from netkin.distance.representational.representation import (
     check_same_rows,
 )
 from netkin.errors import UndefinedDistance
+from netkin.finite import require_finite
 
 _LISTED = 5
 """Nearest rows listed at once, what measures ask for by default."""
@@ -183,6 +184,7 @@ def row_cosines(x: Matrix, y: Matrix, reason: str) -> Matrix:
     products, x_squares, y_squares = (
         np.einsum("ij,ij->i", *pair) for pair in ((x, y), (x, x), (y, y))
     )
+    require_finite(products, "products of cosines")
     if min(x_squares.min(), y_squares.min()) <= _ROUNDING**2:
         raise UndefinedDistance(reason)
     cosines: Matrix = products / np.sqrt(x_squares * y_squares)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from netkin.distance.measure import Measure
 from netkin.distance.representational.representation import Representation, check_same_rows
 from netkin.errors import NetkinError
+from netkin.finite import require_finite
 
 _ROUNDING = 1e-9
 """Values that are as close as this share of the larger are ties."""
@@ -103,6 +104,8 @@ def permutation_null(
 
 def null_of_values(measure: Measure, score: float, values: NDArray[np.float64]) -> Null:
     """Return what the values of permuted rows, of shape (permutations,), make of a score."""
+    require_finite(values, "values of permuted rows")
+    require_finite(score, "a score")
     mean = float(values.mean())
     up = measure.orientation == "up"
     best = measure.range[1 if up else 0]
@@ -182,6 +185,8 @@ def interval_of_values(
     measure: Measure, score: float, values: NDArray[np.float64], level: float
 ) -> Interval:
     """Return the basic bootstrap interval by the values of resamples, of shape (resamples,)."""
+    require_finite(values, "values of resamples")
+    require_finite(score, "a score")
     ends = 2 * score - np.quantile(values, [(1 + level) / 2, (1 - level) / 2])
     low, high = np.clip(ends, *measure.range)
     return Interval(float(low), float(high))

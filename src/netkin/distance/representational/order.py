@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.distance.representational.representation import Matrix
+from netkin.finite import require_finite
 
 Parts = Callable[[], Iterator[Matrix]]
 """Makes all values anew, in flat parts, the same ones at every call."""
@@ -54,6 +55,7 @@ def group(parts: Parts, n_values: int, most: int) -> Groups:
     edges = np.unique(np.concatenate([part[::step].copy() for part in parts()]))
     counts = np.zeros(len(edges) + 1, dtype=np.intp)
     for part in parts():
+        require_finite(part, "values to be ordered")
         up_to_edges = np.searchsorted(np.sort(part), edges, side="right")
         counts += np.diff(up_to_edges, prepend=0, append=len(part))
     return Groups(edges, counts)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from netkin.distance.representational import algebra
 from netkin.distance.representational.nearest import least_places
 from netkin.errors import NetkinError, UndefinedDistance
+from netkin.finite import is_finite, require_finite
 
 Matrix = NDArray[np.float64]
 Part = TypeVar("Part")
@@ -86,7 +87,7 @@ class Representation:
                 f"{name}: activations of shape {array.shape}; allowed is (rows, neurons), with at "
                 "least one of each."
             )
-        if not np.isfinite(array).all():
+        if not is_finite(array):
             raise NetkinError(f"{name}: there are NaN or infinite activations.")
         largest = float(np.abs(array).max())
         if largest and not LEAST_SCALE <= largest <= 1 / LEAST_SCALE:
@@ -302,6 +303,7 @@ def decompose(values: Matrix) -> Decomposition:
 
     The cut is numpy's default for a matrix rank: ``max(n, D) eps s[0]``.
     """
+    require_finite(values, "values to be decomposed")
     u, s, vt = algebra.svd(values)
     rank = int((s > max(values.shape) * np.finfo(np.float64).eps * s.max(initial=0.0)).sum())
     return Decomposition(u[:, :rank], s[:rank], vt[:rank])

@@ -1,0 +1,418 @@
+"""What the file of each layout may hold, checked before an array of it is read.
+
+A file can be whole and still not be one of netkin's: made by another program, or damaged before
+its digest was taken. Here names, links, types and shapes are compared with those that netkin
+writes. Nothing is allocated meanwhile, and no link leads out of the file. What the numbers
+mean is checked by the reader of the layout.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import h5py
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
+
+from netkin.errors import NetkinError
+
+Size = int | str | None
+TYPES = {
+    "float": (h5t.FLOAT, "f", (4, 8)),
+    "integer": (h5t.INTEGER, "i", (1, 2, 4, 8)),
+    "boolean": (h5t.ENUM, "b", (1,)),
+    "text": (h5t.STRING, "O", (8,)),
+    "digest": (h5t.STRING, "S", (16,)),
+}
+"""Name of a type -> its class in HDF5, its kind in numpy and how many bytes it may have."""
+TEXT_BYTES = 16
+"""What an entry of text takes in its array: its length, and where it is in the file."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """A dataset.
+
+    Attributes
+    ----------
+    type : str
+        A key of `TYPES`.
+    shape : tuple of int, str or None, or None
+        A number is the length of that dimension; a name stands for the same length everywhere in
+        the file, and may hold what stands in braces in the name of the dataset; None is any
+        length. None for all allows any shape of one or two dimensions.
+    attributes : mapping of str to str
+        As in `Structure`.
+    """
+
+    type: str
+    shape: tuple[Size, ...] | None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a file may hold.
+
+    Attributes
+    ----------
+    arrays : mapping of str to Array
+        Path of a dataset -> what it is. ``{k}`` stands for numbers that count from 0, ``{name}``
+        for any name.
+    attributes : mapping of str to str
+        Root attribute -> ``text``, ``integer`` or ``float``.
+    """
+
+    arrays: Mapping[str, Array]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+RECORD = ("layout", "parameters", "code", "lineage", "content", "version")
+"""Root attributes of every file, all text; see `netkin.storage`."""
+EVERYWHERE = {"ancestors": Array("digest", ("ancestors", 2))}
+"""Datasets that a file of any layout may hold."""
+
+_NETWORKS = ("networks", "networks")
+_NULL = {
+    f"null/{part}": Array("float", _NETWORKS)
+    for part in ("mean", "calibrated", "p_value", "low", "high")
+}
+_ABOUT = {"measure": "text", "family": "text", "orientation": "text"}
+
+STRUCTURES: dict[str, Structure] = {
+    "dataset": Structure(
+        {
+            "train/inputs": Array("float", ("training rows", "features")),
+            "train/labels": Array("integer", ("training rows",)),
+            "train/rows": Array("integer", ("training rows",)),
+            "test/inputs": Array("float", ("test rows", "features")),
+            "test/labels": Array("integer", ("test rows",)),
+            "test/rows": Array("integer", ("test rows",)),
+            "label_names": Array("text", ("labels",)),
+        }
+    ),
+    "network": Structure(
+        {
+            "layers/{k}/weight": Array("float", ("units of layer {k}", "inputs of layer {k}")),
+            "layers/{k}/bias": Array("float", ("units of layer {k}",)),
+            "history/loss": Array("float", ("epochs",)),
+            "history/accuracy": Array("float", ("epochs",)),
+            "history/validation_loss": Array("float", ("epochs",)),
+            "history/validation_accuracy": Array("float", ("epochs",)),
+        },
+        {"test_accuracy": "float"},
+    ),
+    "graph": Structure(
+        {
+            "source": Array("integer", ("edges",)),
+            "target": Array("integer", ("edges",)),
+            "value": Array("float", ("edges",)),
+            "layer": Array("integer", ("vertices",)),
+            "is_bias": Array("boolean", ("vertices",)),
+        },
+        {"n_vertices": "integer"},
+    ),
+    "diagram": Structure({"H{k}": Array("float", (None, 2))}, {"engine": "text"}),
+    "vector": Structure(
+        {"H{k}": Array("float", None)},
+        {"n_bins": "integer", "start": "float", "stop": "float", "axes": "integer", "kind": "text"},
+    ),
+    "activation": Structure(
+        {
+            "rows": Array("integer", ("rows",)),
+            "labels": Array("integer", ("rows",)),
+            "layer_names": Array("text", ("layers",)),
+            "layers/{name}": Array("float", ("rows", "units of {name}")),
+        }
+    ),
+    "prediction": Structure(
+        {
+            "rows": Array("integer", ("rows",)),
+            "labels": Array("integer", ("rows",)),
+            "probabilities": Array("float", ("rows", "classes")),
+        }
+    ),
+    "distance": Structure(
+        {
+            "matrix": Array("float", _NETWORKS),
+            "networks": Array("text", ("networks",)),
+            "reason": Array("text", _NETWORKS),
+            **_NULL,
+        },
+        {**_ABOUT, "permutations": "integer", "seconds": "float", "peak_mib": "float"},
+    ),
+    "distance_summary": Structure(
+        {
+            "mean": Array("float", _NETWORKS),
+            "standard_deviation": Array("float", _NETWORKS),
+            "normalised_mean": Array("float", _NETWORKS),
+            "networks": Array("text", ("networks",)),
+            **_NULL,
+        },
+        {**_ABOUT, "seeds": "integer"},
+    ),
+    "layers": Structure(
+        {
+            "layers_a": Array("text", ("layers of a",)),
+            "layers_b": Array("text", ("layers of b",)),
+            "{name}": Array("float", ("layers of a", "layers of b"), {"orientation": "text"}),
+            "reason/{name}": Array("text", ("layers of a", "layers of b")),
+            "null/{name}": Array("float", ("layers of a", "layers of b")),
+        }
+    ),
+}
+"""Stage -> what its files may hold; an entry for each layout of `netkin.storage`."""
+
+_LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "an external link"}
+_FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE}
+_MOST_DEFLATED = 1032
+"""How many bytes deflate can make one of."""
+
+
+def check_structure(
+    path: str | os.PathLike[str], file: h5py.File, layout: str | None = None
+) -> None:
+    """Check that an open file holds what its layout allows, and nothing else.
+
+    Parameters
+    ----------
+    path : path
+        The file, as an error names it.
+    file : h5py.File
+        The file, open.
+    layout : str, optional
+        A key of `STRUCTURES`; by default the one that the file names.
+
+    Raises
+    ------
+    NetkinError
+        One sentence that names the file and the entry: a link of another kind than a name of
+        the file's own array, data that lie elsewhere, an unknown name, another type, shapes
+        that do not fit each other, an array of which not all is stored, or an attribute of
+        another type.
+    """
+    try:
+        if layout is None:
+            found = file.attrs.get("layout")
+            layout = str(found).partition("/")[0]
+            if layout not in STRUCTURES:
+                raise NetkinError(
+                    f"{path}: its layout is {str(found)[:40]!r}, which this netkin does not know. "
+                    "Delete it and run the workflow again to make it anew."
+                )
+        _Check(path, file, STRUCTURES[layout]).run()
+    except NetkinError:
+        raise
+    except Exception as error:  # whatever h5py makes of damage
+        what = str(error).partition("\n")[0] or type(error).__name__
+        raise NetkinError(
+            f"{path}: damaged, or not written by netkin ({what}). "
+            "Delete it and run the workflow again to make it anew."
+        ) from error
+
+
+class _Check:
+    """One file beside its structure."""
+
+    def __init__(self, path: str | os.PathLike[str], file: h5py.File, structure: Structure) -> None:
+        self.path = path
+        self.file = file
+        self.structure = structure
+        self.bytes = Path(path).stat().st_size
+        self.arrays = [
+            (pattern, _compiled(pattern), array)
+            for pattern, array in {**EVERYWHERE, **structure.arrays}.items()
+        ]
+        self.groups = [
+            _compiled(group)
+            for group in {
+                pattern.rsplit("/", depth)[0]
+                for pattern in structure.arrays
+                for depth in range(1, pattern.count("/") + 1)
+            }
+        ]
+        self.sizes: dict[str, tuple[int, str]] = {}
+        self.numbers: dict[str, set[int]] = {}
+
+    def refuse(self, name: str, what: str) -> NoReturn:
+        raise NetkinError(
+            f"{self.path}: /{name} {what}. Delete it and run the workflow again to make it anew."
+        )
+
+    def run(self) -> None:
+        root = self.file["/"].id
+        self.check_attributes(root, "", self.structure.attributes)
+        self.check_record()
+        self.check_group(root, "")
+        for pattern, numbers in self.numbers.items():
+            if numbers != set(range(len(numbers))):
+                missing = min(set(range(len(numbers))) - numbers)
+                self.refuse(pattern.replace("{k}", str(missing)), "is missing between others")
+
+    def check_record(self) -> None:
+        """Check the attributes that every file has."""
+        for name in RECORD:
+            value = self.file.attrs.get(name)
+            if not isinstance(value, str):
+                found = "is missing" if value is None else "is no text"
+                self.refuse("", f"has a damaged record: its attribute '{name}' {found}")
+        try:
+            parameters = json.loads(self.file.attrs["parameters"])
+        except (ValueError, RecursionError) as error:
+            self.refuse("", f"has an attribute 'parameters' that is not JSON ({error})")
+        if not isinstance(parameters, dict):
+            self.refuse("", "has an attribute 'parameters' that is no JSON object")
+
+    def check_group(self, group: h5g.GroupID, above: str) -> None:
+        for link in group:
+            try:
+                name = above + link.decode()
+            except UnicodeDecodeError:
+                self.refuse(above, f"has an entry {link!r}, whose name is not UTF-8")
+            if not name.isprintable():
+                self.refuse(above, f"has an entry {name!r}, which no layout knows")
+            kind = group.links.get_info(link).type
+            if kind != h5l.TYPE_HARD:
+                self.refuse(name, f"is {_LINKS.get(kind, 'a link of an unknown kind')}, not data")
+            is_group = any(known.fullmatch(name) for known in self.groups)
+            array = None if is_group else self.array_of(name)
+            entry = h5o.open(group, link)
+            if h5o.get_info(entry).rc != 1:
+                self.refuse(name, "is the same entry as another one")
+            if is_group:
+                if not isinstance(entry, h5g.GroupID):
+                    self.refuse(name, "is no group")
+                self.check_attributes(entry, name, {})
+                self.check_group(entry, f"{name}/")
+            elif array is not None:
+                if not isinstance(entry, h5d.DatasetID):
+                    self.refuse(name, "is no array")
+                self.check_attributes(entry, name, array[0].attributes)
+                self.check_array(entry, name, *array)
+
+    def array_of(self, name: str) -> tuple[Array, dict[str, str]]:
+        """Return what an array of this name must be, and what fills the braces."""
+        for pattern, known, array in self.arrays:
+            found = known.fullmatch(name)
+            if found:
+                values = found.groupdict()
+                if "k" in values:
+                    self.numbers.setdefault(pattern, set()).add(int(values["k"]))
+                return array, values
+        return self.refuse(name, "is an entry that its layout does not know")
+
+    def check_array(
+        self, entry: h5d.DatasetID, name: str, array: Array, values: Mapping[str, str]
+    ) -> None:
+        self.check_place(entry, name)
+        self.check_type(entry, name, array.type)
+        space = entry.get_space()
+        if space.get_simple_extent_type() != h5s.SIMPLE:
+            self.refuse(name, "is a single value or empty, not an array")
+        self.check_shape(name, space.get_simple_extent_dims(), array.shape, values)
+        self.check_stored(entry, name)
+
+    def check_type(self, entry: h5d.DatasetID, name: str, wanted: str) -> None:
+        stored = entry.get_type()
+        if stored.committed():
+            self.refuse(name, "has a type that is defined elsewhere in the file")
+        if stored.get_class() not in {found for found, _, _ in TYPES.values()}:
+            self.refuse(name, f"holds neither numbers nor text, expected {wanted}")
+        found = entry.dtype
+        known, kind, sizes = TYPES[wanted]
+        if (stored.get_class(), found.kind) != (known, kind) or found.itemsize not in sizes:
+            as_text = "text" if found.kind == "O" else found
+            self.refuse(name, f"holds {as_text}, expected {wanted}")
+
+    def check_shape(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        wanted: tuple[Size, ...] | None,
+        values: Mapping[str, str],
+    ) -> None:
+        if wanted is None:
+            if len(shape) not in (1, 2):
+                self.refuse(name, f"has shape {shape}, expected one or two dimensions")
+            return
+        expected = [size.format(**values) if isinstance(size, str) else size for size in wanted]
+        text = f"({', '.join('k' if size is None else str(size) for size in expected)})"
+        if len(shape) != len(expected):
+            self.refuse(name, f"has shape {shape}, expected {text}")
+        for found, size in zip(shape, expected, strict=True):
+            if not isinstance(size, str):
+                if size not in (None, found):
+                    self.refuse(name, f"has shape {shape}, expected {text}")
+                continue
+            known, source = self.sizes.setdefault(size, (found, name))
+            if found != known:
+                self.refuse(
+                    name, f"and /{source} differ in length: {found} and {known} of '{size}'"
+                )
+
+    def check_place(self, entry: h5d.DatasetID, name: str) -> None:
+        """Check that the data lie in the file as netkin puts them there."""
+        how = entry.get_create_plist()
+        if how.get_layout() == h5d.VIRTUAL or how.get_external_count():
+            self.refuse(name, "is put together from other data, which netkin does not do")
+        filters = {how.get_filter(number)[0] for number in range(how.get_nfilters())}
+        if not filters <= _FILTERS:
+            self.refuse(name, "is compressed in a way that netkin does not use")
+
+    def check_stored(self, entry: h5d.DatasetID, name: str) -> None:
+        """Check that all that is declared is here; what is not would be made up of zeros."""
+        how = entry.get_create_plist()
+        shape = entry.shape
+        is_text = entry.dtype.kind == "O"
+        wanted = math.prod(shape) * (TEXT_BYTES if is_text else entry.dtype.itemsize)
+        stored = entry.get_storage_size() if wanted else 0
+        if how.get_layout() == h5d.CHUNKED:
+            chunk = how.get_chunk()
+            # with a dimension that can grow, a chunk could be larger than all of the array
+            if wanted and any(part > size for part, size in zip(chunk, shape, strict=True)):
+                self.refuse(name, f"is of shape {shape} in parts of {chunk}, which are larger")
+            parts = math.prod(-(-size // part) for size, part in zip(shape, chunk, strict=True))
+            complete = stored * _MOST_DEFLATED >= wanted and (
+                not wanted or entry.get_num_chunks() == parts
+            )
+        else:
+            complete = stored == wanted
+        if not complete or stored > self.bytes:
+            self.refuse(name, f"declares {wanted} bytes, but not all of them are in the file")
+
+    def check_attributes(self, entry: Any, name: str, known: Mapping[str, str]) -> None:
+        for number in range(h5a.get_num_attrs(entry)):
+            attribute = h5a.open(entry, index=number)
+            title = attribute.name.decode(errors="replace")
+            if not title.isprintable():
+                self.refuse(name, f"has an attribute {title!r}, which no layout knows")
+            wanted = known.get(title, "text" if not name and title in RECORD else "")
+            stored = attribute.get_type()
+            known_types = (wanted,) if wanted else ("text", "integer", "float")
+            classes = [TYPES[one][0] for one in known_types]
+            if (
+                stored.committed()
+                or stored.get_class() not in classes
+                or attribute.get_space().get_simple_extent_type() != h5s.SCALAR
+            ):
+                expected = wanted or "one number or text"
+                self.refuse(name, f"has an attribute '{title}' of another type than {expected}")
+            if stored.get_class() == h5t.STRING:
+                self.check_text(name, title, self.file[f"/{name}"].attrs[title])
+
+    def check_text(self, name: str, title: str, value: Any) -> None:
+        if not isinstance(value, str):
+            self.refuse(name, f"has an attribute '{title}' that is no text")
+        # neither lines, which would make several of a sentence, nor what is no UTF-8
+        if not value.isprintable():
+            self.refuse(name, f"has an attribute '{title}' with characters that are not printed")
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    text = re.escape(pattern)
+    text = text.replace(r"\{k\}", "(?P<k>0|[1-9][0-9]{0,6})")
+    return re.compile(text.replace(r"\{name\}", "(?P<name>[^/]+)"))

@@ -1,0 +1,602 @@
+"""Damaged files sent through their readers: one sentence, or what was written, and nothing else."""
+
+import json
+import multiprocessing
+import random
+import resource
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from netkin import storage
+from netkin.activation.evaluation import read_part
+from netkin.activation.read import layer_names, read_activation
+from netkin.activation.write import write_activations
+from netkin.dataset.arrays import Arrays, read_arrays, write_arrays
+from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
+from netkin.diagram.policy import read_finite_diagram
+from netkin.distance.compute import compute_distances
+from netkin.distance.file import read_distances, read_summary
+from netkin.distance.functional.model import read_model
+from netkin.distance.layers import compare_layers, read_layers
+from netkin.distance.summary import summarise_distances
+from netkin.errors import NetkinError
+from netkin.graph.graph import graph_from_weights, read_graph, write_graph
+from netkin.network.file import HISTORY, Network, read_network, write_network
+from netkin.network.layers import open_layers
+from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
+from netkin.vector import VECTORISERS
+from netkin.vector.sampling import Sampling
+from netkin.vector.vector import Vector, read_vector, write_vector
+from tests.altered import altered
+from tests.stress.counts import Counts
+
+LONGEST = 10.0
+"""Seconds after which a reader hangs."""
+MOST_MEMORY = 500 * 2**20
+"""Bytes that a reader may take more than before."""
+CONTEXT = multiprocessing.get_context("fork")
+
+
+# --- files of every layout, by the library's own writers ------------------------------------
+
+
+def make_files(folder: Path) -> dict[str, Path]:
+    """Write one small file of each layout; return them by the layout's name."""
+    random_numbers = np.random.default_rng(0)
+    paths = {layout: folder / f"{layout}.h5" for layout in storage.LAYOUTS}
+    rows, features, labels = 40, 3, np.arange(40) % 3
+    write_arrays(
+        paths["dataset"],
+        Arrays(
+            random_numbers.random((rows, features), dtype=np.float32),
+            labels,
+            np.arange(rows),
+            random_numbers.random((rows, features), dtype=np.float32),
+            labels,
+            np.arange(rows, 2 * rows),
+            ("a", "b", "ç"),
+        ),
+        parameters={"kind": "stress"},
+    )
+    networks, activations = [], []
+    for number in range(3):
+        widths = (features, 5, 4, 3)
+        weights = [
+            random_numbers.standard_normal(shape).astype(np.float32)
+            for shape in zip(widths[1:], widths, strict=False)
+        ]
+        biases = [random_numbers.standard_normal(n).astype(np.float32) for n in widths[1:]]
+        history = {name: random_numbers.random(4) for name in HISTORY}
+        network = paths["network"] if number == 0 else folder / f"network_{number}.h5"
+        how = {"input_order": None, "order_seed": 0, "n_labels": None, "seed": number}
+        write_network(
+            network,
+            Network(tuple(weights), tuple(biases), history, 0.5),
+            parameters=how,
+            inputs=[paths["dataset"]],
+        )
+        networks.append(network)
+        activation = paths["activation"] if number == 0 else folder / f"activation_{number}.h5"
+        write_activations(
+            activation,
+            {
+                "hidden_1": random_numbers.random((rows, 5), dtype=np.float32),
+                "logits": random_numbers.random((rows, 3), dtype=np.float32),
+            },
+            np.arange(rows),
+            labels,
+            inputs=[network],
+        )
+        activations.append(activation)
+        if number:
+            continue
+        graph = graph_from_weights(weights, biases)
+        write_graph(paths["graph"], graph, inputs=[network])
+        h0 = np.array([[0.0, 0.1], [0.0, 0.5], [0.0, np.inf]])
+        h1 = np.column_stack([np.linspace(0.2, 0.9, 30), np.full(30, np.inf)])
+        diagram = Diagram((h0, h1, np.empty((0, 2))))
+        write_diagram(paths["diagram"], diagram, engine="exact", inputs=[paths["graph"]])
+        sampling = Sampling(0.0, 1.0, 20)
+        arrays = tuple(
+            VECTORISERS["heat"].vectorise(np.minimum(part, 1.0), sampling)
+            for part in diagram.intervals
+        )
+        vector = Vector(arrays, sampling, axes=2, kind="heat")
+        write_vector(paths["vector"], vector, inputs=[paths["diagram"]])
+        chances = random_numbers.random((rows, 3)) + 0.1
+        prediction = Prediction(
+            np.arange(rows), chances / chances.sum(axis=1, keepdims=True), labels
+        )
+        write_prediction(paths["prediction"], prediction, inputs=[network])
+    calibration = {"permutations": 3, "resamples": 2, "seed": 0, "level": 0.9, "fewer": {}}
+    distances = [str(paths["distance"]), str(folder / "undefined.h5")]
+    compute_distances(
+        measures=["orthogonal_procrustes", "cka"],
+        input_paths=[str(path) for path in activations],
+        networks=["a", "b", "ç"],
+        distance_paths=distances,
+        options={"orthogonal_procrustes": {}, "cka": {}},
+        calibration=calibration,
+    )
+    summarise_distances(distance_paths=distances[:1], summary_path=str(paths["distance_summary"]))
+    compare_layers(
+        measures=["cka", "orthogonal_procrustes"],
+        a_path=str(activations[0]),
+        b_path=str(activations[1]),
+        layers_path=str(paths["layers"]),
+        options={"cka": {}, "orthogonal_procrustes": {}},
+        calibration=calibration,
+    )
+    return paths
+
+
+def _open_layers(path: Path) -> list[Any]:
+    with open_layers(path) as layers:
+        return [(layer.weight[:], layer.bias) for layer in layers]
+
+
+def _every_layer(path: Path) -> list[Any]:
+    return [read_activation(path, name) for name in layer_names(path)]
+
+
+def _read_model(path: Path) -> Any:
+    return read_model(path, dataset_path=str(path.parent / "whole_dataset.h5"))
+
+
+READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
+    "dataset": (read_arrays, lambda path: read_part(path, "test", 10)),
+    "network": (read_network, _open_layers, _read_model),
+    "graph": (read_graph,),
+    "diagram": (read_diagram, read_finite_diagram),
+    "vector": (read_vector,),
+    "activation": (_every_layer,),
+    "prediction": (read_prediction,),
+    "distance": (read_distances,),
+    "distance_summary": (read_summary,),
+    "layers": (read_layers,),
+}
+"""Layout -> everything that reads its files; `storage.read_origin` and the like come with all."""
+EVERY_READER = (storage.read_attributes, storage.read_parameters, storage.read_origin)
+
+
+def plain(value: Any) -> Any:
+    """Return what was read as something that compares by ==; NaN equals itself."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if is_dataclass(value):
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in fields(value)
+            # how an error names it, and what is kept
+            if field.init and field.name not in ("name", "path")
+        }
+    if hasattr(value, "__dict__"):
+        return {key: plain(part) for key, part in vars(value).items() if key != "name"}
+    return repr(value)
+
+
+# --- damages of bytes -----------------------------------------------------------------------
+
+
+def _one_byte(data: bytearray, chance: random.Random) -> bytearray:
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return data
+
+
+def _many_bytes(data: bytearray, chance: random.Random) -> bytearray:
+    for _ in range(chance.randrange(2, 200)):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    return data
+
+
+def _cut(data: bytearray, chance: random.Random) -> bytearray:
+    return data[: chance.randrange(len(data))]
+
+
+def _range(data: bytearray, chance: random.Random) -> slice:
+    start = chance.randrange(len(data))
+    return slice(start, min(len(data), start + chance.randrange(1, 4096)))
+
+
+def _zeros(data: bytearray, chance: random.Random) -> bytearray:
+    where = _range(data, chance)
+    data[where] = bytes(where.stop - where.start)
+    return data
+
+
+def _swap(data: bytearray, chance: random.Random) -> bytearray:
+    size = chance.choice((8, 64, 512))
+    one, other = (chance.randrange(max(1, len(data) - size)) for _ in range(2))
+    here, there = slice(one, one + size), slice(other, other + size)
+    data[here], data[there] = data[there], data[here]
+    return data
+
+
+def _insert(data: bytearray, chance: random.Random) -> bytearray:
+    place = chance.randrange(len(data))
+    data[place:place] = chance.randbytes(chance.randrange(1, 64))
+    return data
+
+
+def _append(data: bytearray, chance: random.Random) -> bytearray:
+    return data + chance.randbytes(chance.randrange(1, 1000))
+
+
+BYTES = (_one_byte, _many_bytes, _cut, _zeros, _swap, _insert, _append)
+
+
+# --- damages of the structure, whose digest is made right again -----------------------------
+
+
+def _entries(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visit(names.append)
+    return names
+
+
+def _arrays(file: h5py.File) -> list[str]:
+    return [name for name in _entries(file) if isinstance(file[name], h5py.Dataset)]
+
+
+def _replace(file: h5py.File, name: str, make: Callable[[], Any]) -> None:
+    del file[name]
+    make()
+
+
+def _value_of_another_kind(chance: random.Random) -> Any:
+    return chance.choice(
+        (
+            *(
+                1,
+                -1,
+                1.5,
+                np.nan,
+                -np.inf,
+                "text",
+                "two\nlines",
+                b"\xff\xfe",
+                "",
+                True,
+                np.uint64(2**63),
+            ),
+            *(np.arange(3), np.zeros((2, 2)), np.zeros((1, 1, 1, 1)), h5py.Empty("f8")),
+            *(np.zeros(0), np.array([b"ab"]), np.float16(1), np.array([1 + 2j]), 1e308, 2**62),
+        )
+    )
+
+
+def _link(file: h5py.File, name: str, chance: random.Random) -> None:
+    other = chance.choice(_entries(file))
+    links = (
+        h5py.SoftLink(f"/{name}"),
+        h5py.SoftLink(f"/{other}"),
+        h5py.SoftLink("/"),
+        h5py.SoftLink("/nowhere"),
+        h5py.ExternalLink(file.filename, f"/{name}"),
+        h5py.ExternalLink("/dev/zero", "/x"),
+        h5py.ExternalLink("nowhere.h5", "/x"),
+        file["/"],
+        file[name].parent,
+        file[other],
+    )
+    link = chance.choice(links)
+    if chance.random() < 0.3:
+        file[f"{name}_more"] = link
+    else:
+        _replace(file, name, lambda: file.__setitem__(name, link))
+
+
+def _virtual(file: h5py.File, name: str, chance: random.Random) -> None:
+    shape = file[name].shape
+    source = chance.choice((".", "nowhere.h5", "/dev/zero"))
+    layout = h5py.VirtualLayout(shape, np.float64)
+    layout[...] = h5py.VirtualSource(source, "x", shape)
+    _replace(file, name, lambda: file.create_virtual_dataset(name, layout))
+
+
+def _external(file: h5py.File, name: str, chance: random.Random) -> None:
+    shape = file[name].shape
+    where = [(chance.choice(("/dev/zero", "/dev/urandom", "nowhere")), 0, h5py.h5f.UNLIMITED)]
+    _replace(file, name, lambda: file.create_dataset(name, shape, np.float64, external=where))
+
+
+def _huge(file: h5py.File, name: str, chance: random.Random) -> None:
+    found = file[name]
+    shape = list(found.shape or (1,))
+    for axis in chance.sample(range(len(shape)), chance.randint(1, len(shape))):
+        shape[axis] = chance.choice((10**6, 10**9, 2**40))
+    while np.prod(shape, dtype=float) * 16 > 2**62:
+        shape[shape.index(max(shape))] = 1
+    chunks = chance.choice((None, True, tuple(min(size, 1000) for size in shape)))
+    packed = {"compression": "gzip"} if chunks and chance.random() < 0.5 else {}
+    made = _made(file, name, tuple(shape), found.dtype, chunks=chunks, **packed)
+    if chunks and chance.random() < 0.5 and found.dtype.kind != "O":
+        made[tuple(0 for _ in shape)] = 1
+
+
+def _made(
+    file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any, **options: Any
+) -> h5py.Dataset:
+    del file[name]
+    return file.create_dataset(name, shape, dtype, **options)
+
+
+def _delete(file: h5py.File, name: str, chance: random.Random) -> None:
+    del file[name]
+
+
+def _rename(file: h5py.File, name: str, chance: random.Random) -> None:
+    file.move(name, chance.choice((f"{name}x", "H0", "H7", "ünknown", "layers/9/weight", "x/y/z")))
+
+
+def _exchange(file: h5py.File, name: str, chance: random.Random) -> None:
+    other = chance.choice(_arrays(file))
+    if other != name:
+        file.move(name, "between")
+        file.move(other, name)
+        file.move("between", other)
+
+
+def _retype(file: h5py.File, name: str, chance: random.Random) -> None:
+    value = file[name][()]
+    kinds = ("f2", "f4", "f8", ">f8", "i1", "i4", "i8", "u8", "S3", "c16", "?", h5py.ref_dtype)
+    kind = chance.choice(kinds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            value = np.zeros(value.shape, kind) if value.dtype.kind == "O" else value.astype(kind)
+        except (TypeError, ValueError):
+            value = np.zeros(value.shape, "f8")
+    if kind == h5py.ref_dtype:
+        value = np.full(value.shape, file.ref, dtype=kind)
+    _replace(file, name, lambda: file.create_dataset(name, data=value, dtype=kind))
+
+
+def _reshape(file: h5py.File, name: str, chance: random.Random) -> None:
+    value = file[name][()]
+    changed = chance.choice(
+        (
+            *(value.ravel(), value[None], value[:0], value[:1], value[..., None]),
+            *(value[::-1], value.T, np.repeat(value, 2, axis=0), value.ravel()[:4].reshape(-1, 1)),
+            *(value[(0,) * value.ndim] if value.size else value, h5py.Empty(value.dtype)),
+        )
+    )
+    kind = file[name].dtype
+    _replace(file, name, lambda: file.create_dataset(name, data=changed, dtype=kind))
+
+
+def _wrong_value(file: h5py.File, name: str, chance: random.Random) -> None:
+    found = file[name]
+    if not found.size:
+        return
+    place = tuple(chance.randrange(size) for size in found.shape)
+    kinds = {
+        "f": (np.nan, np.inf, -np.inf, -1.0, 2.0, 1e30, 1e-40),
+        "i": (-1, 127, 2**31 - 1, -(2**31)),
+        "b": (True, False),
+        "O": ("", "x", "\0", "ü" * 1000, b"\xff\xfe"),
+        "S": (b"", b"\xff\xfe", b"x" * 16),
+    }
+    found[place] = chance.choice(kinds[found.dtype.kind])
+
+
+def _zero_values(file: h5py.File, name: str, chance: random.Random) -> None:
+    if file[name].dtype.kind in "fi":
+        file[name][...] = 0
+
+
+def _attribute(file: h5py.File, name: str, chance: random.Random) -> None:
+    owner = file if chance.random() < 0.8 else file[name]
+    names = list(owner.attrs) or ["more"]
+    chosen = chance.choice(names)
+    what = chance.randrange(4)
+    if what == 0 and chosen in owner.attrs:
+        del owner.attrs[chosen]
+    elif what == 1:
+        owner.attrs["more"] = _value_of_another_kind(chance)
+    else:
+        owner.attrs[chosen] = _value_of_another_kind(chance)
+
+
+def _json(file: h5py.File, name: str, chance: random.Random) -> None:
+    texts = (
+        *("", "{", "[]", "null", "1", '"text"', "{}", "NaN", "[" * 5_000, '{"a":' * 5_000),
+        *('{"n_labels": "x"}', json.dumps({"input_order": 5, "order_seed": -1, "n_labels": -3})),
+        json.dumps({"input_order": "features", "order_seed": "x", "n_labels": None}),
+    )
+    file.attrs["parameters"] = chance.choice(texts)
+
+
+def _committed(file: h5py.File, name: str, chance: random.Random) -> None:
+    file["a_type"] = np.dtype(chance.choice(("f8", "i4", "S5")))
+    if chance.random() < 0.7:
+        shape, kind = file[name].shape, file["a_type"]
+        _made(file, name, shape, kind)
+
+
+def _group(file: h5py.File, name: str, chance: random.Random) -> None:
+    _replace(file, name, lambda: file.create_group(name))
+
+
+def _alien(file: h5py.File, name: str, chance: random.Random) -> None:
+    del file[name]
+    kinds = (
+        h5py.vlen_dtype(np.int32),
+        np.dtype([("a", "f4"), ("b", "i8")]),
+        h5py.opaque_dtype(np.dtype("V10")),
+        h5py.enum_dtype({"x": 1}, "i4"),
+        np.dtype(("f4", (3, 3))),
+        h5py.string_dtype(length=5),
+    )
+    file.create_dataset(name, (3,), chance.choice(kinds))
+
+
+STRUCTURE = (
+    *(_link, _virtual, _external, _huge, _delete, _rename, _exchange, _retype, _reshape),
+    *(_wrong_value, _zero_values, _attribute, _json, _committed, _group, _alien),
+)
+HARMLESS = (
+    _wrong_value,
+    _zero_values,
+    _exchange,
+    _attribute,
+    _json,
+    _reshape,
+    _retype,
+    _delete,
+    _rename,
+)
+"""Damages after which a file may still be a right one, of another content."""
+
+
+def damage_structure(path: Path, chance: random.Random) -> str:
+    """Damage a file by h5py; return how."""
+    how = chance.choice(STRUCTURE)
+    whole = path.read_bytes()
+    try:
+        with altered(path) as file:
+            how(file, chance.choice(_arrays(file)), chance)
+    except (TypeError, ValueError, OSError, KeyError, RuntimeError):
+        # not possible with this array, and perhaps half done
+        path.write_bytes(whole)
+        return "nothing"
+    return how.__name__.strip("_")
+
+
+def damage_bytes(path: Path, chance: random.Random) -> str:
+    """Damage the bytes of a file; return how."""
+    how = chance.choice(BYTES)
+    path.write_bytes(how(bytearray(path.read_bytes()), chance))
+    return how.__name__.strip("_")
+
+
+# --- the campaign ---------------------------------------------------------------------------
+
+
+def campaign(seed: int, seconds: float) -> Counts:
+    """Send damaged files of every layout through their readers.
+
+    Parameters
+    ----------
+    seed : int
+        Of the damages; case k is the same whatever came before it.
+    seconds : float
+        How long to go on.
+
+    Returns
+    -------
+    Counts
+        A finding is anything but a sentence or what was written: another exception, a warning, a
+        reader that takes longer than `LONGEST` or more than `MOST_MEMORY`, a process that dies.
+        Where the structure was damaged and the digest made right again, a file may be a right one
+        of another content.
+    """
+    counts = Counts()
+    end = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        originals = make_files(folder)
+        for layout, path in originals.items():
+            path.rename(folder / f"whole_{layout}.h5")
+        case = 0
+        while time.monotonic() < end:
+            case = _watched(folder, seed, case, end, counts)
+    return counts
+
+
+def _watched(folder: Path, seed: int, case: int, end: float, counts: Counts) -> int:
+    """Run cases in a process of their own until the end or one that it does not survive."""
+    here, there = CONTEXT.Pipe(duplex=False)
+    worker = CONTEXT.Process(target=_work, args=(folder, seed, case, end, there), daemon=True)
+    worker.start()
+    there.close()
+    about = "the start"
+    try:
+        while here.poll(LONGEST):
+            case, about, outcome = here.recv()
+            if outcome == "begins":
+                continue
+            counts.tried += 1
+            if outcome in ("refused", "unharmed"):
+                setattr(counts, outcome, getattr(counts, outcome) + 1)
+            else:
+                counts.findings.append(f"case {case}, {about}: {outcome}")
+        counts.tried += 1
+        counts.findings.append(f"case {case}, {about}: takes more than {LONGEST:.0f} s")
+    except EOFError:
+        worker.join()
+        if worker.exitcode:
+            counts.tried += 1
+            counts.findings.append(f"case {case}, {about}: the process died ({worker.exitcode})")
+    finally:
+        worker.kill()
+        worker.join()
+    return case + 1
+
+
+def _work(folder: Path, seed: int, first: int, end: float, answer: Any) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (space + 2 * MOST_MEMORY,) * 2)
+    warnings.simplefilter("error")
+    right: dict[str, list[Any]] = {}
+    case = first
+    while time.monotonic() < end:
+        chance = random.Random(f"{seed} {case}")
+        layout = chance.choice(list(READERS))
+        readers = (*READERS[layout], *EVERY_READER)
+        if layout not in right:
+            right[layout] = [plain(read(folder / f"whole_{layout}.h5")) for read in readers]
+        path = folder / f"{layout}.h5"
+        path.unlink(missing_ok=True)
+        path.write_bytes((folder / f"whole_{layout}.h5").read_bytes())
+        structural = chance.random() < 0.5
+        how = (damage_structure if structural else damage_bytes)(path, chance)
+        about = f"{layout}, {how}"
+        answer.send((case, about, "begins"))
+        outcome = _outcome(path, readers, right[layout], f"_{how}", structural)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if peak - used > MOST_MEMORY:
+            outcome = f"takes {(peak - used) / 2**20:.0f} MiB"
+            used = peak
+        answer.send((case, about, outcome))
+        case += 1
+
+
+def _outcome(
+    path: Path,
+    readers: tuple[Callable[[Path], Any], ...],
+    right: list[Any],
+    how: str,
+    structural: bool,
+) -> str:
+    may_differ = structural and how in {harmless.__name__ for harmless in HARMLESS}
+    refused = 0
+    for reader, known in zip(readers, right, strict=True):
+        started = time.monotonic()
+        try:
+            found = plain(reader(path))
+        except NetkinError as error:
+            refused += 1
+            if "\n" in str(error):
+                return f"{reader.__name__} says more than a line: {error}"
+        except BaseException as error:
+            return f"{reader.__name__} raises {type(error).__name__}: {str(error)[:200]}"
+        else:
+            if found != known and not may_differ:
+                return f"{reader.__name__} reads something else"
+        if time.monotonic() - started > LONGEST:
+            return f"{reader.__name__} takes {time.monotonic() - started:.0f} s"
+    return "refused" if refused else "unharmed"
