@@ -16,9 +16,10 @@ from netkin.distance.layers import layer_parameters
 from netkin.freshness import Expected, describe, examine, files_in
 
 
-def device(job):
-    """Return the device, if one is chosen; ``auto`` takes what is there."""
-    return {} if job.params.device == "auto" else {"device": job.params.device}
+def processor(job):
+    """Return threads and device, if one is chosen; ``auto`` takes what is there."""
+    device = {} if job.params.device == "auto" else {"device": job.params.device}
+    return {"threads": job.params.threads, **device}
 
 
 def of_network(params, index):
@@ -43,9 +44,12 @@ MADE_BY = {
         {"kind": job.params.kind, "options": job.params.options},
         [],  # the text of a user's files is in the content
     ),
-    "extract_features": lambda job, index: ({**job.params.extraction, **device(job)}, job.input),
+    "extract_features": lambda job, index: (
+        {**job.params.extraction, **processor(job)},
+        job.input,
+    ),
     "train_network": lambda job, index: (
-        {**of_network(job.params.trainings, index), **device(job)},
+        {**of_network(job.params.trainings, index), **processor(job)},
         job.input,
     ),
     "build_graph": lambda job, index: (job.params.options, [job.input[index]]),

@@ -56,7 +56,7 @@ rule extract_features:
         dataset="|".join(EXTRACTED) or "-",
     conda:
         "../../envs/network.yaml"
-    threads: 1
+    threads: study.config.network.threads
     resources:
         mem_mb=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).mem_mb(attempt),
         runtime=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).runtime(
@@ -65,6 +65,8 @@ rule extract_features:
     params:
         extraction=lambda wildcards: study.extraction(wildcards.dataset),
         device=study.config.network.device,
+        # not what Snakemake grants, which fewer cores or --set-threads change
+        threads=study.config.network.threads,
         code=code_digest(extract_features),
     script:
         "../scripts/extract_features.py"
