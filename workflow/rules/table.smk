@@ -23,7 +23,6 @@ NORM_TABLES = [
 ]
 # the claims are about trained networks
 JUDGED = [comparison for comparison in study.comparisons if comparison not in study.untrained]
-PUBLISHED = f"{workflow.basedir}/resources/published"
 
 
 rule tables:

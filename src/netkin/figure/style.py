@@ -11,6 +11,8 @@ from netkin.errors import NetkinError, did_you_mean
 from netkin.storage import whole_file
 
 STYLE: Any = {
+    # matplotlib's own, whatever a matplotlibrc of the reader says
+    **{name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"},
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,

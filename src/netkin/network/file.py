@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -37,6 +37,13 @@ class Network:
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
+    history: Mapping[str, NDArray[np.float64]]
+    test_accuracy: float
+
+
+class Training(NamedTuple):
+    """How the training of a network went; see `Network` for both."""
+
     history: Mapping[str, NDArray[np.float64]]
     test_accuracy: float
 
@@ -111,9 +118,25 @@ def read_network(path: str | os.PathLike[str]) -> Network:
             n_units = weight.shape[0]
             weights.append(weight.astype(np.float32, copy=False))
             biases.append(bias.astype(np.float32, copy=False))
-        history = {name: _read(file, f"history/{name}", path) for name in HISTORY}
-        test_accuracy = float(file.attrs.get("test_accuracy", np.nan))
-    return Network(tuple(weights), tuple(biases), history, test_accuracy)
+        training = _training(file, path)
+    return Network(tuple(weights), tuple(biases), *training)
+
+
+def read_training(path: str | os.PathLike[str]) -> Training:
+    """Read how the training of a network went, and none of its weights.
+
+    Raises
+    ------
+    NetkinError
+        One sentence that names the file, which is missing, truncated or of another kind.
+    """
+    with open_layout(path, "network") as file:
+        return _training(file, path)
+
+
+def _training(file: h5py.File, path: str | os.PathLike[str]) -> Training:
+    history = {name: _read(file, f"history/{name}", path) for name in HISTORY}
+    return Training(history, float(file.attrs.get("test_accuracy", np.nan)))
 
 
 def _read(file: h5py.File, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:

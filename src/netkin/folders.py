@@ -1,0 +1,97 @@
+"""What a run finds where it writes and reads, looked at before any job."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from netkin.errors import NetkinError
+from netkin.failure import explain
+
+SECONDS_APART = 2
+"""By how much the clocks of machines that share files may differ."""
+
+
+def check_folders(folders: Iterable[str | os.PathLike[str]]) -> None:
+    """Check that nothing else stands where folders of results belong; they may be absent.
+
+    Raises
+    ------
+    NetkinError
+        A file does, or a link to what is not there.
+    """
+    for folder in map(Path, folders):
+        if os.path.lexists(folder) and not folder.is_dir():
+            what = "a link to what is not there" if folder.is_symlink() else "no folder"
+            raise NetkinError(f"{folder}: this is {what}, a folder is needed; move it away.")
+
+
+def no_results_of_tomorrow(folder: str | os.PathLike[str]) -> int:
+    """Give files that are dated in the future the date of now.
+
+    They come with a clock that was wrong for a while, or with a copy from such a machine. A job
+    that reads one would fail, since Snakemake finds its outputs older than its input.
+
+    Parameters
+    ----------
+    folder : path
+        Of results, with all below; it is made where it is absent.
+
+    Returns
+    -------
+    int
+        How many there were.
+
+    Raises
+    ------
+    NetkinError
+        The folder cannot be written, or a file is another user's.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # the clock that counts is that of the file system, which may be another machine's
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".now-") as file:
+            now = Path(file.name).stat().st_mtime_ns
+        late = [entry for entry in _files(folder) if _modified(entry) > now]
+        for entry in late:
+            os.utime(entry, ns=(now, now), follow_symlinks=False)
+    except OSError as error:
+        raise NetkinError(explain(error)) from None
+    return len(late)
+
+
+def check_dates(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Check that no file of the user is dated in the future; absent ones are no matter.
+
+    Raises
+    ------
+    NetkinError
+        One is; what is made of it would never be newer.
+    """
+    now = time.time()
+    for path in paths:
+        try:
+            modified = Path(path).stat().st_mtime
+        except OSError:
+            continue  # the job that reads it says so
+        if modified > now + SECONDS_APART:
+            raise NetkinError(
+                f"{path}: it is dated in the future ({datetime.fromtimestamp(modified):%F %T}), so "
+                "that what is made of it would always seem out of date; set the clock right, or "
+                f"give it the date of now: touch '{path}'"
+            )
+
+
+def _files(folder: str | os.PathLike[str]) -> Iterator["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry)
+            else:
+                yield entry
+
+
+def _modified(entry: "os.DirEntry[str]") -> int:
+    return entry.stat(follow_symlinks=False).st_mtime_ns
