@@ -83,8 +83,10 @@ def explain(error: BaseException) -> str | None:
     if code is not None:
         where = next((name for e in _chain(error) if (name := _file_of(e))), None)
         reason = os.strerror(code).lower()
+        if where is None and isinstance(error, OSError) and error.strerror:
+            reason = error.strerror.rstrip(".")
         hint = HINTS.get(code, "see to it, then run again")
-        return f"{where or 'a file or folder'}: {reason}; {hint}."
+        return f"{f'{where}: ' if where else ''}{reason}; {hint}."
     if isinstance(error, OSError):
         return f"reading or writing failed ({_first_line(error)}); see to it, then run again."
     if isinstance(error, RuntimeError) and GPU.search(_first_line(error)):

@@ -28,6 +28,18 @@ def check_folders(folders: Iterable[str | os.PathLike[str]]) -> None:
             raise NetkinError(f"{folder}: this is {what}, a folder is needed; move it away.")
 
 
+def check_writable(folders: Iterable[str | os.PathLike[str]]) -> None:
+    """Check that files can be made in folders, which are made where they are absent.
+
+    Raises
+    ------
+    NetkinError
+        Names the folder and what the system says.
+    """
+    for folder in folders:
+        _now(folder)
+
+
 def no_results_of_tomorrow(folder: str | os.PathLike[str]) -> int:
     """Give files that are dated in the future the date of now.
 
@@ -49,11 +61,8 @@ def no_results_of_tomorrow(folder: str | os.PathLike[str]) -> int:
     NetkinError
         The folder cannot be written, or a file is another user's.
     """
+    now = _now(folder)
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        # the clock that counts is that of the file system, which may be another machine's
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".now-") as file:
-            now = Path(file.name).stat().st_mtime_ns
         late = [entry for entry in _files(folder) if _modified(entry) > now]
         for entry in late:
             os.utime(entry, ns=(now, now), follow_symlinks=False)
@@ -82,6 +91,20 @@ def check_dates(paths: Iterable[str | os.PathLike[str]]) -> None:
                 "that what is made of it would always seem out of date; set the clock right, or "
                 f"give it the date of now: touch '{path}'"
             )
+
+
+def _now(folder: str | os.PathLike[str]) -> int:
+    """Return the time in nanoseconds as the file system of a folder has it.
+
+    It may be that of another machine, whose clock is the one that counts.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".now-") as file:
+            return Path(file.name).stat().st_mtime_ns
+    except OSError as error:
+        error.filename = str(folder)
+        raise NetkinError(explain(error)) from None
 
 
 def _files(folder: str | os.PathLike[str]) -> Iterator["os.DirEntry[str]"]:

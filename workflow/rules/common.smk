@@ -24,7 +24,7 @@ from netkin.config import Study
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import SMALL
-from netkin.folders import check_dates, check_folders, no_results_of_tomorrow
+from netkin.folders import check_dates, check_folders, check_writable, no_results_of_tomorrow
 from netkin.provenance import code_digest
 from netkin.schema import UNTRAINED
 from netkin.table.questions import CONTROL, OVERALL
@@ -62,6 +62,7 @@ onstart:
                     *(Path(workflow.basedir) / "workflow/scripts").glob("*.py"),
                 ]
             )
+            check_writable(["results", "logs"])
             if late := no_results_of_tomorrow("results"):
                 print(f"netkin: {late} results were dated in the future.", file=sys.stderr)
         except NetkinError as error:
