@@ -97,10 +97,9 @@ def test_accuracy_is_summarised_over_seeds(tmp_path, pages):
 
 
 def test_costs_add_up_by_rule(tmp_path, pages):
-    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
     for name, seconds, rss in (("a", 1.5, "100.0"), ("b", 2.5, "300.0"), ("c", 0.1, "-")):
         (tmp_path / f"{name}.tsv").write_text(
-            head + f"{seconds}\t0:00:01\t{rss}\t1\t1\t1\t0\t0\t50\t1.0\n"
+            BENCHMARK + f"{seconds}\t0:00:01\t{rss}\t1\t1\t1\t0\t0\t50\t1.0\n"
         )
     tabulate_costs(
         benchmark_paths=[str(tmp_path / f"{name}.tsv") for name in "abc"],
@@ -116,6 +115,60 @@ def test_costs_add_up_by_rule(tmp_path, pages):
     # benchmark files of an older run do not say what was asked for
     assert rows(tmp_path / "use.csv")[0]["requested_MiB"] == ""
     assert "–" in Path(pages["html_path"]).read_text()
+
+
+BENCHMARK = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+
+
+def test_what_was_not_measured_is_empty(tmp_path, pages):
+    """Snakemake writes NA for a job that ended before it was sampled, and 0.00 soon after."""
+    unmeasured = "\t".join(["NA"] * 8)
+    jobs = {
+        "never": [f"0.31\t0:00:00\t{unmeasured}"],
+        "at once": ["0.42\t0:00:00\t3.10\t7.20\t1.00\t1.00\t-\t-\t0.00\t0.00"],
+        "one of two": [
+            f"0.31\t0:00:00\t{unmeasured}",
+            "2.0\t0:00:02\t90.00\t200.00\t80.00\t80.00\t0.00\t0.05\t31.85\t1.25",
+        ],
+    }
+    paths, rules = [], []
+    for rule, lines in jobs.items():
+        for number, line in enumerate(lines):
+            path = tmp_path / f"{rule}_{number}.tsv"
+            path.write_text(f"{BENCHMARK}{line}\n")
+            paths.append(str(path))
+            rules.append(rule)
+    use_path = str(tmp_path / "use.csv")
+    tabulate_costs(benchmark_paths=paths, rules=rules, use_path=use_path, **pages)
+    never, at_once, both = rows(pages["csv_path"])
+    assert (never["cpu_seconds_total"], never["peak_memory_MiB"]) == ("", "")
+    assert at_once["cpu_seconds_total"] == ""
+    assert (both["cpu_seconds_total"], both["peak_memory_MiB"]) == ("1.25", "90.0")
+    assert float(both["seconds_total"]) == 2.31
+
+
+def test_damaged_benchmark_files_are_left_out(tmp_path, pages):
+    contents = {
+        "right": f"{BENCHMARK}1.5\t0:00:01\t9.0\t1\t1\t1\t0\t0\t50\t1.0\n",
+        "empty": "",
+        "foreign": "a,b\n1,2\n",
+        "cut": BENCHMARK[:20],
+        "without values": BENCHMARK,
+        "words": f"{BENCHMARK}{chr(9).join(['word'] * 10)}\n",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    (tmp_path / "folder").mkdir()
+    names = [*contents, "binary", "folder", "absent"]
+    tabulate_costs(
+        benchmark_paths=[str(tmp_path / name) for name in names],
+        rules=["train_network"] * len(names),
+        use_path=str(tmp_path / "use.csv"),
+        **pages,
+    )
+    (row,) = rows(pages["csv_path"])
+    assert (row["jobs"], row["seconds_total"]) == ("1", "1.5")
 
 
 def test_requests_stand_against_use(tmp_path, pages, monkeypatch):

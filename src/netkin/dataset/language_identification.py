@@ -179,6 +179,10 @@ def _read(path: Path) -> str:
             f"{path}: not UTF-8 at byte {error.start} (0x{error.object[error.start]:02x}); "
             "convert the file to UTF-8."
         ) from None
+    if b"\0" in content:  # UTF-16 without its mark, or no text at all
+        raise NetkinError(
+            f"{path}: a byte 0 at byte {content.index(0)} is no text; convert the file to UTF-8."
+        )
     if not words:
         raise NetkinError(f"{path}: the file is empty; it needs one sentence a line.")
     return " ".join(words)

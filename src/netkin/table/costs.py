@@ -116,7 +116,8 @@ def _read_benchmark(path: Path) -> "pd.DataFrame | None":
         return None
     # every process takes some time: what is 0 was sampled before it took any
     numbers["cpu_time"] = numbers["cpu_time"].where(numbers["cpu_time"] > 0)
-    return frame.assign(**numbers).dropna(subset="s")
+    measured = frame.assign(**numbers).dropna(subset="s")
+    return None if measured.empty else measured
 
 
 def _decimals(columns: Sequence[str]) -> dict[str, int]:
