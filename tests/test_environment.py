@@ -1,6 +1,7 @@
 """Results are the same in anybody's environment: threads, variables, configuration, clocks."""
 
 import datetime
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from matplotlib.font_manager import FontManager, fontManager, json_dump
 
 from netkin.dataset.arrays import Arrays, write_arrays
 from netkin.errors import NetkinError
@@ -134,6 +136,14 @@ def test_figures_have_the_same_bytes_whatever_matplotlib_is_told(tmp_path):
     configured = tmp_path / "configured"
     configured.mkdir()
     (configured / "matplotlibrc").write_text(MATPLOTLIBRC)
+    # in the user's cache of fonts each name stands for another file
+    cache = f"fontlist-v{FontManager.__version__}.json"
+    json_dump(fontManager, configured / cache)
+    fonts = json.loads((configured / cache).read_text())
+    names = [font["fname"] for font in fonts["ttflist"]]
+    for font, name in zip(fonts["ttflist"], names[1:] + names[:1], strict=True):
+        font["fname"] = name
+    (configured / cache).write_text(json.dumps(fonts))
     drawn = {}
     for name, cwd, environment in (
         ("plain", tmp_path, {}),
