@@ -157,6 +157,27 @@ def test_figures_have_the_same_bytes_whatever_matplotlib_is_told(tmp_path):
     assert drawn["home"] == drawn["plain"]
 
 
+# --- compiled code -------------------------------------------------------------------------
+
+MATCH = """
+    import numpy as np
+    from netkin.distance.line import wasserstein_on_line
+    print(wasserstein_on_line(np.array([0.1, 0.4]), np.array([0.2, 0.6])))
+"""
+
+
+def test_a_damaged_cache_of_compiled_code_is_made_anew(tmp_path):
+    cache = tmp_path / "cache"
+    first = python(MATCH, tmp_path, NUMBA_CACHE_DIR=cache)
+    kinds = {".nbi": lambda b: b[:20], ".nbc": lambda b: bytes(len(b))}
+    for kind, damage in kinds.items():
+        (path,) = cache.rglob(f"*{kind}")
+        path.write_bytes(damage(path.read_bytes()))
+        damaged = path.read_bytes()
+        assert python(MATCH, tmp_path, NUMBA_CACHE_DIR=cache) == first
+        assert path.read_bytes() != damaged
+
+
 # --- the whole -----------------------------------------------------------------------------
 
 
