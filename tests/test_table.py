@@ -155,6 +155,7 @@ def test_damaged_benchmark_files_are_left_out(tmp_path, pages):
         "cut": BENCHMARK[:20],
         "without values": BENCHMARK,
         "words": f"{BENCHMARK}{chr(9).join(['word'] * 10)}\n",
+        "infinite": f"{BENCHMARK}{chr(9).join(['inf'] * 10)}\n",
     }
     for name, content in contents.items():
         (tmp_path / name).write_text(content)
@@ -214,6 +215,9 @@ SACCT = """\
 8.batch||FAILED|20|90.00M|
 8.0||OUT_OF_MEMORY|9|80.00M|
 7|/other|COMPLETED|600||rule_train_network_wildcards_digits_0_width_8
+9|/study|COMPLETED|||rule_train_network_wildcards_of_unknown_length
+10|/else|COMPLETED|5||a comment
+of two lines | of another user
 """
 
 
@@ -248,12 +252,21 @@ def command(folder, text):
     [
         ("echo Slurm accounting storage is disabled >&2; exit 1", "says 'Slurm accounting sto"),
         ("exit 0", "no job of this folder"),
+        (r"printf '1|/else|COMPLETED|5||\\377\\n'", "no job of this folder"),
     ],
 )
 def test_a_slurm_without_accounts_is_one_sentence(tmp_path, monkeypatch, script, sentence):
     command(tmp_path, script)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NetkinError, match=sentence):
+        read_accounting(["train_network"], since=0.0, folder=tmp_path)
+
+
+def test_a_command_that_cannot_be_run_is_one_sentence(tmp_path, monkeypatch):
+    command(tmp_path, "")
+    (tmp_path / "sacct").write_bytes(b"\x7fELF, but no program")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NetkinError, match="sacct cannot be run"):
         read_accounting(["train_network"], since=0.0, folder=tmp_path)
 
 

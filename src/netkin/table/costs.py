@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from netkin.errors import NetkinError
 from netkin.table.use import asked_for, use_by_rule, with_accounting
 from netkin.table.write import Section, write_csv, write_page
@@ -110,12 +112,15 @@ def _read_benchmark(path: Path) -> "pd.DataFrame | None":
     try:
         # quotes of the extended columns are Python's
         frame = pd.read_csv(path, sep="\t", na_values="-", quoting=csv.QUOTE_NONE)
-        numbers = frame[["s", "max_rss", "cpu_time"]].apply(pd.to_numeric, errors="coerce")
+        numbers = (
+            frame[["s", "max_rss", "cpu_time"]].apply(pd.to_numeric, errors="coerce").astype(float)
+        )
     except (ValueError, KeyError) as error:  # empty, not a table, of other columns
         logger.warning("%s: not a benchmark file of Snakemake, left out (%s)", path, error)
         return None
     # every process takes some time: what is 0 was sampled before it took any
     numbers["cpu_time"] = numbers["cpu_time"].where(numbers["cpu_time"] > 0)
+    numbers = numbers.where(np.isfinite(numbers))
     measured = frame.assign(**numbers).dropna(subset="s")
     return None if measured.empty else measured
 
