@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -270,13 +271,36 @@ def test_a_users_file_of_tomorrow_is_named_and_left(tmp_path):
 
 
 def test_what_stands_where_results_belong_is_named(tmp_path):
-    check_folders([tmp_path, tmp_path / "absent"])
-    (tmp_path / "file").write_text("")
-    with pytest.raises(NetkinError, match="file: this is no folder"):
-        check_folders([tmp_path / "file"])
-    (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(NetkinError, match="link: this is a link to what is not there"):
-        check_folders([tmp_path / "link"])
+    paths = [tmp_path / "results/network/{dataset}/{variant}/seed_{seed}.h5", tmp_path / "a/b.log"]
+    check_folders(paths)
+    variant = tmp_path / "results/network/digits/width_8"
+    variant.mkdir(parents=True)
+    (variant / "seed_0.h5").write_text("")
+    (variant.parent.parent / "notes.txt").write_text("")
+    check_folders(paths)
+    (tmp_path / "a").symlink_to("nowhere")
+    with pytest.raises(NetkinError, match="/a: this is a link to what is not there"):
+        check_folders(paths)
+    (tmp_path / "a").unlink()
+    for folder in (variant, variant.parent, variant.parent.parent, tmp_path / "results"):
+        shutil.rmtree(folder)
+        folder.write_text("a user's own")
+        with pytest.raises(NetkinError, match=f"{folder}: this is no folder, a folder is needed"):
+            check_folders(paths)
+        assert folder.read_text() == "a user's own"
+        folder.unlink()
+        folder.mkdir()
+
+
+@pytest.mark.workflow
+def test_a_file_where_results_belong_stops_a_run_in_one_sentence(fresh):
+    path = fresh.folder / "results/network/digits"
+    path.parent.mkdir(parents=True)
+    path.write_text("a user's own")
+    output = fresh.run(check=False)
+    assert "\nresults/network/digits: this is no folder, a folder is needed; move it" in output
+    assert "Traceback" not in output
+    assert path.read_text() == "a user's own"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

@@ -1,6 +1,8 @@
 """What a run finds where it writes and reads, looked at before any job."""
 
+import glob
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -14,18 +16,30 @@ SECONDS_APART = 2
 """By how much the clocks of machines that share files may differ."""
 
 
-def check_folders(folders: Iterable[str | os.PathLike[str]]) -> None:
-    """Check that nothing else stands where folders of results belong; they may be absent.
+def check_folders(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Check that nothing else stands where the folders of files belong; they may be absent.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Of files. In braces stands what may be anything, as in
+        ``results/network/{dataset}/{variant}/seed_{seed}.h5``.
 
     Raises
     ------
     NetkinError
-        A file does, or a link to what is not there.
+        A file stands there, or a link to what is not there.
     """
-    for folder in map(Path, folders):
-        if os.path.lexists(folder) and not folder.is_dir():
-            what = "a link to what is not there" if folder.is_symlink() else "no folder"
-            raise NetkinError(f"{folder}: this is {what}, a folder is needed; move it away.")
+    patterns = {
+        re.sub(r"\{[^}]*\}", "*", str(folder)) for path in paths for folder in Path(path).parents
+    }
+    for pattern in sorted(patterns):
+        for found in map(Path, sorted(glob.glob(pattern))):  # noqa: PTH207 # absolute ones too
+            # no id has a dot: another file, such as a table, stands beside such folders
+            is_other = found.suffix and pattern.endswith("*")
+            if not found.is_dir() and not is_other:
+                what = "a link to what is not there" if found.is_symlink() else "no folder"
+                raise NetkinError(f"{found}: this is {what}, a folder is needed; move it away.")
 
 
 def check_writable(folders: Iterable[str | os.PathLike[str]]) -> None:

@@ -30,7 +30,6 @@ from netkin.schema import UNTRAINED
 from netkin.table.questions import CONTROL, OVERALL
 
 try:
-    check_folders(["results", "logs"])
     files = [os.path.relpath(path) for path in reversed(workflow.configfiles)]
     study = Study(config, source=" extended by ".join(files))
 except NetkinError as error:
