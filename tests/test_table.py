@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from netkin.distance.neural_persistence import layer_neural_persistence
@@ -15,7 +16,9 @@ from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
 from netkin.table.neural_persistence import tabulate_neural_persistence
+from netkin.table.read import read_table
 from netkin.table.untrained import tabulate_untrained
+from netkin.table.write import write_csv
 
 GRID = [
     {"name": "width_8", "index": 1, "group": "width"},
@@ -239,6 +242,34 @@ def test_slurms_accounts_are_read_by_rule():
     (never_sampled,) = jobs_by_rule(SACCT, ["train_network"], Path("/other"))["slurm_MiB"]
     assert np.isnan(never_sampled)
     assert jobs_by_rule("", ["train_network"], Path("/study")).empty
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    frame = pd.DataFrame({"data_set": ["null", "nan"], "value": [1.5, np.nan], "more": ["", "x"]})
+    write_csv(frame, str(tmp_path / "t.csv"))
+    found = read_table(str(tmp_path / "t.csv"), text=["data_set"], numbers=["value"])
+    assert found["data_set"].tolist() == ["null", "nan"]
+    np.testing.assert_array_equal(found["value"], frame["value"])
+    write_csv(frame[:0], str(tmp_path / "t.csv"))
+    assert read_table(str(tmp_path / "t.csv"), text=["data_set"], numbers=["value"]).empty
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "No columns"),
+        (b"data_set\nmnist\n", "no column 'value'"),
+        (b"data_set,value\nmnist,much\n", "much"),
+        (b"data_set,value\n,1\n", "'data_set' is empty"),
+        (b"data_set,value\na,1\nb,2,3,4\n", "line 3"),
+        (bytes(range(256)), "decode"),
+    ],
+)
+def test_a_table_that_is_none_is_named(tmp_path, content, reason):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(NetkinError, match=rf"t\.csv: not the table .*{reason}.*\)\. Delete it"):
+        read_table(str(path), text=["data_set"], numbers=["value"])
 
 
 def command(folder, text):
