@@ -31,6 +31,17 @@ include: "workflow/rules/figure.smk"
 include: "workflow/rules/table.smk"
 
 
+try:
+    check_folders(
+        path
+        for each in workflow.rules
+        for path in [*each.output, *each.log, each.benchmark]
+        if path is not None
+    )
+except NetkinError as error:
+    raise WorkflowError(str(error)) from None
+
+
 rule all:
     default_target: True
     input:

@@ -53,6 +53,10 @@ EDITS = {
         lambda c: c.set("dataset.digits.epochs", 2),
         ALL_NETWORKS,
     ),
+    "threads of training": (
+        lambda c: c.set("network.threads", 2),
+        ALL_NETWORKS,
+    ),
     "n_bins of one vector": (
         lambda c: c.set("vector.heat.n_bins", 30),
         ONE_VECTOR,

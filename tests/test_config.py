@@ -43,7 +43,7 @@ MISTAKES = {
         changed("network.droput", 0.2),
         "network.droput: unknown key. Did you mean 'dropout'? "
         "Allowed: width, hidden_layers, variants, input_order, "
-        "dropout, learning_rate, rho, epsilon, validation_share, device.",
+        "dropout, learning_rate, rho, epsilon, validation_share, device, threads.",
     ),
     "missing_key": (
         changed("graph.zeta", None),

@@ -480,7 +480,7 @@ def test_convolutions_and_head_are_trained(extract):
 
 def test_file_says_what_made_it_and_how_good_the_extractor_is(extract, tmp_path):
     path = extract(epochs=2, code="abc")
-    expected = {k: v for k, v in SETTINGS.items() if k != "threads"} | {"epochs": 2}
+    expected = SETTINGS | {"epochs": 2}
     assert read_parameters(path) == expected
     with h5py.File(path) as file:
         found = dict(file["extractor"].attrs)

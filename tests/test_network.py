@@ -18,7 +18,7 @@ from netkin.dataset.arrays import Arrays, write_arrays
 from netkin.dataset.digits import load_digits
 from netkin.errors import NetkinError
 from netkin.network.dropout import Dropout
-from netkin.network.file import HISTORY, Network, read_network, write_network
+from netkin.network.file import HISTORY, Network, read_network, read_training, write_network
 from netkin.network.mlp import build_mlp, layer_arrays
 from netkin.network.train import derived_seed, select_rows, train_network
 from netkin.storage import create, read_attributes, read_parameters
@@ -416,7 +416,6 @@ def test_file_says_what_made_it(train, tmp_path):
     train(n_labels=3, input_order="samples", order_seed=2, code="abc")
     parameters = read_parameters(tmp_path / "network_1.h5")
     expected = SETTINGS | {"n_labels": 3, "input_order": "samples", "order_seed": 2}
-    del expected["threads"]
     assert parameters == expected
     attributes = read_attributes(tmp_path / "network_1.h5")
     assert attributes["code"] == "abc"
@@ -451,6 +450,21 @@ def test_diverged_training_is_one_named_error_and_leaves_no_file(train, tmp_path
     with pytest.raises(NetkinError, match=expected):
         train(learning_rate=1e30, epochs=5, seed=7)
     assert [path.name for path in tmp_path.iterdir()] == ["dataset_1.h5"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "way_out"),
+    [
+        ({"learning_rate": 1e30}, "try a smaller learning_rate or rho, or a larger epsilon"),
+        ({"epsilon": 1e-300}, "this epsilon is 0 in float32, take a larger one, such as 1.0e-7"),
+    ],
+)
+def test_diverged_training_names_what_may_be_the_cause(train, changes, way_out):
+    # a feature that is always 0 has no gradient
+    arrays = toy_arrays(train_inputs=np.eye(N_TRAIN, N_FEATURES, k=1, dtype=np.float32))
+    with pytest.raises(NetkinError, match=r"learning_rate .*, rho 0\.9 and epsilon") as caught:
+        train(arrays, **changes)
+    assert way_out in str(caught.value)
 
 
 def test_weight_that_overflows_in_the_last_step_is_an_error(train):
@@ -572,6 +586,21 @@ def test_network_file_gives_back_what_was_written(tmp_path):
     assert found.test_accuracy == 0.75
     for name in HISTORY:
         np.testing.assert_array_equal(found.history[name], network.history[name])
+
+
+def test_how_a_training_went_is_read_without_the_weights(tmp_path):
+    network = small_network()
+    write_network(tmp_path / "n.h5", network, parameters={})
+    with h5py.File(tmp_path / "n.h5", "a") as file:
+        del file["layers"]
+    training = read_training(tmp_path / "n.h5")
+    assert training.test_accuracy == network.test_accuracy
+    for name in HISTORY:
+        np.testing.assert_array_equal(training.history[name], network.history[name])
+    with h5py.File(tmp_path / "n.h5", "a") as file:
+        del file["history/loss"]
+    with pytest.raises(NetkinError, match="history/loss"):
+        read_training(tmp_path / "n.h5")
 
 
 def test_network_file_has_the_documented_layout(tmp_path):

@@ -10,7 +10,8 @@ import pytest
 
 from netkin import storage
 from netkin.errors import NetkinError
-from netkin.job import _disk_is_full, run_each
+from netkin.failure import cannot_be_closed
+from netkin.job import run_each
 from netkin.storage import (
     _writer,
     check_inputs,
@@ -490,7 +491,7 @@ def test_a_full_disk_is_recognised(error, full):
     try:
         write()
     except KeyError as last:
-        assert _disk_is_full(last) == full
+        assert cannot_be_closed(last) == full
 
 
 def test_only_the_last_version_is_kept(tmp_path):

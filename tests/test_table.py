@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from netkin.distance.neural_persistence import layer_neural_persistence
@@ -15,7 +16,9 @@ from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
 from netkin.table.neural_persistence import tabulate_neural_persistence
+from netkin.table.read import read_table
 from netkin.table.untrained import tabulate_untrained
+from netkin.table.write import write_csv
 
 GRID = [
     {"name": "width_8", "index": 1, "group": "width"},
@@ -97,10 +100,9 @@ def test_accuracy_is_summarised_over_seeds(tmp_path, pages):
 
 
 def test_costs_add_up_by_rule(tmp_path, pages):
-    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
     for name, seconds, rss in (("a", 1.5, "100.0"), ("b", 2.5, "300.0"), ("c", 0.1, "-")):
         (tmp_path / f"{name}.tsv").write_text(
-            head + f"{seconds}\t0:00:01\t{rss}\t1\t1\t1\t0\t0\t50\t1.0\n"
+            BENCHMARK + f"{seconds}\t0:00:01\t{rss}\t1\t1\t1\t0\t0\t50\t1.0\n"
         )
     tabulate_costs(
         benchmark_paths=[str(tmp_path / f"{name}.tsv") for name in "abc"],
@@ -116,6 +118,61 @@ def test_costs_add_up_by_rule(tmp_path, pages):
     # benchmark files of an older run do not say what was asked for
     assert rows(tmp_path / "use.csv")[0]["requested_MiB"] == ""
     assert "–" in Path(pages["html_path"]).read_text()
+
+
+BENCHMARK = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+
+
+def test_what_was_not_measured_is_empty(tmp_path, pages):
+    """Snakemake writes NA for a job that ended before it was sampled, and 0.00 soon after."""
+    unmeasured = "\t".join(["NA"] * 8)
+    jobs = {
+        "never": [f"0.31\t0:00:00\t{unmeasured}"],
+        "at once": ["0.42\t0:00:00\t3.10\t7.20\t1.00\t1.00\t-\t-\t0.00\t0.00"],
+        "one of two": [
+            f"0.31\t0:00:00\t{unmeasured}",
+            "2.0\t0:00:02\t90.00\t200.00\t80.00\t80.00\t0.00\t0.05\t31.85\t1.25",
+        ],
+    }
+    paths, rules = [], []
+    for rule, lines in jobs.items():
+        for number, line in enumerate(lines):
+            path = tmp_path / f"{rule}_{number}.tsv"
+            path.write_text(f"{BENCHMARK}{line}\n")
+            paths.append(str(path))
+            rules.append(rule)
+    use_path = str(tmp_path / "use.csv")
+    tabulate_costs(benchmark_paths=paths, rules=rules, use_path=use_path, **pages)
+    never, at_once, both = rows(pages["csv_path"])
+    assert (never["cpu_seconds_total"], never["peak_memory_MiB"]) == ("", "")
+    assert at_once["cpu_seconds_total"] == ""
+    assert (both["cpu_seconds_total"], both["peak_memory_MiB"]) == ("1.25", "90.0")
+    assert float(both["seconds_total"]) == 2.31
+
+
+def test_damaged_benchmark_files_are_left_out(tmp_path, pages):
+    contents = {
+        "right": f"{BENCHMARK}1.5\t0:00:01\t9.0\t1\t1\t1\t0\t0\t50\t1.0\n",
+        "empty": "",
+        "foreign": "a,b\n1,2\n",
+        "cut": BENCHMARK[:20],
+        "without values": BENCHMARK,
+        "words": f"{BENCHMARK}{chr(9).join(['word'] * 10)}\n",
+        "infinite": f"{BENCHMARK}{chr(9).join(['inf'] * 10)}\n",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    (tmp_path / "folder").mkdir()
+    names = [*contents, "binary", "folder", "absent"]
+    tabulate_costs(
+        benchmark_paths=[str(tmp_path / name) for name in names],
+        rules=["train_network"] * len(names),
+        use_path=str(tmp_path / "use.csv"),
+        **pages,
+    )
+    (row,) = rows(pages["csv_path"])
+    assert (row["jobs"], row["seconds_total"]) == ("1", "1.5")
 
 
 def test_requests_stand_against_use(tmp_path, pages, monkeypatch):
@@ -161,6 +218,9 @@ SACCT = """\
 8.batch||FAILED|20|90.00M|
 8.0||OUT_OF_MEMORY|9|80.00M|
 7|/other|COMPLETED|600||rule_train_network_wildcards_digits_0_width_8
+9|/study|COMPLETED|||rule_train_network_wildcards_of_unknown_length
+10|/else|COMPLETED|5||a comment
+of two lines | of another user
 """
 
 
@@ -184,6 +244,34 @@ def test_slurms_accounts_are_read_by_rule():
     assert jobs_by_rule("", ["train_network"], Path("/study")).empty
 
 
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    frame = pd.DataFrame({"data_set": ["null", "nan"], "value": [1.5, np.nan], "more": ["", "x"]})
+    write_csv(frame, str(tmp_path / "t.csv"))
+    found = read_table(str(tmp_path / "t.csv"), text=["data_set"], numbers=["value"])
+    assert found["data_set"].tolist() == ["null", "nan"]
+    np.testing.assert_array_equal(found["value"], frame["value"])
+    write_csv(frame[:0], str(tmp_path / "t.csv"))
+    assert read_table(str(tmp_path / "t.csv"), text=["data_set"], numbers=["value"]).empty
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "No columns"),
+        (b"data_set\nmnist\n", "no column 'value'"),
+        (b"data_set,value\nmnist,much\n", "much"),
+        (b"data_set,value\n,1\n", "'data_set' is empty"),
+        (b"data_set,value\na,1\nb,2,3,4\n", "line 3"),
+        (bytes(range(256)), "decode"),
+    ],
+)
+def test_a_table_that_is_none_is_named(tmp_path, content, reason):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(NetkinError, match=rf"t\.csv: not the table .*{reason}.*\)\. Delete it"):
+        read_table(str(path), text=["data_set"], numbers=["value"])
+
+
 def command(folder, text):
     """Put a command sacct into a folder."""
     (folder / "sacct").write_text(f"#!/bin/sh\n{text}\n")
@@ -195,12 +283,21 @@ def command(folder, text):
     [
         ("echo Slurm accounting storage is disabled >&2; exit 1", "says 'Slurm accounting sto"),
         ("exit 0", "no job of this folder"),
+        (r"printf '1|/else|COMPLETED|5||\\377\\n'", "no job of this folder"),
     ],
 )
 def test_a_slurm_without_accounts_is_one_sentence(tmp_path, monkeypatch, script, sentence):
     command(tmp_path, script)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NetkinError, match=sentence):
+        read_accounting(["train_network"], since=0.0, folder=tmp_path)
+
+
+def test_a_command_that_cannot_be_run_is_one_sentence(tmp_path, monkeypatch):
+    command(tmp_path, "")
+    (tmp_path / "sacct").write_bytes(b"\x7fELF, but no program")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NetkinError, match="sacct cannot be run"):
         read_accounting(["train_network"], since=0.0, folder=tmp_path)
 
 

@@ -52,7 +52,7 @@ def _forget_peak() -> bool:
 
 
 def _peak_mib() -> float:
-    for line in _STATUS.read_text().splitlines():
+    for line in _STATUS.read_text(encoding="utf-8", errors="replace").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return np.nan

@@ -1,25 +1,63 @@
 """One job: call a stage function with its log, and end in one sentence on a user's mistake."""
 
-import errno
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from netkin import storage
 from netkin.errors import NetkinError
+from netkin.failure import cannot_be_closed, explain
+
+THREADS = dict.fromkeys(
+    (
+        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GOTO_NUM_THREADS"),
+        *("BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
+    ),
+    "1",
+)
+"""Threads of libraries that are loaded later: more sum in another order, to other last digits."""
+FORGOTTEN = (
+    # how sums are split, and by which instructions
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NPY_", "ATEN_", "DNNL_", "ONEDNN_"),
+    *("CUBLAS_", "NVIDIA_TF32_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_", "PANDAS_"),
+    # what matplotlib and Python do otherwise, or do not start with
+    *("MPLBACKEND", "MATPLOTLIBRC", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED"),
+)
+"""How the names of environment variables begin that could change a result or fail a job."""
+
+
+def settle_environment() -> None:
+    """Let this process, and those it starts, make the same results in anybody's environment.
+
+    The mathematics takes one thread, also in libraries that are loaded already; training
+    takes the number of the config, see `netkin.network.train.train_network`. Variables that
+    libraries have read before stay in effect for this process.
+    """
+    for name in [name for name in os.environ if name.startswith(FORGOTTEN)]:
+        del os.environ[name]
+    os.environ.update(THREADS)
+    # no matplotlibrc of the user: one that cannot be read fails the import
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    # sets of texts have one order, should a result ever depend on it
+    os.environ["PYTHONHASHSEED"] = "0"
 
 
 def lead_python_path() -> None:
     """Let every process started from here import this very copy of netkin.
 
-    A copy that was installed some time ago would otherwise do the jobs' work.
+    A copy that was installed some time ago would otherwise do the jobs' work. The
+    environment is that of `settle_environment`.
     """
     source = str(Path(__file__).resolve().parent.parent)
     others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != source]
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *others])
+    settle_environment()
 
 
 def run_each(
@@ -56,16 +94,27 @@ def run_each(
     def call_all() -> None:
         failures = []
         for values in zip(*each.values(), strict=True):
+            of_one = dict(zip(each, values, strict=True))
             try:
-                function(**dict(zip(each, values, strict=True)), **arguments)
+                function(**of_one, **arguments)
             except NetkinError as error:
                 failures.append(str(error))
+            except Exception as error:
+                sentence = explain(error)
+                if sentence is None or cannot_be_closed(error):
+                    raise
+                failures.append(f"{_result_of(of_one)}: {sentence}")
         if failures:
             raise NetkinError("; ".join(failures))
         for path in forget:
             storage.forget(path)
 
     run_job(call_all, log_path=log_path, inputs=inputs)
+
+
+def _result_of(arguments: Mapping[str, Any]) -> str:
+    """Return the file that a call would write: the last of its paths."""
+    return [str(value) for name, value in arguments.items() if name.endswith("_path")][-1]
 
 
 def run_job(
@@ -80,60 +129,58 @@ def run_job(
     `inputs` says of each netkin file that is read by which recipe it was planned to be made;
     one that was made otherwise is refused (see `netkin.storage.check_inputs`).
 
-    A `NetkinError` is written to the log and to standard error as one sentence and
-    ends the process with status 1, as do a lack of memory and a full disk; any other
-    exception is a defect of netkin, is logged with its traceback and raised.
+    The mathematics takes one thread, see `settle_environment`. A failure that is no defect of
+    netkin (see `netkin.failure.explain`) is written to the log and to standard error as one
+    sentence and ends the process with status 1, an interrupt with 130; any other exception is
+    logged with its traceback and raised.
     """
-    Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[logging.FileHandler(log_path, mode="w")],
-        force=True,
-    )
-    logging.captureWarnings(True)
+    # a log that cannot be written, as on a full disk, is no traceback on standard error
+    logging.raiseExceptions = False
     logger = logging.getLogger("netkin")
+    try:
+        _open_log(log_path)
+    except OSError as error:
+        _say(f"{explain(error)}")
+        sys.exit(1)
     # what nobody can catch, such as h5py's trouble with a full disk, is a line of the log
     sys.excepthook = lambda kind, error, trace: logger.error(
         "%s: %s", kind.__name__, str(error).partition("\n")[0]
     )
     sys.unraisablehook = lambda hint: logger.error("ignored in %r", hint.object)
     try:
+        settle_environment()
         storage.check_inputs(inputs or {})
-        function(**arguments)
-    except NetkinError as error:
-        logger.error("%s", error)
-        print(f"netkin: {error} (log: {log_path})", file=sys.stderr)
-        sys.exit(1)
-    except MemoryError as error:
-        logger.error("out of memory (%s)", error)
-        print(f"netkin: this job ran out of memory (log: {log_path}).", file=sys.stderr)
-        sys.exit(1)
+        with threadpool_limits(1):  # of what is loaded already
+            function(**arguments)
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        sys.exit(130)
     except Exception as error:
-        if _disk_is_full(error):
-            logger.error("no space left on device (%s)", error)
-            print(
-                f"netkin: no space left on device (log: {log_path}).", file=sys.stderr, flush=True
-            )
+        sentence = explain(error)
+        if sentence is None:
+            logger.exception("defect")
+            sys.excepthook = sys.__excepthook__
+            raise
+        logger.error("%s", sentence)
+        _say(f"{sentence} (log: {log_path})")
+        if cannot_be_closed(error):
             logging.shutdown()
-            # HDF5 cannot close a file that it cannot write, and crashes when it tries at exit
             os._exit(1)
-        logger.exception("defect")
-        sys.excepthook = sys.__excepthook__
-        raise
+        sys.exit(1)
 
 
-def _disk_is_full(error: BaseException | None) -> bool:
-    """Tell whether an error, or the one in whose handling it arose, is for want of space."""
-    codes = (errno.ENOSPC, errno.EDQUOT)
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in codes:
-            return True
-        # h5py, when it closes a file
-        if isinstance(error, RuntimeError) and any(
-            f"errno = {code}," in str(error) for code in codes
-        ):
-            return True
-        error = error.__context__
-    return False
+def _open_log(log_path: str) -> None:
+    Path(log_path).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.FileHandler(log_path, mode="w", encoding="utf-8")],
+        force=True,
+    )
+    logging.captureWarnings(True)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # nobody reads it any more
+        print(f"netkin: {text}", file=sys.stderr, flush=True)

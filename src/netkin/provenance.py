@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE_ROOT = Path(__file__).resolve().parent
-UNTRACKED = frozenset({"netkin.errors", "netkin.storage", "netkin.job", "netkin.provenance"})
+UNTRACKED = frozenset(
+    {"netkin.errors", "netkin.failure", "netkin.storage", "netkin.job", "netkin.provenance"}
+)
 """Modules that carry results but do not make them: their edits rerun nothing. (A new layout
 version comes with an edit of the module that writes the file, which does.)"""
 

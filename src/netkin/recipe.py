@@ -121,7 +121,7 @@ def _dataset(recipes: Recipes, path: str, name: str) -> Recipe:
             path,
             "dataset",
             recipes.code(extract_features),
-            study.extraction(dataset),
+            {**study.extraction(dataset), "threads": study.config.network.threads},
             (recipes.result("dataset", f"{dataset}.images"),),
             device=study.config.network.device,
         )
@@ -140,7 +140,10 @@ def _network(recipes: Recipes, path: str, dataset: str, variant: str, seed: str)
         path,
         "network",
         recipes.code(train_network),
-        study.training(dataset, variant, seed_of(seed)),
+        {
+            **study.training(dataset, variant, seed_of(seed)),
+            "threads": study.config.network.threads,
+        },
         (recipes.result("dataset", study.dataset_of(dataset)),),
         device=study.config.network.device,
     )

@@ -83,6 +83,7 @@ class NetworkSection(_Section):
     epsilon: Positive
     validation_share: Share
     device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(ge=1, le=64)]
 
 
 class GraphSection(_Section):

@@ -15,18 +15,21 @@ from snakemake.resources import Resources
 # the library of this checkout comes first, for the rules and for the jobs they start
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from netkin.job import lead_python_path
+
+# before matplotlib is imported, which some environments fail
+lead_python_path()
+
 from netkin.config import Study
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import SMALL
-from netkin.job import lead_python_path
+from netkin.folders import check_dates, check_folders, check_writable, no_results_of_tomorrow
 from netkin.provenance import code_digest
 from netkin.recipe import Recipes
 from netkin.schema import UNTRAINED
 from netkin.storage import lineage
 from netkin.table.questions import CONTROL, OVERALL
-
-lead_python_path()
 
 try:
     files = [os.path.relpath(path) for path in reversed(workflow.configfiles)]
@@ -41,6 +44,31 @@ PREPARED = {f"{d}.images" if d in EXTRACTED else d: d for d in study.datasets}
 """What a loader gives, as an id in paths -> its data set; features replace the images."""
 
 VARIANTS = sorted({v.name for d in study.datasets for v in study.variants(d)})
+
+
+PUBLISHED = f"{workflow.basedir}/resources/published"
+
+
+onstart:
+    # a job that was sent to a cluster looks at nothing anew
+    if workflow.is_main_process:
+        try:
+            check_dates(
+                [
+                    *(
+                        path
+                        for dataset in study.datasets
+                        for path in study.dataset_files(dataset)
+                    ),
+                    *Path(PUBLISHED).iterdir(),
+                    *(Path(workflow.basedir) / "workflow/scripts").glob("*.py"),
+                ]
+            )
+            check_writable(["results", "logs"])
+            if late := no_results_of_tomorrow("results"):
+                print(f"netkin: {late} results were dated in the future.", file=sys.stderr)
+        except NetkinError as error:
+            raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

@@ -50,7 +50,7 @@ rule extract_features:
         dataset="|".join(EXTRACTED) or "-",
     conda:
         "../../envs/network.yaml"
-    threads: 1
+    threads: study.config.network.threads
     resources:
         mem_mb=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).mem_mb(attempt),
         runtime=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).runtime(
@@ -60,6 +60,8 @@ rule extract_features:
         inputs=planned_inputs,
         extraction=lambda wildcards: study.extraction(wildcards.dataset),
         device=study.config.network.device,
+        # not what Snakemake grants, which fewer cores or --set-threads change
+        threads=study.config.network.threads,
         code=planned_code,
     script:
         "../scripts/extract_features.py"

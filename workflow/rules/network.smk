@@ -25,7 +25,7 @@ for name, dataset, variants, place in TRAININGS:
             f"results/benchmark/train_network/{place}/seed_{{seed}}.tsv"
         conda:
             "../../envs/network.yaml"
-        threads: 1
+        threads: study.config.network.threads
         resources:
             mem_mb=lambda wildcards, attempt, job=job: study.need_of_trainings(
                 *job(wildcards)
@@ -37,6 +37,8 @@ for name, dataset, variants, place in TRAININGS:
             inputs=planned_inputs,
             trainings=lambda wildcards, job=job: trainings(*job(wildcards), int(wildcards.seed)),
             device=study.config.network.device,
+            # not what Snakemake grants, which fewer cores or --set-threads change
+            threads=study.config.network.threads,
             code=planned_code,
         script:
             "../scripts/train_network.py"

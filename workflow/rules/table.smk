@@ -40,7 +40,6 @@ SEEN = {
     "n_seeds": len(study.seeds),
     "code": code_digest(tabulate_measures),
 }
-PUBLISHED = f"{workflow.basedir}/resources/published"
 
 
 rule tables:

@@ -9,6 +9,6 @@ if __name__ == "__main__":
         each={"network_path": list(snakemake.output), **snakemake.params.trainings},
         dataset_path=snakemake.input[0],
         device=snakemake.params.device,
-        threads=snakemake.threads,
+        threads=snakemake.params.threads,
         code=snakemake.params.code,
     )

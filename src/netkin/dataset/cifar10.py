@@ -6,7 +6,6 @@ import http.client
 import logging
 import lzma
 import socket
-import zlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays
 from netkin.dataset.idx import TIMEOUT_SECONDS
+from netkin.dataset.source import find, reading
 from netkin.errors import NetkinError
 from netkin.torchvision_compat import import_torchvision
 
@@ -47,6 +47,10 @@ BINARY_MD5 = {
     "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
     "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
 }
+OTHERWISE = (
+    "truncated, damaged or not what its name says",
+    "Put the published file there.",
+)
 OPENERS: dict[str, Any] = {"": open, ".xz": lzma.open, ".gz": gzip.open}
 """Ending added to the name of a binary file -> what reads it."""
 
@@ -123,8 +127,7 @@ def load_cifar10(
 
 def _present(folder: Path, name: str) -> Path | None:
     """Return the binary file, plain or compressed; None where it is not."""
-    candidates = (folder / f"{name}{ending}" for ending in OPENERS)
-    return next((path for path in candidates if path.is_file()), None)
+    return find([folder / f"{name}{ending}" for ending in OPENERS])
 
 
 def _read_binary(
@@ -134,14 +137,8 @@ def _read_binary(
     ending = path.suffix if path.suffix in OPENERS else ""
     name = path.name.removesuffix(ending)
     size = BATCH_RECORDS * (1 + N_PIXELS)
-    try:
-        with OPENERS[ending](path, "rb") as file:
-            data = file.read(size + 1)  # no more, however much a foreign archive unpacks to
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise NetkinError(
-            f"{path}: truncated, damaged or not what its name says ({error}). Put the published "
-            "file there."
-        ) from None
+    with reading(path, *OTHERWISE), OPENERS[ending](path, "rb") as file:
+        data = file.read(size + 1)  # no more, however much a foreign archive unpacks to
     if len(data) != size:
         found = f"{len(data):,}" if len(data) < size else f"more than {size:,}"
         raise NetkinError(

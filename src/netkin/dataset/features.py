@@ -70,7 +70,8 @@ def extract_features(
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes the GPU where there is one. The device used is stored.
     threads : int
-        CPU threads. Not stored, but only runs with the same number give the same file.
+        CPU threads, as many as that whatever the machine has; another number gives other
+        features.
     code : str
         Digest of the code, stored in the file.
     dataset : str
@@ -121,7 +122,6 @@ def extract_features(
             batch_size=batch_size,
             epochs=epochs,
             name=name,
-            learning_rate=learning_rate,
             logger=logger,
             evaluation_rows=CHUNK_ROWS,
         )
@@ -142,6 +142,7 @@ def extract_features(
         "rho": rho,
         "epsilon": epsilon,
         "validation_share": validation_share,
+        "threads": threads,
     }
     with create(
         dataset_path,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from netkin.dataset.arrays import Arrays
+from netkin.dataset.source import find
 from netkin.errors import NetkinError
 from netkin.torchvision_compat import import_torchvision
 
@@ -76,8 +77,7 @@ def load_idx(class_name: str, data_folder: Path, content_md5: Mapping[str, str])
 
 def _present(folder: Path, archive: str) -> Path | None:
     """Return the archive or, where only that is there, the decompressed file."""
-    candidates = (folder / archive, folder / archive.removesuffix(".gz"))
-    return next((path for path in candidates if path.is_file()), None)
+    return find([folder / archive, folder / archive.removesuffix(".gz")])
 
 
 def _check(path: Path, expected: str) -> None:

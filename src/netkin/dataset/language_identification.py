@@ -2,7 +2,6 @@
 
 import gzip
 import unicodedata
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from annotated_types import Ge, Gt, Lt, MinLen
 from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays
+from netkin.dataset.source import find, reading
 from netkin.errors import NetkinError, did_you_mean
 
 LANGUAGES = ["en", "fr", "es", "it", "de", "sk", "cs"]
@@ -31,11 +31,15 @@ CAPITALS = LETTERS.replace("ß", "ẞ").upper()
 """What is counted in the text as it is: the features after those."""
 
 
+LEAST_SAMPLES = 10
+"""Of a language, so that training and test have some."""
+
+
 def load_language_identification(
     data_folder: Path,
     *,
     languages: Annotated[list[str], MinLen(2)] = LANGUAGES,
-    samples_per_language: Annotated[int, Ge(10)] = 12000,
+    samples_per_language: Annotated[int, Ge(LEAST_SAMPLES)] = 12000,
     sample_length: Annotated[int, Ge(10)] = 140,
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
     seed: Annotated[int, Ge(0)] = 0,
@@ -91,12 +95,18 @@ def load_language_identification(
         for name, found in zip(names, samples, strict=True)
         if len(found) < samples_per_language
     }
+    least = min(too_few.values(), default=samples_per_language)
     if too_few:
         listed = ", ".join(f"'{name}' gives {number}" for name, number in too_few.items())
         raise NetkinError(
             f"language_identification: samples_per_language is {samples_per_language}, but "
-            f"{listed} of {sample_length} characters; allowed is 10 to {min(too_few.values())}, "
-            "or bring more text."
+            f"{listed} of {sample_length} characters; "
+            + (
+                f"allowed is {LEAST_SAMPLES} to {least}, or bring more text."
+                if least >= LEAST_SAMPLES
+                else f"{LEAST_SAMPLES} or more are needed: bring more text, or set a smaller "
+                "sample_length."
+            )
         )
     counts = np.concatenate([count(found[:samples_per_language]) for found in samples])
     labels = np.repeat(np.arange(len(names), dtype=np.int64), samples_per_language)
@@ -150,6 +160,8 @@ def files_of_language_identification(
             f"{found}. Put there a UTF-8 text with one sentence a line, or set the config key "
             f"'data_folder' to the folder that holds {folder.name}.{hint}"
         )
+    for name in languages:
+        find([there[name]])  # a file, neither a folder nor a pipe
     return [there[name] for name in languages]
 
 
@@ -157,12 +169,8 @@ def _read(path: Path) -> str:
     """Return the text of a file, its words divided by single spaces."""
     content = path.read_bytes()
     if path.suffix == ".gz":
-        try:
+        with reading(path, "not a readable gzip file, truncated or another one", "Pack it anew."):
             content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise NetkinError(
-                f"{path}: not a readable gzip file, truncated or another one ({error})."
-            ) from None
     try:
         # composed letters, as the alphabet has them
         words = unicodedata.normalize("NFC", content.decode("utf-8-sig")).split()
@@ -171,6 +179,10 @@ def _read(path: Path) -> str:
             f"{path}: not UTF-8 at byte {error.start} (0x{error.object[error.start]:02x}); "
             "convert the file to UTF-8."
         ) from None
+    if b"\0" in content:  # UTF-16 without its mark, or no text at all
+        raise NetkinError(
+            f"{path}: a byte 0 at byte {content.index(0)} is no text; convert the file to UTF-8."
+        )
     if not words:
         raise NetkinError(f"{path}: the file is empty; it needs one sentence a line.")
     return " ".join(words)

@@ -3,11 +3,11 @@
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from netkin.dataset import DATASETS
 from netkin.dataset.arrays import write_arrays
+from netkin.dataset.source import user_folder
 from netkin.errors import NetkinError, allowed
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def prepare_dataset(
     if kind not in DATASETS:
         raise NetkinError(f"kind: '{kind}' is no data set. {allowed(kind, DATASETS)}")
     loader = DATASETS[kind]
-    arrays = loader(Path(data_folder).expanduser(), **options)
+    arrays = loader(user_folder(data_folder), **options)
     arrays.validate(kind)
     parameters = {"kind": kind, "options": all_options(loader, options)}
     write_arrays(dataset_path, arrays, parameters=parameters, code=code)

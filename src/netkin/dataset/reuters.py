@@ -7,7 +7,6 @@ import pickle
 import re
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -17,6 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays
+from netkin.dataset.source import find, reading
 from netkin.errors import NetkinError
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,11 @@ SGML_SHA256 = "3764d62c6c42ea64f88199a398af03059fb823de62120deefa5cc71f2502a3b3"
 """Of the 22 SGML files one after the other: an archive packed anew holds the same."""
 KERAS_SHA256 = "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"
 """Of reuters.npz, as Keras lists it."""
+
+KERAS_OTHERWISE = (
+    "not a readable reuters.npz of Keras",
+    "Put the published file there, or delete it to read reuters21578.tar.gz.",
+)
 
 # what Keras' Tokenizer takes for word borders, besides the space
 FILTER = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))
@@ -102,11 +107,14 @@ def load_reuters(
 
     keras = data_folder / "reuters" / "reuters.npz"
     archive = data_folder / "reuters21578" / "reuters21578.tar.gz"
-    if features == "words" and keras.is_file():
+    words_ranked = find([keras]) if features == "words" else None
+    # the archive is looked at only where it is needed
+    documented = None if words_ranked else find([archive])
+    if words_ranked:
         ranks, labels = read_keras(keras)
         rows = np.arange(len(labels))
         inputs: NDArray[Any] = _multi_hot(ranks, n_words)
-    elif archive.is_file():
+    elif documented:
         documents = read_documents(archive)
         labels = np.array([TOPICS.index(document.topic) for document in documents])
         rows = np.array([document.number for document in documents])
@@ -122,7 +130,7 @@ def load_reuters(
             + ", or set the config key 'data_folder' to the folder that holds "
             f"{archive.relative_to(data_folder)}."
         )
-    logger.info("read %s", keras if features == "words" and keras.is_file() else archive)
+    logger.info("read %s", words_ranked or documented)
     try:
         train, test = train_test_split(
             np.arange(len(labels)), test_size=test_share, random_state=split_seed, stratify=labels
@@ -158,15 +166,15 @@ def read_documents(archive: Path) -> list[Document]:
         documents.
     """
     files: dict[str, bytes] = {}
-    try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                name = Path(member.name).name
-                content = tar.extractfile(member) if name.endswith(".sgm") else None
-                if content is not None:
-                    files[name] = content.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise NetkinError(f"{archive}: not a readable tar archive ({error}).") from None
+    with (
+        reading(archive, "not a readable tar archive", "Put the published file there."),
+        tarfile.open(archive) as tar,
+    ):
+        for member in tar:
+            name = Path(member.name).name
+            content = tar.extractfile(member) if name.endswith(".sgm") else None
+            if content is not None:
+                files[name] = content.read()
     sgml = b"".join(files[name] for name in sorted(files))
     _warn_of_other_content(archive, hashlib.sha256(sgml).hexdigest(), SGML_SHA256)
     # the collection is a mix of encodings; latin-1 reads every byte
@@ -245,8 +253,8 @@ def read_keras(path: Path) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     _warn_of_other_content(path, digest, KERAS_SHA256)
-    try:
-        npy: Any = np.lib.format
+    npy: Any = np.lib.format
+    with reading(path, *KERAS_OTHERWISE):
         with zipfile.ZipFile(path) as members:
             with members.open("y.npy") as array:
                 labels = npy.read_array(array, allow_pickle=False).astype(np.int64)
@@ -255,11 +263,6 @@ def read_keras(path: Path) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
                 npy.read_array_header_1_0(array)
                 items = _Inert(array, encoding="latin1").load().state[-1]
         ranks = [np.array(item, dtype=np.int64).reshape(-1) for item in items]
-    except Exception as error:  # damaged bytes make pickle, zipfile and numpy raise anything
-        raise NetkinError(
-            f"{path}: not a readable reuters.npz of Keras ({type(error).__name__}: {error}). "
-            "Put the published file there, or delete it to read reuters21578.tar.gz."
-        ) from None
     if len(ranks) != len(labels) or min((row.min(initial=1) for row in ranks), default=0) < 1:
         raise NetkinError(
             f"{path}: {len(ranks)} newswires and {len(labels)} labels; allowed are as many of both "

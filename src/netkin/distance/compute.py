@@ -181,8 +181,9 @@ def _check_finite(
             if (i, j) not in matrix.reasons:
                 raise NetkinError(
                     f"the distance '{name}' of {networks[i]} and {networks[j]} is "
-                    f"{matrix.values[i, j]}, from {paths[i]} and {paths[j]}; this is "
-                    "a defect of netkin."
+                    f"{matrix.values[i, j]}, from {paths[i]} and {paths[j]}: the numbers are too "
+                    "large or too small for it; choose diagram.infinity_value, vector.range, "
+                    "distance.p and the options of the measure and its vector nearer to 1."
                 )
 
 

@@ -32,12 +32,14 @@ class Curves:
     births: NDArray[np.float64]
 
 
-def draw_diagrams(networks: Sequence[Curves], *, colour_map: str = "viridis") -> Figure:
+def draw_diagrams(
+    networks: Sequence[Curves], title: str = "", *, colour_map: str = "viridis"
+) -> Figure:
     """Draw the shares of classes against the filtration value, a column for each group.
 
     Above, the share of connected components that have merged (dimension 0); below, the share
     of cycles that have appeared (dimension 1). The curve of a network without classes in a
-    dimension is left out.
+    dimension is left out. The title stands above all.
     """
     groups = list(dict.fromkeys(network.group for network in networks))
     with matplotlib.rc_context(STYLE):
@@ -61,4 +63,6 @@ def draw_diagrams(networks: Sequence[Curves], *, colour_map: str = "viridis") ->
             axes[0, column].legend(fontsize=6, loc="upper left", handlelength=1.2)
         axes[0, 0].set_ylabel("components merged (H0)", fontsize=8)
         axes[1, 0].set_ylabel("cycles born (H1)", fontsize=8)
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         return figure

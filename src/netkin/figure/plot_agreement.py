@@ -7,6 +7,7 @@ import numpy as np
 
 from netkin.figure.agreement import draw_agreement
 from netkin.figure.style import save_figure
+from netkin.table.read import read_table
 
 
 def plot_agreement(
@@ -22,9 +23,8 @@ def plot_agreement(
 
     `agreement_path` is the second table of `netkin.table.measures.tabulate_measures`.
     """
-    import pandas as pd
-
-    table = pd.read_csv(agreement_path)
+    pair = ("measure_a", "measure_b", "family_a", "family_b")
+    table = read_table(agreement_path, text=("comparison", *pair), numbers=("value",))
     rows = table[table["comparison"] == comparison].to_dict("records")
     family = {row[f"measure_{x}"]: row[f"family_{x}"] for row in rows for x in "ab"}
     place = {measure: i for i, measure in enumerate(family)}

@@ -25,6 +25,4 @@ def plot_diagrams(
         deaths = intervals[0][:, 1]
         finite = deaths[deaths < float("inf")]
         curves.append(Curves(cell["name"], cell["group"], finite, births))
-    figure = draw_diagrams(curves, **options)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    save_figure(figure, figure_paths, dpi=dpi)
+    save_figure(draw_diagrams(curves, title, **options), figure_paths, dpi=dpi)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from netkin.figure.readings import Dot, Question, draw_readings
 from netkin.figure.style import save_figure
+from netkin.table.read import read_table
 
 
 class _Panel(NamedTuple):
@@ -41,9 +42,11 @@ def plot_readings(
     `readings_path` is the first table of `netkin.table.measures.tabulate_measures`; rows keep
     its order. The panel of data sets is from the comparison ``control``, where there is one.
     """
-    import pandas as pd
-
-    table = pd.read_csv(readings_path)
+    table = read_table(
+        readings_path,
+        text=("comparison", "measure", "family", "quantity"),
+        numbers=("pairs", "value", "low", "high", "chance", "untrained"),
+    )
     here = table[table["comparison"] == comparison]
     measures = dict(zip(here["measure"], here["family"], strict=True))
     rows = table[

@@ -7,7 +7,7 @@ import numpy as np
 
 from netkin.figure.style import save_figure
 from netkin.figure.training import draw_training
-from netkin.network.file import read_network
+from netkin.network.file import read_training
 
 
 def plot_training(
@@ -23,7 +23,7 @@ def plot_training(
     """Plot the learning curves of one data set; `variants` names the variant of each file."""
     history: dict[str, list[Any]] = {}
     for path, variant in zip(network_paths, variants, strict=True):
-        history.setdefault(variant, []).append(read_network(path).history["validation_accuracy"])
+        history.setdefault(variant, []).append(read_training(path).history["validation_accuracy"])
     curves: dict[str, list[tuple[str, Any]]] = {}
     for cell in grid:
         curves.setdefault(cell["group"], []).append((cell["name"], np.stack(history[cell["name"]])))

@@ -6,11 +6,14 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from netkin.errors import NetkinError, did_you_mean
 from netkin.storage import whole_file
 
 STYLE: Any = {
+    # matplotlib's own, whatever a matplotlibrc of the reader says
+    **{name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"},
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -29,6 +32,20 @@ GROUP_TITLES = {
     "labels": "number of labels",
 }
 UNDEFINED_COLOUR = "#e4e4e4"
+
+
+def _own_fonts_first() -> None:
+    """Let matplotlib find the fonts that come with it before those of the system.
+
+    Its cache in the user's folder may be damaged, or name another file of the same font.
+    """
+    known, fontManager.ttflist = fontManager.ttflist, []
+    for path in sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf")):
+        fontManager.addfont(path)
+    fontManager.ttflist += known
+
+
+_own_fonts_first()
 
 
 def colours(name: str) -> matplotlib.colors.Colormap:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -38,6 +38,13 @@ class Network:
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
+    history: Mapping[str, NDArray[np.float64]]
+    test_accuracy: float
+
+
+class Training(NamedTuple):
+    """How the training of a network went; see `Network` for both."""
+
     history: Mapping[str, NDArray[np.float64]]
     test_accuracy: float
 
@@ -116,16 +123,34 @@ def read_network(path: str | os.PathLike[str]) -> Network:
             if not (is_finite(weight) and is_finite(bias)):
                 raise NetkinError(f"{where} has NaN or infinite weights.")
             n_units = weight.shape[0]
-            weights.append(weight)
-            biases.append(bias)
-        history = {name: _read(file, f"history/{name}", path) for name in HISTORY}
-        _check_history(path, history)
-        test_accuracy = float(file.attrs.get("test_accuracy", np.nan))
-        if not (np.isnan(test_accuracy) or 0 <= test_accuracy <= 1):
-            raise NetkinError(
-                f"{path}: the attribute 'test_accuracy' is {test_accuracy}; allowed is 0 to 1."
-            )
-    return Network(tuple(weights), tuple(biases), history, test_accuracy)
+            weights.append(weight.astype(np.float32, copy=False))
+            biases.append(bias.astype(np.float32, copy=False))
+        training = _training(file, path)
+    return Network(tuple(weights), tuple(biases), *training)
+
+
+def read_training(path: str | os.PathLike[str]) -> Training:
+    """Read how the training of a network went, and none of its weights.
+
+    Raises
+    ------
+    NetkinError
+        One sentence that names the file, which is missing, truncated or of another kind, or
+        holds losses and accuracies that can be none.
+    """
+    with open_layout(path, "network") as file:
+        return _training(file, path)
+
+
+def _training(file: h5py.File, path: str | os.PathLike[str]) -> Training:
+    history = {name: _read(file, f"history/{name}", path) for name in HISTORY}
+    _check_history(path, history)
+    test_accuracy = float(file.attrs.get("test_accuracy", np.nan))
+    if not (np.isnan(test_accuracy) or 0 <= test_accuracy <= 1):
+        raise NetkinError(
+            f"{path}: the attribute 'test_accuracy' is {test_accuracy}; allowed is 0 to 1."
+        )
+    return Training(history, test_accuracy)
 
 
 def _check_history(path: str | os.PathLike[str], history: Mapping[str, NDArray[Any]]) -> None:

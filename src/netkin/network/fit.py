@@ -48,7 +48,6 @@ def fit(
     batch_size: int,
     epochs: int,
     name: str,
-    learning_rate: float,
     logger: logging.Logger,
     evaluation_rows: int = EVALUATION_ROWS,
 ) -> dict[str, NDArray[np.float64]]:
@@ -68,8 +67,6 @@ def fit(
         Passes over the training rows, in a new order each.
     name : str
         How an error names the network.
-    learning_rate : float
-        Named in an error.
     logger : logging.Logger
         Takes one line an epoch.
     evaluation_rows : int
@@ -115,7 +112,8 @@ def fit(
         if not (math.isfinite(values[0]) and finite):
             raise NetkinError(
                 f"{name}: the loss or a weight is NaN or infinite after epoch {epoch + 1} of "
-                f"{epochs} with learning_rate {learning_rate}; try a smaller learning_rate."
+                f"{epochs} with learning_rate {optimiser.learning_rate}, rho {optimiser.rho} and "
+                f"epsilon {optimiser.epsilon}; {_way_out(optimiser)}."
             )
         logger.info(
             "epoch %d/%d loss %.4f accuracy %.4f validation loss %.4f accuracy %.4f %.1f s",
@@ -125,6 +123,13 @@ def fit(
             time.perf_counter() - started,
         )
     return history
+
+
+def _way_out(optimiser: RMSprop) -> str:
+    # without a gradient a step is learning_rate * 0 / (0 + epsilon)
+    if optimiser.epsilon < np.finfo(np.float32).tiny:
+        return "this epsilon is 0 in float32, take a larger one, such as 1.0e-7"
+    return "try a smaller learning_rate or rho, or a larger epsilon"
 
 
 def evaluate(

@@ -70,9 +70,8 @@ def train_network(
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes the GPU where there is one. The device used is stored.
     threads : int
-        CPU threads. Not stored, but another number sums in another order, and training
-        amplifies the rounding: other weights, of about the same accuracy. Only runs with
-        the same number give the same file.
+        CPU threads, as many as that whatever the machine has: another number sums in another
+        order, and training amplifies the rounding to other weights, of about the same accuracy.
     code : str
         Digest of the code, stored in the file.
     dataset, variant : str
@@ -121,6 +120,7 @@ def train_network(
         "n_labels": n_labels,
         "input_order": input_order,
         "order_seed": order_seed,
+        "threads": threads,
     }
     made_by: Any = {
         "parameters": parameters,
@@ -165,7 +165,6 @@ def train_network(
             batch_size=batch_size,
             epochs=epochs,
             name=name,
-            learning_rate=learning_rate,
             logger=logger,
         )
     test_accuracy = evaluate(model, _tensors(test, place))[1]

@@ -50,9 +50,13 @@ def read_accounting(rules: Sequence[str], *, since: float, folder: Path) -> "pd.
         done = subprocess.run(
             [*command, f"--format={','.join(FIELDS)}"],
             capture_output=True,
-            text=True,
+            # comments of other users' jobs may be in any encoding
+            encoding="utf-8",
+            errors="replace",
             timeout=SECONDS_ALLOWED,
         )
+    except OSError as error:
+        raise NetkinError(f"sacct cannot be run ({error.strerror}).") from None
     except subprocess.TimeoutExpired:
         raise NetkinError(f"sacct did not answer within {SECONDS_ALLOWED} s.") from None
     if done.returncode:
@@ -94,7 +98,12 @@ def jobs_by_rule(text: str, rules: Sequence[str], folder: Path) -> "pd.DataFrame
     memory: dict[str, float] = {}
     too_large = set()
     for line in text.splitlines():
-        fields = dict(zip(FIELDS, line.split("|", len(FIELDS) - 1), strict=True))
+        values = line.split("|", len(FIELDS) - 1)
+        if len(values) < len(FIELDS):  # the rest of a comment of several lines, or a warning
+            continue
+        fields = dict(zip(FIELDS, values, strict=True))
+        if not fields["ElapsedRaw"].isdecimal():
+            continue
         number, _, step = fields["JobID"].partition(".")
         size = re.fullmatch(r"([\d.]+)M", fields["MaxRSS"])
         if size:
@@ -129,7 +138,10 @@ def _rule_of(comment: str, rules: Sequence[str]) -> str | None:
 
 def _seen(fields: Mapping[str, str]) -> dict[str, object]:
     # "CANCELLED by 0" is CANCELLED
-    return {"slurm_minutes": int(fields["ElapsedRaw"]) / 60, "state": fields["State"].split()[0]}
+    return {
+        "slurm_minutes": int(fields["ElapsedRaw"]) / 60,
+        "state": fields["State"].partition(" ")[0],
+    }
 
 
 def _counted(states: "pd.Series[str]") -> str:

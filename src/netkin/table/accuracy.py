@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from netkin.network.file import read_network
+from netkin.network.file import read_training
 from netkin.table.write import write_table
 
 
@@ -27,7 +27,7 @@ def tabulate_accuracy(
 
     accuracy: dict[str, list[float]] = {}
     for path, variant in zip(network_paths, variants, strict=True):
-        accuracy.setdefault(variant, []).append(read_network(path).test_accuracy)
+        accuracy.setdefault(variant, []).append(read_training(path).test_accuracy)
     rows = [
         {
             "index": cell["index"],

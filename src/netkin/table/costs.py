@@ -1,16 +1,26 @@
 """The tables of run times and memory, and of what jobs asked for against what they used."""
 
 import csv
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from netkin.errors import NetkinError
 from netkin.table.use import asked_for, use_by_rule, with_accounting
 from netkin.table.write import Section, write_csv, write_page
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
 COSTS = (
     "Wall-clock seconds and peak resident memory of the jobs of each rule, as Snakemake's "
-    "benchmark files have them; start-up of Python included."
+    "benchmark files have them; start-up of Python included. Jobs too short to be sampled are left "
+    "out of CPU time and memory; a dash: all were."
 )
 USE = (
     "The largest request of a rule, that of a profile included, against the largest use, and "
@@ -31,9 +41,9 @@ def tabulate_costs(
 ) -> None:
     """Tabulate time, memory and requests per rule from Snakemake's benchmark files.
 
-    A job too short to be sampled has no memory figure and is left out of it; so is a job
-    whose benchmark file is gone. Where Slurm keeps accounts in which the jobs of the working
-    folder are found, they stand beside the use.
+    A job too short to be sampled has no figure of memory and CPU time and is left out of them; a
+    job whose benchmark file is gone or damaged is left out of all. Where Slurm keeps accounts in
+    which the jobs of the working folder are found, they stand beside the use.
 
     Parameters
     ----------
@@ -47,26 +57,21 @@ def tabulate_costs(
     Raises
     ------
     NetkinError
-        There is none of the benchmark files.
+        None of the benchmark files is there and can be read.
     """
     import pandas as pd
 
-    found = [
-        (Path(path), rule)
+    frames = {
+        Path(path): frame.assign(rule=rule)
         for path, rule in zip(benchmark_paths, rules, strict=True)
-        if Path(path).is_file()
-    ]
-    if not found:
+        if (frame := _read_benchmark(Path(path))) is not None
+    }
+    if not frames:
         raise NetkinError(
             "results/benchmark: none of the benchmark files of this study is there, so its costs "
             "are not known. They come with the jobs; make one result anew, with --forcerun RULE."
         )
-    frames = [
-        # quotes of the extended columns are Python's
-        pd.read_csv(path, sep="\t", na_values="-", quoting=csv.QUOTE_NONE).assign(rule=rule)
-        for path, rule in found
-    ]
-    everything = pd.concat(frames, ignore_index=True)
+    everything = pd.concat(frames.values(), ignore_index=True)
     grouped = everything.groupby("rule", sort=False)
     costs = pd.DataFrame(
         {
@@ -74,7 +79,7 @@ def tabulate_costs(
             "seconds_total": grouped["s"].sum(),
             "seconds_median": grouped["s"].median(),
             "seconds_longest": grouped["s"].max(),
-            "cpu_seconds_total": grouped["cpu_time"].sum(),
+            "cpu_seconds_total": grouped["cpu_time"].sum(min_count=1),
             "peak_memory_MiB": grouped["max_rss"].max(),
         }
     ).reset_index()
@@ -83,10 +88,7 @@ def tabulate_costs(
     requests = pd.DataFrame(map(asked_for, named), columns=["asked_MiB", "asked_minutes"])
     use, said = with_accounting(
         use_by_rule(everything.join(requests)),
-        since=min(
-            path.stat().st_mtime - frame["s"].sum()
-            for (path, _), frame in zip(found, frames, strict=True)
-        ),
+        since=min(path.stat().st_mtime - frame["s"].sum() for path, frame in frames.items()),
         folder=Path.cwd(),
     )
     write_csv(costs, csv_path)
@@ -99,6 +101,28 @@ def tabulate_costs(
         html_path,
         title=title,
     )
+
+
+def _read_benchmark(path: Path) -> "pd.DataFrame | None":
+    """Return what a benchmark file measured, NaN where it did not; None for no such file."""
+    import pandas as pd
+
+    if not path.is_file():
+        return None
+    try:
+        # quotes of the extended columns are Python's
+        frame = pd.read_csv(path, sep="\t", na_values="-", quoting=csv.QUOTE_NONE)
+        numbers = (
+            frame[["s", "max_rss", "cpu_time"]].apply(pd.to_numeric, errors="coerce").astype(float)
+        )
+    except (ValueError, KeyError) as error:  # empty, not a table, of other columns
+        logger.warning("%s: not a benchmark file of Snakemake, left out (%s)", path, error)
+        return None
+    # every process takes some time: what is 0 was sampled before it took any
+    numbers["cpu_time"] = numbers["cpu_time"].where(numbers["cpu_time"] > 0)
+    numbers = numbers.where(np.isfinite(numbers))
+    measured = frame.assign(**numbers).dropna(subset="s")
+    return None if measured.empty else measured
 
 
 def _decimals(columns: Sequence[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from netkin.distance.file import read_distances
 from netkin.table.claims import Comparison, Grid, claims, overall
+from netkin.table.read import read_table
 from netkin.table.statistic import pairs_of
 from netkin.table.write import Section, write_csv, write_page
 
@@ -50,8 +51,12 @@ def tabulate_reproduction(
 
     found = _read_comparisons(distance_paths, comparisons, grids)
     control = found.pop("control", None)
-    norms = pd.read_csv(norm_paths[0]) if norm_paths else None
-    ratios = pd.read_csv(norm_paths[1]) if norm_paths else None
+    norms = ratios = None
+    if norm_paths:
+        norms = read_table(norm_paths[0], text=("norm", "reading"), numbers=STATISTICS)
+        ratios = read_table(
+            norm_paths[1], text=("norm", "data_set"), numbers=("ratio_to_shuffled",)
+        )
     beside = pd.DataFrame(
         _groups_beside(found, epochs, published_paths[0])
         + _norms_beside(norms, found, epochs, published_paths),
@@ -109,6 +114,8 @@ COLUMNS = [
     "epochs",
     "source",
 ]
+STATISTICS = ("least", "largest", "mean", "deviation")
+"""Of the norms of a reading."""
 CLAIM_COLUMNS = [
     "claim",
     "data_set",
@@ -142,13 +149,17 @@ def _read_comparisons(
     return {name: Comparison(name, grids[name], matrices[name]) for name in grids}
 
 
+def _published_groups(path: str) -> "pd.DataFrame":
+    return read_table(
+        path, text=("data_set", "group", "measure", "source"), numbers=("mean", "deviation")
+    )
+
+
 def _groups_beside(
     found: Mapping[str, Comparison], epochs: Mapping[str, int], path: str
 ) -> list[dict[str, Any]]:
-    import pandas as pd
-
     rows = []
-    for published in pd.read_csv(path).to_dict("records"):
+    for published in _published_groups(path).to_dict("records"):
         one = found.get(published["data_set"])
         if one is None:
             continue
@@ -186,17 +197,15 @@ def _norms_beside(
     epochs: Mapping[str, int],
     paths: Sequence[str],
 ) -> list[dict[str, Any]]:
-    import pandas as pd
-
     # the published numbers mix all five data sets
-    needed = set(pd.read_csv(paths[0])["data_set"])
+    needed = set(_published_groups(paths[0])["data_set"])
     if norms is None or needed != set(found):
         return []
     n_seeds = {len(m) for one in found.values() for m in one.matrices.values()}
     rows = []
-    published = pd.read_csv(paths[1]).set_index("norm")
+    published = read_table(paths[1], text=("norm", "source"), numbers=STATISTICS).set_index("norm")
     for ours in norms.to_dict("records"):
-        for statistic in ("least", "largest", "mean", "deviation"):
+        for statistic in STATISTICS:
             value = published.loc[ours["norm"], statistic]
             rows.append(
                 {

@@ -30,7 +30,7 @@ def asked_for(resources: object) -> tuple[float, float]:
     """
     try:
         found = ast.literal_eval(str(resources))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         found = {}
     if not isinstance(found, dict):
         found = {}

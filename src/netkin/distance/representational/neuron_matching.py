@@ -18,6 +18,7 @@ from netkin.distance.representational.representation import (
     check_same_rows,
     check_varies,
 )
+from netkin.errors import UndefinedDistance
 
 
 def permutation_procrustes(
@@ -185,6 +186,6 @@ def _transport(x: Matrix, y: Matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]
     # whole masses: e for each of d columns, d for each of e
     plan, log = emd(np.full(d, float(e)), np.full(e, float(d)), costs, numItermax=10**9, log=True)
     if log["warning"] is not None:
-        raise RuntimeError(f"no optimal plan for {d} and {e} neurons: {log['warning']}")
+        raise UndefinedDistance(f"no optimal plan for {d} and {e} neurons: {log['warning']}")
     i, j = np.nonzero(plan)
     return i, j, plan[i, j] / (d * e)
