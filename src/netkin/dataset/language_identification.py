@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays
@@ -34,11 +34,13 @@ CAPITALS = LETTERS.replace("ß", "ẞ").upper()
 def load_language_identification(
     data_folder: Path,
     *,
-    languages: Annotated[list[str], MinLen(2)] = LANGUAGES,
-    samples_per_language: Annotated[int, Ge(10)] = 12000,
-    sample_length: Annotated[int, Ge(10)] = 140,
+    languages: Annotated[
+        list[Annotated[str, MinLen(1), MaxLen(100)]], MinLen(2), MaxLen(1000)
+    ] = LANGUAGES,
+    samples_per_language: Annotated[int, Ge(10), Le(10_000_000)] = 12000,
+    sample_length: Annotated[int, Ge(10), Le(1_000_000)] = 140,
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
-    seed: Annotated[int, Ge(0)] = 0,
+    seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0,
 ) -> Arrays:
     """Cut a text of each language into samples and count their letters.
 

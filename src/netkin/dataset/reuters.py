@@ -58,7 +58,7 @@ def load_reuters(
     data_folder: Path,
     *,
     features: Literal["words", "characters"] = "words",
-    n_words: Annotated[int, Ge(1)] = 10000,
+    n_words: Annotated[int, Ge(1), Le(1_000_000)] = 10000,
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
     split_seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0,
 ) -> Arrays:
