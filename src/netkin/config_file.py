@@ -153,10 +153,8 @@ def _nested_hint(key: str) -> str:
     )
 
 
-def plain_copy(config: Any, name: str) -> Any:
-    """Return a copy of a config made of plain mappings, lists and values, none of absurd size.
-
-    Whole numbers of more than 30 digits are cut to 10 ** 30, which no key allows either.
+def plain_copy(config: Any, name: str) -> dict[str, Any]:
+    """Return a copy of a config made of plain mappings, lists and values, not too many.
 
     Parameters
     ----------
@@ -168,8 +166,8 @@ def plain_copy(config: Any, name: str) -> Any:
     Raises
     ------
     NetkinError
-        A key is no text, a text holds characters that are none, or there are more values or
-        levels than `MOST_VALUES` and `MOST_LEVELS`.
+        It is no mapping, a key is no text, a text holds characters that are none, or there are
+        more values or levels than `MOST_VALUES` and `MOST_LEVELS`.
     """
     count = 0
 
@@ -201,11 +199,20 @@ def plain_copy(config: Any, name: str) -> Any:
                     "no text."
                 )
             return str(value)
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
-            return 10**30 if value > 0 else -(10**30)
         return value
 
-    return copy(config, ())
+    if config is None:
+        raise NetkinError(
+            f"{name} is empty. Allowed: sections with keys, as in config/config.yaml."
+        )
+    if not isinstance(config, Mapping):
+        kind = "list" if isinstance(config, list | tuple) else "single value"
+        raise NetkinError(
+            f"{name}, line 1: found a {kind}. Allowed: sections with keys, as in "
+            "config/config.yaml."
+        )
+    plain: dict[str, Any] = copy(config, ())
+    return plain
 
 
 def where(path: Sequence[Any]) -> str:
@@ -261,19 +268,9 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
         content = _from_json(text)
     except (ValueError, RecursionError):
         content = _from_yaml(text, name)
-    if content is None:
-        raise NetkinError(
-            f"{name} is empty. Allowed: sections with keys, as in config/config.yaml."
-        )
-    if not isinstance(content, dict):
-        kind = "list" if isinstance(content, list) else "single value"
-        raise NetkinError(
-            f"{name}, line 1: found a {kind}. Allowed: sections with keys, as in "
-            "config/config.yaml."
-        )
-    if "__use_yte__" in content:
+    if isinstance(content, dict) and "__use_yte__" in content:
         raise NetkinError(f"{name}: found the key __use_yte__; no code is run from a config.")
-    return plain_copy(content, name)  # type: ignore[no-any-return] # a mapping, as just seen
+    return plain_copy(content, name)
 
 
 def _from_json(text: str) -> Any:
@@ -399,7 +396,7 @@ def _check_value(node: Any, name: str) -> None:
 
 def shown_key(key: str) -> str:
     """Return a key as a message names it."""
-    return key if re.fullmatch(r"[\w.~+-]{1,60}", key) else shown(key)
+    return key if re.fullmatch(r"[\w./~+-]{1,60}", key, re.ASCII) else shown(key)
 
 
 def _reading(key: Any) -> str:

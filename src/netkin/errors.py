@@ -89,7 +89,9 @@ def shown(value: Any) -> str:
         return text
     if isinstance(value, str):
         return f"{text[:40]}...{text[-1]} ({len(value):,} letters)"
-    return f"{text[:MOST_LETTERS]}..."
+    what = "keys" if isinstance(value, Mapping) else "values"
+    number = f" ({len(value):,} {what})" if isinstance(value, Mapping | list | tuple) else ""
+    return f"{text[:MOST_LETTERS]}...{number}"
 
 
 def _written(value: Any, room: int) -> str:

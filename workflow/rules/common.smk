@@ -16,9 +16,11 @@ from snakemake.resources import Resources
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from netkin.config import Study
+from netkin.config_file import COMMAND_LINE, Source, read_config_file
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import SMALL
+from netkin.folders import check_folder, check_writable
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest
 from netkin.schema import UNTRAINED
@@ -26,11 +28,44 @@ from netkin.table.questions import CONTROL, OVERALL
 
 lead_python_path()
 
-try:
-    files = [os.path.relpath(path) for path in reversed(workflow.configfiles)]
-    study = Study(config, source=" extended by ".join(files))
-except NetkinError as error:
-    raise WorkflowError(str(error)) from None
+
+def in_one_sentence(function, *arguments):
+    """Call a function; a user's mistake is an error of Snakemake, which shows no traceback."""
+    try:
+        return function(*arguments)
+    except NetkinError as error:
+        raise WorkflowError(str(error)) from None
+
+
+# found from any working folder; --configfile extends it
+DEFAULT_CONFIG = f"{workflow.basedir}/config/config.yaml"
+# read here as well, since Snakemake takes the last of two equal keys and `no` as a key without a
+# word; what cannot be read at all is told here for the default file, and by `make` for others
+SOURCES_OF_CONFIG = [
+    in_one_sentence(read_config_file, path, os.path.relpath(path))
+    for path in [DEFAULT_CONFIG, *workflow.configfiles]
+]
+if workflow.config_settings.config:
+    SOURCES_OF_CONFIG.append(Source(COMMAND_LINE, workflow.config_settings.config))
+if workflow.config_settings.replace_workflow_config and len(SOURCES_OF_CONFIG) > 1:
+    del SOURCES_OF_CONFIG[0]
+
+
+configfile: DEFAULT_CONFIG
+
+
+study = in_one_sentence(Study, config, SOURCES_OF_CONFIG)
+
+STAGES = [*study.needed_stages(), "figure", "table", "benchmark"]
+FOLDERS = [Path("logs"), Path("results"), *[Path("results") / stage for stage in STAGES]]
+for checked in FOLDERS:
+    in_one_sentence(check_folder, checked)
+
+
+onstart:
+    # only where there are jobs: what is finished may be read-only
+    for checked in FOLDERS:
+        in_one_sentence(check_writable, checked)
 
 
 EXTRACTED = [dataset for dataset in study.datasets if study.dataset(dataset).extractor]
