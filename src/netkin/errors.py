@@ -30,13 +30,12 @@ class UndefinedDistance(Exception):
     """
 
 
-def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+def did_you_mean(found: object, allowed: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest allowed name, else ``""``.
 
     Letters that look alike, capitals and spaces do not count.
     """
-    found = str(found)
-    if len(found) > MOST_LETTERS:
+    if not isinstance(found, str) or len(found) > MOST_LETTERS:
         return ""
     names = {_skeleton(str(name)): str(name) for name in reversed([*allowed])}
     close = get_close_matches(_skeleton(found), names, n=1, cutoff=0.5)
@@ -49,13 +48,13 @@ def _skeleton(name: str) -> str:
     return re.sub(r"[^\x21-\x7e]", "", plain).replace("-", "_")
 
 
-def allowed(found: str, names: Iterable[str], also: str = "") -> str:
+def allowed(found: object, names: Iterable[str], also: str = "") -> str:
     """Return ``"Did you mean 'x'? Allowed: w, x."``: the hint first, since lists can be long.
 
     Parameters
     ----------
-    found : str
-        What is not allowed.
+    found : object
+        What is not allowed; only text is like a name.
     names : iterable of str
         What is; without any the text is ``"Nothing is allowed here."``. Of very many the
         first ones are listed.

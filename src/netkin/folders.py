@@ -1,6 +1,7 @@
 """Look at the folders of a run before any job: what would fail later is one sentence now."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from netkin.errors import NetkinError, shown
@@ -23,8 +24,8 @@ def problem_of_data_folder(text: str) -> str | None:
         return f"found {shown(text)}, but there is no home folder {shown(user)}."
     try:
         for there in (folder, *folder.parents):
-            if there.exists() and not there.is_dir():
-                return f"found {shown(text)}, but {there} is a file. Allowed: a folder."
+            if _in_the_way(there):
+                return f"found {shown(text)}, but {there} is {_in_the_way(there)}."
         if not folder.exists():
             return None
         if not os.access(folder, os.R_OK | os.X_OK):
@@ -35,39 +36,44 @@ def problem_of_data_folder(text: str) -> str | None:
     return None
 
 
-def check_folder(path: Path) -> None:
-    """Check that a folder of results or logs is one, or can be made.
+def _in_the_way(path: Path) -> str:
+    """Return what a path is where a folder is wanted; empty for a folder and for nothing."""
+    if path.is_symlink() and not path.exists():
+        return f"a link to nothing ({path.readlink()})"
+    return "a file, no folder" if path.exists() and not path.is_dir() else ""
+
+
+def check_folders(paths: Iterable[Path]) -> None:
+    """Check that folders of results and logs are folders, or can be made.
 
     Raises
     ------
     NetkinError
-        The path is a file or a link to nothing, or cannot be looked at.
+        A path is a file or a link to nothing, or cannot be looked at.
     """
-    try:
-        if path.is_dir():
-            return
-        if path.is_symlink() and not path.exists():
-            what = f"a link to a folder that is missing ({path.readlink()})"
-        elif path.exists():
-            what = "a file"
-        else:
-            return
-    except OSError as error:
-        what = f"nothing that can be looked at ({error.strerror})"
-    raise NetkinError(f"{path} is {what}; netkin writes into a folder of this name: rename it.")
+    for path in paths:
+        try:
+            what = _in_the_way(path)
+        except OSError as error:
+            what = f"nothing that can be looked at ({error.strerror})"
+        if what:
+            raise NetkinError(
+                f"{path} is {what}; netkin writes into a folder of this name: rename it."
+            )
 
 
-def check_writable(path: Path) -> None:
-    """Check that a folder, or the one in which it would be made, can be written to.
+def check_writable(paths: Iterable[Path]) -> None:
+    """Check that folders, or those in which they would be made, can be written to.
 
     Raises
     ------
     NetkinError
-        It cannot: its permissions forbid it, or the file system is read-only.
+        One cannot: its permissions forbid it, or the file system is read-only.
     """
-    folder = path if path.is_dir() else path.parent
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise NetkinError(
-            f"{folder.absolute()} cannot be written to, where results go; change its permissions, "
-            "or work in another folder with --directory."
-        )
+    for path in paths:
+        folder = next(there for there in (path, *path.parents) if there.exists())
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise NetkinError(
+                f"{path} cannot be written to; change the permissions of {folder.absolute()}, or "
+                "work in another folder with --directory."
+            )

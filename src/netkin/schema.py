@@ -193,7 +193,7 @@ class DistanceSection(_Section):
     """Measures."""
 
     p: Annotated[float, Field(ge=1, le=100)]
-    measures: Annotated[list[Literal[(*MEASURES, *FAMILIES)]], Field(min_length=1)]  # type: ignore[valid-type] # made at run time
+    measures: Annotated[list[Literal[(*MEASURES, *FAMILIES)]], Field(min_length=1, max_length=200)]  # type: ignore[valid-type] # made at run time
     options: MeasureOptions  # type: ignore[valid-type] # made at run time
     calibration: CalibrationSection
     device: Literal["auto", "cpu", "cuda"]
@@ -580,7 +580,7 @@ def _mistake(model: type[BaseModel], detail: Any, prefix: tuple[Any, ...], data:
         return Mistake(path, "this key is missing. It is described in config/config.yaml.")
     kind, limits = _annotation_at(model, detail["loc"])
     if get_origin(kind) is Literal:
-        return Mistake(path, f"found {shown(found)}. {allowed(str(found), get_args(kind))}")
+        return Mistake(path, f"found {shown(found)}. {allowed(found, get_args(kind))}")
     hint = ""
     if kind in (int, float) and isinstance(found, str):
         if re.fullmatch(r"[+-]?[\d_.]+", found):
@@ -645,9 +645,7 @@ def in_words(kind: Any, limits: Sequence[Any] = ()) -> str:
     if kind is Any:
         return "a section"
     if get_origin(kind) is list:
-        number = f"{low or 0:,} to {high:,}" if low != high else f"{low}"
-        if high is None:
-            number = f"{low or 0} or more"
+        number = f"{low}" if low == high else f"{low or 0:,} to {high:,}"
         return f"a list of {number} values, each {in_words(*_bare(get_args(kind)[0]))}"
     if inspect.isclass(kind) and issubclass(kind, BaseModel):
         keys = listed(kind.model_fields)

@@ -20,7 +20,7 @@ from netkin.config_file import COMMAND_LINE, Source, read_config_file
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import SMALL
-from netkin.folders import check_folder, check_writable
+from netkin.folders import check_folders, check_writable
 from netkin.job import lead_python_path
 from netkin.provenance import code_digest
 from netkin.schema import UNTRAINED
@@ -28,23 +28,18 @@ from netkin.table.questions import CONTROL, OVERALL
 
 lead_python_path()
 
-
-def in_one_sentence(function, *arguments):
-    """Call a function; a user's mistake is an error of Snakemake, which shows no traceback."""
-    try:
-        return function(*arguments)
-    except NetkinError as error:
-        raise WorkflowError(str(error)) from None
-
-
 # found from any working folder; --configfile extends it
 DEFAULT_CONFIG = f"{workflow.basedir}/config/config.yaml"
-# read here as well, since Snakemake takes the last of two equal keys and `no` as a key without a
-# word; what cannot be read at all is told here for the default file, and by `make` for others
-SOURCES_OF_CONFIG = [
-    in_one_sentence(read_config_file, path, os.path.relpath(path))
-    for path in [DEFAULT_CONFIG, *workflow.configfiles]
-]
+try:
+    # read here as well, since Snakemake takes the last of two equal keys, and `no` as a key,
+    # without a word; what it cannot read at all is told here for the default file, and by `make`
+    # for others
+    SOURCES_OF_CONFIG = [
+        read_config_file(path, os.path.relpath(path))
+        for path in (DEFAULT_CONFIG, *workflow.configfiles)
+    ]
+except NetkinError as error:
+    raise WorkflowError(str(error)) from None
 if workflow.config_settings.config:
     SOURCES_OF_CONFIG.append(Source(COMMAND_LINE, workflow.config_settings.config))
 if workflow.config_settings.replace_workflow_config and len(SOURCES_OF_CONFIG) > 1:
@@ -54,18 +49,21 @@ if workflow.config_settings.replace_workflow_config and len(SOURCES_OF_CONFIG) >
 configfile: DEFAULT_CONFIG
 
 
-study = in_one_sentence(Study, config, SOURCES_OF_CONFIG)
-
-STAGES = [*study.needed_stages(), "figure", "table", "benchmark"]
-FOLDERS = [Path("logs"), Path("results"), *[Path("results") / stage for stage in STAGES]]
-for checked in FOLDERS:
-    in_one_sentence(check_folder, checked)
+try:
+    study = Study(config, SOURCES_OF_CONFIG)
+    STAGES = [*study.needed_stages(), "figure", "table", "benchmark"]
+    FOLDERS = [Path("logs"), Path("results"), *[Path("results") / stage for stage in STAGES]]
+    check_folders(FOLDERS)
+except NetkinError as error:
+    raise WorkflowError(str(error)) from None
 
 
 onstart:
     # only where there are jobs: what is finished may be read-only
-    for checked in FOLDERS:
-        in_one_sentence(check_writable, checked)
+    try:
+        check_writable(FOLDERS)
+    except NetkinError as error:
+        raise WorkflowError(str(error)) from None
 
 
 EXTRACTED = [dataset for dataset in study.datasets if study.dataset(dataset).extractor]
