@@ -623,6 +623,7 @@ UNREADABLE = {
     "tab below a section": ("a:\n\tb: 2\n", ", line 2: found a tab."),
     "brace": ("a: {b: 1\nc:\n  d: 3\n", ", line 2: not valid YAML; the { of line 1 is not closed"),
     "bracket": ("x: 1\na: [b, c\n", ", line 3: not valid YAML; the [ of line 2 is not closed"),
+    "brace at the end": ("a: 1\nb: {", ", line 3: not valid YAML; the file ends before an opening"),
     "quote": ("a: 'b\nc: 1\n", "; the quote that opens in line 1 is not closed."),
     "colon": ("a: b: c\n", ", line 1: not valid YAML; mapping values are not allowed"),
     "indentation": ("a:\n  b: 1\n c: 2\n", ", line 3: not valid YAML;"),
@@ -865,7 +866,7 @@ def test_bare_snakemake_says_what_a_snakefile_can(fresh):
         assert "Traceback" not in output
     default.write_text(text + "\nx: {\n")
     status, output = started_by_snakemake(fresh, "-n")
-    assert re.search(r"config/config\.yaml, line \d+: not valid YAML; the { of line", output)
+    assert re.search(r"config/config\.yaml, line \d+: not valid YAML; the file ends before", output)
     assert "Traceback" not in output
     default.write_text(text)
     assert not (fresh.folder / "results").exists()

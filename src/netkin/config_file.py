@@ -448,6 +448,10 @@ def _refuse(error: yaml.MarkedYAMLError, text: str, name: str) -> NoReturn:
     problem = (error.problem or "it cannot be read").removeprefix("but ")
     begun = error.context_mark
     opened = rows[begun.line][begun.column :][:1] if begun and begun.line < len(rows) else ""
+    if not opened and "flow" in (error.context or ""):
+        raise NetkinError(
+            f"{place}: not valid YAML; the file ends before an opening {{ or [ is closed."
+        ) from None
     if opened and opened in "[{":
         raise NetkinError(
             f"{place}: not valid YAML; the {opened} of line {begun.line + 1} is not closed, or a "

@@ -31,13 +31,17 @@ CAPITALS = LETTERS.replace("ß", "ẞ").upper()
 """What is counted in the text as it is: the features after those."""
 
 
+LEAST_SAMPLES = 10
+"""Samples of a language, at least."""
+
+
 def load_language_identification(
     data_folder: Path,
     *,
     languages: Annotated[
         list[Annotated[str, MinLen(1), MaxLen(100)]], MinLen(2), MaxLen(1000)
     ] = LANGUAGES,
-    samples_per_language: Annotated[int, Ge(10), Le(10_000_000)] = 12000,
+    samples_per_language: Annotated[int, Ge(LEAST_SAMPLES), Le(10_000_000)] = 12000,
     sample_length: Annotated[int, Ge(10), Le(1_000_000)] = 140,
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0,
@@ -97,8 +101,7 @@ def load_language_identification(
         listed = ", ".join(f"'{name}' gives {number}" for name, number in too_few.items())
         raise NetkinError(
             f"language_identification: samples_per_language is {samples_per_language}, but "
-            f"{listed} of {sample_length} characters; allowed is 10 to {min(too_few.values())}, "
-            "or bring more text."
+            f"{listed} of {sample_length} characters; {_most(min(too_few.values()))}"
         )
     counts = np.concatenate([count(found[:samples_per_language]) for found in samples])
     labels = np.repeat(np.arange(len(names), dtype=np.int64), samples_per_language)
@@ -119,6 +122,15 @@ def load_language_identification(
         test_rows=test.astype(np.int64),
         label_names=tuple(names),
     )
+
+
+def _most(available: int) -> str:
+    """Return what may be done where a text gives only so many samples."""
+    if available < LEAST_SAMPLES:
+        return (
+            f"at least {LEAST_SAMPLES} are needed: bring more text or set a smaller sample_length."
+        )
+    return f"allowed is {LEAST_SAMPLES} to {available}, or bring more text."
 
 
 def files_of_language_identification(

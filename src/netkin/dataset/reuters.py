@@ -212,8 +212,8 @@ def _multi_hot(ranks: list[NDArray[np.int64]], n_words: int) -> NDArray[np.uint8
     n_known = max(int(row.max(initial=0)) for row in ranks)
     if n_words > n_known:
         raise NetkinError(
-            f"reuters: n_words is {n_words}, but there are {n_known} words; allowed is 1 to "
-            f"{n_known}."
+            f"reuters: n_words is {n_words}, but there are {n_known} words; "
+            + (f"allowed is 1 to {n_known}." if n_known else "bring the published file.")
         )
     # as bytes, a quarter of what both parts need as float32
     inputs = np.zeros((len(ranks), n_words), dtype=np.uint8)
