@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import numpy as np
 import pytest
 import yaml
 from pydantic import BaseModel
@@ -22,11 +23,15 @@ from netkin.config_file import (
     read_config_file,
 )
 from netkin.dataset import CLASSES, DATASETS, FILES
+from netkin.diagram.exact import exact_diagram
+from netkin.diagram.policy import apply_policy
 from netkin.distance import MEASURES
 from netkin.distance.representational import REPRESENTATIONAL
+from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
 from netkin.folders import check_folders, check_writable
+from netkin.graph.graph import graph_from_weights
 from netkin.schema import (
     FAMILIES,
     MOST_NETWORKS,
@@ -37,6 +42,8 @@ from netkin.schema import (
     options_model,
 )
 from netkin.vector import VECTORISERS
+from netkin.vector.sampling import Sampling
+from netkin.vector.vector import Vector
 from tests.conftest import environment
 from tests.stress.configs import LAUGHS, OF_THE_MACHINERY, campaign
 
@@ -64,6 +71,7 @@ def message_of(config):
     return str(error.value)
 
 
+WIDE = {"n_bins": 200, "sigma": 2.0}
 MISTAKES = {
     "unknown_key": (
         changed("network.droput", 0.2),
@@ -180,6 +188,11 @@ MISTAKES = {
     "range_backwards": (
         changed("vector.range", [1.0, 0.0]),
         "vector.range: found [1.0, 0.0]; the first must be below the second, by 0.001 or more.",
+    ),
+    "kernel_wider_than_all_samples": (
+        changed("vector", CONFIG["vector"] | {"range": [0.9, 1.0], "heat": WIDE}),
+        "vector.heat.sigma: found 2.0, but the samples are those of vector.range, [0.9, 1.0]. "
+        "Allowed: at most 10 times its length.",
     ),
     "option_of_a_vector": (
         changed("vector.heat.sigma", -1.0),
@@ -581,6 +594,54 @@ def test_keys_that_look_alike_have_a_hint(key):
     assert "unknown key" in message
     assert "Did you mean 'study'?" in message
     assert "Did you mean 'p'?" in message_of(changed("distance.\u0440", 2.0))
+
+
+ENDS = {
+    "landscape": [{"n_layers": 1}, {"n_layers": 1000}],
+    "silhouette": [{"power": 1e-300}, {"power": 100.0}],
+    "heat": [{"sigma": 1e-6}, {"sigma": 10.0}],
+    "betti": [{}],
+    "persistence_image": [
+        {"sigma": sigma, "weight_power": power} for sigma in (1e-6, 10.0) for power in (0.0, 100.0)
+    ],
+    "entropy": [{}],
+}
+"""Vectoriser -> options at the ends of what is allowed."""
+
+
+@pytest.mark.parametrize("zeta", [1e-12, 0.999])
+@pytest.mark.parametrize("end", [[0.0, 1.0], [-100.0, 100.0], [0.5, 0.501], [99.999, 100.0]])
+def test_what_is_allowed_gives_finite_vectors_and_distances(end, zeta):
+    assert set(ENDS) == set(VECTORISERS)
+    rng = np.random.default_rng(0)
+    diagrams = []
+    for _ in range(2):
+        weights = [rng.normal(size=shape) for shape in ((8, 6), (5, 8))]
+        graph = graph_from_weights(weights, [np.ones(8), np.ones(5)], zeta=zeta)
+        diagrams.append(exact_diagram(graph, max_dimension=1))
+    sampling = Sampling(*end, 20)
+    for cap, eta in ((1e-6, 0.0), (1.0, 1e-300), (100.0, 0.0), (1.0, 100.0)):
+        finite = [apply_policy(d, eta=eta, infinity_value=cap) for d in diagrams]
+        for name, ends in ENDS.items():
+            entry = VECTORISERS[name]
+            for options in ends:
+                if "sigma" in options:
+                    sigma = min(options["sigma"], 10 * (end[1] - end[0]))
+                    options = {**options, "sigma": sigma}
+                a, b = (
+                    Vector(
+                        tuple(entry.vectorise(part, sampling, **options) for part in d.intervals),
+                        sampling,
+                        axes=entry.axes,
+                        kind=name,
+                    )
+                    for d in finite
+                )
+                differ = any((x != y).any() for x, y in zip(a.arrays, b.arrays, strict=True))
+                for p in (1.0, 2.0, 100.0):
+                    distance = vector_distance(a, b, p=p)
+                    assert np.isfinite(distance)
+                    assert (distance > 0) == differ
 
 
 def test_many_errors_are_not_all_told():

@@ -42,6 +42,8 @@ MOST_NETWORKS = 20_000
 """Networks of a study: data sets x variants x seeds, twice as many with untrained ones."""
 LEAST_RANGE = 0.001
 """Length of the range of vectors, at least, in units of the filtration."""
+MOST_RANGES = 10
+"""Standard deviation of a kernel, in lengths of the range, at most: wider ones take hours."""
 MOST_ERRORS = 20
 """Errors that are told at once."""
 
@@ -53,7 +55,7 @@ Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
 Repetitions = Annotated[int, Field(ge=0, le=100_000)]
 # in units of the filtration, which goes from 0 to 1
-Place = Annotated[float, Field(ge=-1000, le=1000)]
+Place = Annotated[float, Field(ge=-100, le=100)]
 
 
 class _Section(BaseModel):
@@ -129,8 +131,8 @@ class DiagramSection(_Section):
     engine: Literal[("auto", *ENGINES)]  # type: ignore[valid-type] # made at run time
     max_dimension: Annotated[int, Field(ge=0, le=10)]
     reduced: bool
-    eta: Annotated[float, Field(ge=0, le=1000)]
-    infinity_value: Annotated[float, Field(ge=1e-6, le=1000)]
+    eta: Annotated[float, Field(ge=0, le=100)]
+    infinity_value: Annotated[float, Field(ge=1e-6, le=100)]
     order: Literal["filter_then_cap", "cap_then_filter"]
 
 
@@ -429,7 +431,17 @@ def _check_range(right: Mapping[str, Any]) -> Iterator[Mistake]:
             ("vector", "range"),
             f"found [{low}, {high}]; the first must be below the second, by {LEAST_RANGE} or more.",
         )
-    elif "diagram" in right and high < right["diagram"]["infinity_value"]:
+        return
+    for name in VECTORISERS:
+        sigma = right["vector"][name].get("sigma", 0)
+        if sigma > MOST_RANGES * (high - low):
+            yield Mistake(
+                ("vector", name, "sigma"),
+                f"found {sigma}, but the samples are those of vector.range, [{low}, {high}]. "
+                f"Allowed: at most {MOST_RANGES} times its length.",
+                (("vector", "range"),),
+            )
+    if "diagram" in right and high < right["diagram"]["infinity_value"]:
         yield Mistake(
             ("vector", "range"),
             f"found [{low}, {high}], which ends before diagram.infinity_value "
