@@ -18,6 +18,7 @@ from netkin.config import Study
 from netkin.config_file import (
     COMMAND_LINE,
     MOST_BYTES,
+    MOST_VALUES,
     Source,
     read_command_line,
     read_config_file,
@@ -33,6 +34,7 @@ from netkin.figure import FIGURES
 from netkin.folders import check_folders, check_writable
 from netkin.graph.graph import graph_from_weights
 from netkin.schema import (
+    CHOICES,
     FAMILIES,
     MOST_NETWORKS,
     Config,
@@ -550,6 +552,30 @@ def test_no_word_of_classes_is_in_a_message():
             section[path[-1]] = wrong
             for message in check(config, [Source("my.yaml", config)]):
                 assert not OF_THE_MACHINERY.search(message)
+
+
+def test_the_limits_that_the_docs_list_are_those_of_the_config():
+    text = (ROOT / "docs" / "workflow.md").read_text()
+    section = text.partition("## Mistakes in a config")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `([\w.]+)` \| (.*) \|$", section, re.MULTILINE)
+    of_config = {".".join(path): in_words(kind, limits) for path, kind, limits in leaves()}
+    of_config |= {".".join(key): words for key, words in CHOICES.items()}
+    assert len(listed) > 15
+    for key, words in listed:
+        assert of_config[key] == words
+    for number in (MOST_BYTES, MOST_NETWORKS, MOST_VALUES):
+        assert f"{number:,}" in text
+    message = message_of(changed("dataset.digits.epochs", 0))
+    assert "epochs` to 100,000" in text
+    assert "to 100,000." in message
+
+
+def leaves():
+    """Yield path, kind and limits of each key of the config that is no section."""
+    found = {}
+    for path, kind, limits in kinds_in(Config):
+        found.setdefault(path, (path, kind, limits))  # the whole comes before its parts
+    return found.values()
 
 
 @pytest.mark.parametrize("model", list(models()), ids=lambda model: model.__name__)
