@@ -232,6 +232,11 @@ MISTAKES = {
         "dataset.language_identification.labels: found 7, but there are 3 classes. "
         "Allowed: 2 to 3.",
     ),
+    "language_without_quotes": (
+        changed("dataset.language_identification.languages", ["en", False]),
+        "dataset.language_identification.languages.1: found false. Allowed: text of 1 to 100 "
+        "letters. YAML reads no, yes, numbers and dates as what they are; put text in quotes.",
+    ),
     "language_twice": (
         changed("dataset.language_identification.languages", [*"abcdefg", "a"]),
         "dataset.language_identification.languages: found 'a' more than once; list each value "

@@ -599,6 +599,8 @@ def _mistake(model: type[BaseModel], detail: Any, prefix: tuple[Any, ...], data:
             hint = " It is text; write the number without quotes."
         elif re.fullmatch(r"[+-]?\d+e[+-]?\d+", found, re.IGNORECASE):
             hint = " YAML reads 1e-6 as text; write 1.0e-6."
+    if kind is str and not isinstance(found, str | list | dict | None):
+        hint = " YAML reads no, yes, numbers and dates as what they are; put text in quotes."
     return Mistake(path, f"found {shown(found)}. Allowed: {in_words(kind, limits)}.{hint}")
 
 
