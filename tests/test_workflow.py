@@ -318,7 +318,7 @@ def test_a_wrong_config_stops_before_any_job(fresh, key, value, sentence):
 
 
 def test_a_diverging_training_is_one_sentence_and_no_file(fresh):
-    fresh.set("network.learning_rate", 10.0)
+    fresh.set("network.learning_rate", 1e30)
     fresh.set("study.variants", ["width_8"])
     output = fresh.run(check=False)
     assert re.search(r"netkin: .*width_8.*learning.rate.*\(log: logs/train_network/", output)

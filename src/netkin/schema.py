@@ -110,7 +110,7 @@ class NetworkSection(_Section):
     input_order: Literal["samples", "features"]
     # limits within which steps in float32 neither vanish nor leave its range at once
     dropout: Annotated[float, Field(ge=0, le=0.99)]
-    learning_rate: Annotated[float, Field(ge=1e-10, le=10)]
+    learning_rate: Annotated[float, Field(ge=1e-10, le=1e30)]
     rho: Annotated[float, Field(ge=0, le=0.9999)]
     epsilon: Annotated[float, Field(ge=1e-16, le=1)]
     validation_share: Annotated[float, Field(ge=0, le=0.99)]
@@ -684,7 +684,7 @@ def _bound(limits: Sequence[Any], *names: str) -> Any:
 
 def _number(value: float) -> str:
     """Return a number as a sentence and YAML write it."""
-    if isinstance(value, int) or float(value).is_integer():
+    if abs(value) < 1e15 and float(value).is_integer():
         return f"{int(value):,}"
     mantissa, e, exponent = f"{value:g}".partition("e")
-    return f"{mantissa}{'' if '.' in mantissa else '.0'}e{int(exponent)}" if e else mantissa
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}e{int(exponent):+d}" if e else mantissa
