@@ -13,6 +13,7 @@ READY := .venv/.ready
 .PHONY: run plan fresh test cluster-test stress lint bench env format clean
 
 run: env
+	@$(BIN)/python workflow/check.py $(ARGS)
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host --report results/report.html --report-after-run $(ARGS)
 
 # what a run would take, before it: jobs, core hours, memory, disk

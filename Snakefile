@@ -11,10 +11,6 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-# found from any working folder; --configfile extends it
-configfile: f"{workflow.basedir}/config/config.yaml"
-
-
 report: "workflow/report/workflow.rst"
 
 

@@ -167,6 +167,7 @@ WRONG = {
     r"samples_per_language is 45, but 'de' gives 39, 'es' gives 40 of 20 .*allowed is 10 to 39": {
         "samples_per_language": 45
     },
+    r"'es' gives 8 of 100 characters; at least 10 are needed: bring more": {"sample_length": 100},
     r"test_share 0\.001 of 30 rows": {"test_share": 0.001},
 }
 

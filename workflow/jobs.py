@@ -9,6 +9,7 @@ import io
 import sys
 from pathlib import Path
 
+from check import check
 from snakemake.cli import main
 from snakemake.executors import dryrun
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
@@ -59,8 +60,11 @@ def jobs_to_do(arguments):
     Raises
     ------
     SystemExit
-        Snakemake stopped, for a wrong config say; what it printed is printed.
+        A config cannot be read, or Snakemake stopped; what it printed is printed.
     """
+    wrong = check(arguments)
+    if wrong:
+        sys.exit(wrong)
     plugin = f"{ExecutorPluginRegistry().module_prefix}{NAME}"
     ExecutorPluginRegistry().register_plugin(plugin, sys.modules[__name__])
     said = io.StringIO()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netkin import estimate
+from netkin.config_file import Source, plain_copy
 from netkin.dataset import CLASSES, FILES, SHAPES
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
@@ -38,24 +39,28 @@ class Study:
     Parameters
     ----------
     config : mapping
-        The content of the config file or files.
-    source : str
-        Name of the file, for messages.
+        The content of the config file or files, merged.
+    source : str or sequence of Source
+        Name of the file for messages, or each of the files and the command line, later ones
+        before earlier ones.
 
     Raises
     ------
     NetkinError
         All errors of the config at once, each with its key, what was found and what
-        is allowed.
+        is allowed, below the name of the file that sets it.
     """
 
-    def __init__(self, config: Mapping[str, Any], source: str = "config/config.yaml") -> None:
-        errors = check(config)
+    def __init__(
+        self, config: Mapping[str, Any], source: str | Sequence[Source] = "config/config.yaml"
+    ) -> None:
+        name = source if isinstance(source, str) else " extended by ".join(s.name for s in source)
+        config = plain_copy(config, name)
+        sources = [Source(source, config)] if isinstance(source, str) else source
+        errors = check(config, sources)
         if errors:
-            count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
-            lines = "\n".join(f"  {line}" for line in errors)
-            raise NetkinError(f"{source} has {count}:\n{lines}")
-        self.config = Config.model_validate(dict(config))
+            raise NetkinError("\n".join(errors))
+        self.config = Config.model_validate(config)
         # what every rule asks for again and again
         self._sections = {
             name: dataset_section(name, entry) for name, entry in self.config.dataset.items()

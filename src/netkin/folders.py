@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
 from netkin.failure import explain
 
 SECONDS_APART = 2
@@ -132,3 +132,39 @@ def _files(folder: str | os.PathLike[str]) -> Iterator["os.DirEntry[str]"]:
 
 def _modified(entry: "os.DirEntry[str]") -> int:
     return entry.stat(follow_symlinks=False).st_mtime_ns
+
+
+def problem_of_data_folder(text: str) -> str | None:
+    """Return what is wrong with the config's ``data_folder``; None if it may be used.
+
+    It may be missing: jobs make it, or say which files they need.
+
+    Parameters
+    ----------
+    text : str
+        As the config has it; ``~`` is a home folder.
+    """
+    try:
+        folder = Path(text).expanduser()
+    except RuntimeError:
+        user = text.partition("/")[0]
+        return f"found {shown(text)}, but there is no home folder {shown(user)}."
+    try:
+        for there in (folder, *folder.parents):
+            if _in_the_way(there):
+                return f"found {shown(text)}, but {there} is {_in_the_way(there)}."
+        if not folder.exists():
+            return None
+        if not os.access(folder, os.R_OK | os.X_OK):
+            return f"found {shown(text)}, which may not be read."
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return f"found {shown(text)}, which cannot be looked at ({reason})."
+    return None
+
+
+def _in_the_way(path: Path) -> str:
+    """Return what a path is where a folder is wanted; empty for a folder and for nothing."""
+    if path.is_symlink() and not path.exists():
+        return f"a link to nothing ({path.readlink()})"
+    return "a file, no folder" if path.exists() and not path.is_dir() else ""

@@ -4,7 +4,6 @@ A folder on the Python path holds a ``sitecustomize`` that every Python process 
 imports: it lets the job of one script end at a moment of its work, once.
 """
 
-import os
 import textwrap
 from pathlib import Path
 
@@ -79,4 +78,4 @@ def disturbance(folder: Path, script: str, fault: str, moment: str) -> dict[str,
 
 def happened(folder: Path) -> bool:
     """Tell whether the job was there to be disturbed."""
-    return os.path.exists(folder / "done")
+    return (folder / "done").exists()

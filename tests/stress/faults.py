@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.conftest import make_checkout, results, environment
+from tests.conftest import environment, make_checkout, results
 from tests.stress.counts import Counts
 from tests.stress.disturb import FAULTS, MOMENTS, disturbance, happened
 

@@ -21,21 +21,43 @@ from netkin.job import lead_python_path
 lead_python_path()
 
 from netkin.config import Study
+from netkin.config_file import COMMAND_LINE, Source, read_config_file
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import SMALL
-from netkin.folders import check_dates, check_folders, check_writable, no_results_of_tomorrow
+from netkin.folders import check_dates, check_writable, no_results_of_tomorrow
 from netkin.provenance import code_digest
 from netkin.recipe import Recipes
 from netkin.schema import UNTRAINED
 from netkin.storage import lineage
 from netkin.table.questions import CONTROL, OVERALL
 
+# found from any working folder; --configfile extends it
+DEFAULT_CONFIG = f"{workflow.basedir}/config/config.yaml"
 try:
-    files = [os.path.relpath(path) for path in reversed(workflow.configfiles)]
-    study = Study(config, source=" extended by ".join(files))
+    # read here as well, since Snakemake takes the last of two equal keys, and `no` as a key,
+    # without a word; what it cannot read at all is told here for the default file, and by `make`
+    # for others
+    SOURCES_OF_CONFIG = [
+        read_config_file(path, os.path.relpath(path))
+        for path in (DEFAULT_CONFIG, *workflow.configfiles)
+    ]
 except NetkinError as error:
     raise WorkflowError(str(error)) from None
+if workflow.config_settings.config:
+    SOURCES_OF_CONFIG.append(Source(COMMAND_LINE, workflow.config_settings.config))
+if workflow.config_settings.replace_workflow_config and len(SOURCES_OF_CONFIG) > 1:
+    del SOURCES_OF_CONFIG[0]
+
+
+configfile: DEFAULT_CONFIG
+
+
+try:
+    study = Study(config, SOURCES_OF_CONFIG)
+except NetkinError as error:
+    raise WorkflowError(str(error)) from None
+
 
 recipes = Recipes(study)
 

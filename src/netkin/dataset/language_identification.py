@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays
@@ -32,17 +32,19 @@ CAPITALS = LETTERS.replace("ß", "ẞ").upper()
 
 
 LEAST_SAMPLES = 10
-"""Of a language, so that training and test have some."""
+"""Samples of a language, at least."""
 
 
 def load_language_identification(
     data_folder: Path,
     *,
-    languages: Annotated[list[str], MinLen(2)] = LANGUAGES,
-    samples_per_language: Annotated[int, Ge(LEAST_SAMPLES)] = 12000,
-    sample_length: Annotated[int, Ge(10)] = 140,
+    languages: Annotated[
+        list[Annotated[str, MinLen(1), MaxLen(100)]], MinLen(2), MaxLen(1000)
+    ] = LANGUAGES,
+    samples_per_language: Annotated[int, Ge(LEAST_SAMPLES), Le(10_000_000)] = 12000,
+    sample_length: Annotated[int, Ge(10), Le(1_000_000)] = 140,
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
-    seed: Annotated[int, Ge(0)] = 0,
+    seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0,
 ) -> Arrays:
     """Cut a text of each language into samples and count their letters.
 
@@ -100,13 +102,7 @@ def load_language_identification(
         listed = ", ".join(f"'{name}' gives {number}" for name, number in too_few.items())
         raise NetkinError(
             f"language_identification: samples_per_language is {samples_per_language}, but "
-            f"{listed} of {sample_length} characters; "
-            + (
-                f"allowed is {LEAST_SAMPLES} to {least}, or bring more text."
-                if least >= LEAST_SAMPLES
-                else f"{LEAST_SAMPLES} or more are needed: bring more text, or set a smaller "
-                "sample_length."
-            )
+            f"{listed} of {sample_length} characters; {_most(min(too_few.values()))}"
         )
     counts = np.concatenate([count(found[:samples_per_language]) for found in samples])
     labels = np.repeat(np.arange(len(names), dtype=np.int64), samples_per_language)
@@ -127,6 +123,15 @@ def load_language_identification(
         test_rows=test.astype(np.int64),
         label_names=tuple(names),
     )
+
+
+def _most(available: int) -> str:
+    """Return what may be done where a text gives only so many samples."""
+    if available < LEAST_SAMPLES:
+        return (
+            f"at least {LEAST_SAMPLES} are needed: bring more text or set a smaller sample_length."
+        )
+    return f"allowed is {LEAST_SAMPLES} to {available}, or bring more text."
 
 
 def files_of_language_identification(

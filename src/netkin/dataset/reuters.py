@@ -63,7 +63,7 @@ def load_reuters(
     data_folder: Path,
     *,
     features: Literal["words", "characters"] = "words",
-    n_words: Annotated[int, Ge(1)] = 10000,
+    n_words: Annotated[int, Ge(1), Le(1_000_000)] = 10000,
     test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
     split_seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0,
 ) -> Arrays:
@@ -220,8 +220,8 @@ def _multi_hot(ranks: list[NDArray[np.int64]], n_words: int) -> NDArray[np.uint8
     n_known = max(int(row.max(initial=0)) for row in ranks)
     if n_words > n_known:
         raise NetkinError(
-            f"reuters: n_words is {n_words}, but there are {n_known} words; allowed is 1 to "
-            f"{n_known}."
+            f"reuters: n_words is {n_words}, but there are {n_known} words; "
+            + (f"allowed is 1 to {n_known}." if n_known else "bring the published file.")
         )
     # as bytes, a quarter of what both parts need as float32
     inputs = np.zeros((len(ranks), n_words), dtype=np.uint8)

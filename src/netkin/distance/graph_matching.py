@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.distance.relabelling import (
@@ -28,7 +28,9 @@ units; the default of `scipy.optimize.quadratic_assignment`."""
 Matrices = Sequence[NDArray[np.float64]]
 
 
-def faq(a: Network, b: Network, *, max_iterations: Annotated[int, Ge(1)] = 30) -> float:
+def faq(
+    a: Network, b: Network, *, max_iterations: Annotated[int, Ge(1), Le(100_000)] = 30
+) -> float:
     """Frobenius norm of A - P B P^T, P found by the FAQ algorithm.
 
     A and B are the adjacency matrices of the networks: a signed edge per weight from its

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.diagram.forest import SAMPLE_SIZE, EdgeBlock, minimum_spanning_forest
@@ -19,7 +19,7 @@ from netkin.network.file import Network
 
 
 def neural_persistence_distance(
-    a: Network, b: Network, *, order: Annotated[float, Ge(1)] = 2.0
+    a: Network, b: Network, *, order: Annotated[float, Ge(1), Le(100)] = 2.0
 ) -> float:
     """Absolute difference of the mean normalised neural persistence of two networks.
 
@@ -53,7 +53,7 @@ def _mean(network: Network, order: float) -> float:
 
 
 def layer_neural_persistence(
-    network: Network, *, order: Annotated[float, Ge(1)] = 2.0
+    network: Network, *, order: Annotated[float, Ge(1), Le(100)] = 2.0
 ) -> NDArray[np.float64]:
     """Compute the normalised neural persistence of every layer.
 
@@ -98,7 +98,10 @@ def layer_neural_persistence(
 
 
 def neural_persistence(
-    weight: NDArray[np.floating[Any]], largest: float, *, order: Annotated[float, Ge(1)] = 2.0
+    weight: NDArray[np.floating[Any]],
+    largest: float,
+    *,
+    order: Annotated[float, Ge(1), Le(100)] = 2.0,
 ) -> float:
     """Compute the neural persistence of one layer (Definition 2).
 

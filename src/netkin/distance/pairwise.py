@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from netkin.diagram.diagram import Diagram
 from netkin.distance.vector import combine_dimensions, lp_distance
@@ -23,9 +23,9 @@ def landscape_pairwise(
     a: Diagram,
     b: Diagram,
     *,
-    n_bins: Annotated[int, Ge(2)] = 200,
-    p: Annotated[float, Ge(1)] = 2.0,
-    n_layers: Annotated[int, Ge(1)] = 1,
+    n_bins: Annotated[int, Ge(2), Le(10_000)] = 200,
+    p: Annotated[float, Ge(1), Le(100)] = 2.0,
+    n_layers: Annotated[int, Ge(1), Le(1000)] = 1,
 ) -> float:
     """L^p distance of the landscapes of two finite diagrams; see `fit_samplings`.
 
@@ -39,9 +39,9 @@ def silhouette_pairwise(
     a: Diagram,
     b: Diagram,
     *,
-    n_bins: Annotated[int, Ge(2)] = 200,
-    p: Annotated[float, Ge(1)] = 2.0,
-    power: Annotated[float, Gt(0)] = 1.0,
+    n_bins: Annotated[int, Ge(2), Le(10_000)] = 200,
+    p: Annotated[float, Ge(1), Le(100)] = 2.0,
+    power: Annotated[float, Gt(0), Le(100)] = 1.0,
 ) -> float:
     """L^p distance of the silhouettes of two finite diagrams; see `fit_samplings`.
 
@@ -55,9 +55,9 @@ def heat_pairwise(
     a: Diagram,
     b: Diagram,
     *,
-    n_bins: Annotated[int, Ge(2)] = 200,
-    p: Annotated[float, Ge(1)] = 2.0,
-    sigma: Annotated[float, Gt(0)] = 0.1,
+    n_bins: Annotated[int, Ge(2), Le(10_000)] = 200,
+    p: Annotated[float, Ge(1), Le(100)] = 2.0,
+    sigma: Annotated[float, Ge(1e-6), Le(10)] = 0.1,
 ) -> float:
     """L^p distance of the heat images of two finite diagrams; see `fit_samplings`.
 

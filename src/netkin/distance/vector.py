@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
@@ -12,7 +12,7 @@ from netkin.finite import require_finite
 from netkin.vector.vector import Vector
 
 
-def vector_distance(a: Vector, b: Vector, *, p: Annotated[float, Ge(1)] = 2.0) -> float:
+def vector_distance(a: Vector, b: Vector, *, p: Annotated[float, Ge(1), Le(100)] = 2.0) -> float:
     """L^p distance of two vectors on the same sampling.
 
     Per homology dimension the p-norm of the difference times ``step ** (axes / p)``, an
@@ -52,7 +52,10 @@ def lp_distance(
     """Return the p-norm of x - y, flattened, times ``step ** (axes / p)``; of finite x and y."""
     for array in (x, y):
         require_finite(array, "arrays of a vector")
-    return float(np.linalg.norm((x - y).ravel(), ord=p) * step ** (axes / p))
+    difference = (x - y).ravel()
+    # a power of two rounds nothing, and keeps high powers in the range of floats
+    scale = np.ldexp(1.0, np.frexp(np.abs(difference).max(initial=0.0))[1] - 1)
+    return float(np.linalg.norm(difference / scale, ord=p) * scale * step ** (axes / p))
 
 
 def combine_dimensions(distances: Iterable[float]) -> float:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from netkin.distance.relabelling import (
     Order,
@@ -23,7 +23,9 @@ _ROUNDING = 1e-12
 """An improvement by less than this share of |a| |b| is none."""
 
 
-def weight_matching(a: Network, b: Network, *, sweeps: Annotated[int, Ge(1)] = 100) -> float:
+def weight_matching(
+    a: Network, b: Network, *, sweeps: Annotated[int, Ge(1), Le(100_000)] = 100
+) -> float:
     """Frobenius norm of the difference of all weights and biases after weight matching.
 
     The hidden units of one network are renumbered so that the inner product of the

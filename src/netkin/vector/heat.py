@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.vector.sampling import Intervals, Sampling, births_deaths
@@ -24,7 +24,9 @@ class Heat:
         Standard deviation of the Gaussians, in units of the filtration.
     """
 
-    def __init__(self, sampling: Sampling, *, sigma: Annotated[float, Gt(0)] = 0.1) -> None:
+    def __init__(
+        self, sampling: Sampling, *, sigma: Annotated[float, Ge(1e-6), Le(10)] = 0.1
+    ) -> None:
         self._sampling = sampling
         self._sigma = sigma
         self._counts = np.zeros(sampling.n_bins**2, dtype=np.int64)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.vector.sampling import Intervals, Sampling, births_deaths
@@ -31,7 +31,9 @@ class Landscape:
     together, or are born together, they contain all: few are ever sorted.
     """
 
-    def __init__(self, sampling: Sampling, *, n_layers: Annotated[int, Ge(1)] = 1) -> None:
+    def __init__(
+        self, sampling: Sampling, *, n_layers: Annotated[int, Ge(1), Le(1000)] = 1
+    ) -> None:
         self._sampling = sampling
         self._n_layers = n_layers
         # births and deaths; as many intervals of length 0 stand for no interval

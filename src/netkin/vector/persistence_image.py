@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.vector.sampling import Intervals, Sampling, births_deaths
@@ -32,8 +32,8 @@ class PersistenceImage:
         self,
         sampling: Sampling,
         *,
-        sigma: Annotated[float, Gt(0)] = 0.1,
-        weight_power: Annotated[float, Ge(0)] = 1.0,
+        sigma: Annotated[float, Ge(1e-6), Le(10)] = 0.1,
+        weight_power: Annotated[float, Ge(0), Le(100)] = 1.0,
     ) -> None:
         self._sampling = sampling
         self._sigma = sigma

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from netkin.vector.sampling import Intervals, Sampling, births_deaths
@@ -31,7 +31,9 @@ class Silhouette:
     underflow, and all sums are scaled down when a longer one comes.
     """
 
-    def __init__(self, sampling: Sampling, *, power: Annotated[float, Gt(0)] = 1.0) -> None:
+    def __init__(
+        self, sampling: Sampling, *, power: Annotated[float, Gt(0), Le(100)] = 1.0
+    ) -> None:
         self._sampling = sampling
         self._power = power
         self._longest = 0.0

@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.distance.functional.capacity import capacities
@@ -72,7 +72,7 @@ def label_entropy(group: Sequence[Prediction]) -> float:
 
 
 def prediction_difference(
-    group: Sequence[Prediction], *, order: Annotated[float, Ge(1)] = 1.0
+    group: Sequence[Prediction], *, order: Annotated[float, Ge(1), Le(20)] = 1.0
 ) -> float:
     """Mean deviation of the probabilities of a row from their mean over the group.
 
@@ -118,7 +118,7 @@ def rashomon_capacity(group: Sequence[Prediction]) -> float:
 
 
 def prediction_difference_of_pair(
-    a: Prediction, b: Prediction, *, order: Annotated[float, Ge(1)] = 1.0
+    a: Prediction, b: Prediction, *, order: Annotated[float, Ge(1), Le(20)] = 1.0
 ) -> float:
     """Half the mean distance of the probabilities of a row, in [0, 1].
 

@@ -9,7 +9,7 @@ models, section 4.
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.distance.functional.rows import check_same_classes, known_rows
@@ -38,7 +38,9 @@ def soft_prediction_difference(a: Prediction, b: Prediction) -> float:
     return float(np.linalg.norm(of_a - of_b, axis=1).mean() / 2)
 
 
-def surrogate_churn(a: Prediction, b: Prediction, *, alpha: Annotated[float, Gt(0)] = 1.0) -> float:
+def surrogate_churn(
+    a: Prediction, b: Prediction, *, alpha: Annotated[float, Ge(1e-3), Le(1000)] = 1.0
+) -> float:
     """Smooth form of disagreement, from 0 to half the number of classes.
 
     ``1 / (2 n) sum_i ||(O_i / max O_i)^alpha - (O'_i / max O'_i)^alpha||_1``. It tends to the

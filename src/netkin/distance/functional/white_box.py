@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.activation.forward import forward
@@ -101,8 +101,8 @@ def adversarial_transferability(
     a: Model,
     b: Model,
     *,
-    epsilon: Annotated[float, Gt(0)] = 0.1,
-    steps: Annotated[int, Ge(1)] = 1,
+    epsilon: Annotated[float, Ge(1e-6), Le(1000)] = 0.1,
+    steps: Annotated[int, Ge(1), Le(10_000)] = 1,
 ) -> float:
     """Share of adversarial examples of one network that fool the other, in [0, 1].
 
@@ -163,9 +163,9 @@ def attack_transferability_score(
     a: Model,
     b: Model,
     *,
-    epsilon: Annotated[float, Gt(0)] = 0.1,
-    steps: Annotated[int, Ge(1)] = 1,
-    least: Annotated[float, Gt(0), Le(100)] = 0.01,
+    epsilon: Annotated[float, Ge(1e-6), Le(1000)] = 0.1,
+    steps: Annotated[int, Ge(1), Le(10_000)] = 1,
+    least: Annotated[float, Ge(1e-6), Le(100)] = 0.01,
 ) -> float:
     """Similarity by attack transferability: ``log(max(least, 100 share))``.
 
@@ -181,8 +181,8 @@ def modeldiff(
     a: Model,
     b: Model,
     *,
-    epsilon: Annotated[float, Gt(0)] = 0.1,
-    steps: Annotated[int, Ge(1)] = 1,
+    epsilon: Annotated[float, Ge(1e-6), Le(1000)] = 0.1,
+    steps: Annotated[int, Ge(1), Le(10_000)] = 1,
     outputs: Literal["probabilities", "logits"] = "probabilities",
 ) -> float:
     """Cosine of the decision distance vectors of two networks, in [0, 1]; not symmetric.
@@ -269,7 +269,7 @@ def attack(
     return examples
 
 
-def stitching(a: Model, b: Model, *, layer: Annotated[int, Le(-1)] = -1) -> float:
+def stitching(a: Model, b: Model, *, layer: Annotated[int, Ge(-1000), Le(-1)] = -1) -> float:
     """Accuracy of b fed by a hidden layer of a, minus the accuracy of b; not symmetric.
 
     An affine map takes the activations of `a` after ReLU to those of `b`, and the layers of `b`

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from netkin.distance.representational.nearest import least_places
 from netkin.distance.representational.neighbours import row_cosines
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _ORTHOGONAL = "a row has no edge: it is orthogonal to all others"
 
 
-def gbs(a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] | None = None) -> float:
+def gbs(
+    a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] | None = None
+) -> float:
     """Graph-based similarity: mean cosine of the edges of a row in two graphs.
 
     Chen et al. 2021 (arXiv 2111.11165): ``mean_i cos(A_i, A'_i)``, where ``A_ij`` is the cosine of

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Le
 
 from netkin.distance.representational import algebra
 from netkin.distance.representational.order import group
@@ -71,7 +71,7 @@ def cka(a: Representation, b: Representation) -> float:
 
 
 def cka_rbf(
-    a: Representation, b: Representation, *, bandwidth: Annotated[float, Gt(0)] = 0.8
+    a: Representation, b: Representation, *, bandwidth: Annotated[float, Ge(1e-3), Le(1000)] = 0.8
 ) -> float:
     """Centred kernel alignment with the kernel ``exp(-|R_i - R_j|^2 / (2 sigma^2))``.
 
@@ -139,7 +139,7 @@ def cka_debiased(a: Representation, b: Representation) -> float:
 
 
 def cka_minibatch(
-    a: Representation, b: Representation, *, batch_size: Annotated[int, Ge(4)] = 256
+    a: Representation, b: Representation, *, batch_size: Annotated[int, Ge(4), Le(100_000)] = 256
 ) -> float:
     """Centred kernel alignment from unbiased HSICs of batches of rows.
 

@@ -6,7 +6,7 @@ Near is what has a large cosine, see `Representation.neighbours`, unless it says
 from typing import Annotated, NamedTuple
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.distance.representational.nearest import least_places
@@ -38,7 +38,9 @@ class Neighbours(NamedTuple):
     distances: Matrix
 
 
-def knn_jaccard(a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 10) -> float:
+def knn_jaccard(
+    a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
+) -> float:
     """Mean Jaccard similarity of the sets of nearest neighbours.
 
     Schumacher et al. 2021; in the survey of Klabunde et al. ``mean_i |N n N'| / |N u N'|``
@@ -66,7 +68,7 @@ def knn_jaccard(a: Representation, b: Representation, *, k: Annotated[int, Ge(1)
 
 
 def second_order_cosine(
-    a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 10
+    a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:
     """Mean cosine of the similarities of a row to its neighbours in either representation.
 
@@ -103,7 +105,7 @@ def second_order_cosine(
 
 
 def rank_similarity(
-    a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 10
+    a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:
     """Mean agreement of the ranks of common neighbours.
 
@@ -132,7 +134,7 @@ def rank_similarity(
 
 
 def joint_rank_jaccard(
-    a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 10
+    a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:
     """Mean product of the Jaccard and the rank similarity of a row's neighbours.
 

@@ -4,7 +4,7 @@ import math
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from netkin.distance.representational import algebra
 from netkin.distance.representational.cca import check_free
@@ -97,7 +97,7 @@ def eigenspace_overlap(a: Representation, b: Representation) -> float:
 
 
 def gulp(
-    a: Representation, b: Representation, *, regularisation: Annotated[float, Ge(0)] = 0.01
+    a: Representation, b: Representation, *, regularisation: Annotated[float, Ge(0), Le(1e6)] = 0.01
 ) -> float:
     """Distance of the predictions of ridge regressions, averaged over all targets.
 

@@ -23,8 +23,8 @@ def rtd(
     b: Representation,
     *,
     n_points: Annotated[int, Ge(2), Le(2000)] = 500,
-    n_repeats: Annotated[int, Ge(1)] = 10,
-    seed: Annotated[int, Ge(0)] = 0,
+    n_repeats: Annotated[int, Ge(1), Le(10_000)] = 10,
+    seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0,
 ) -> float:
     """Representation topology divergence: how much the clusters of two clouds differ.
 

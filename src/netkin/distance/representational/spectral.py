@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from netkin.distance.representational import algebra
 from netkin.distance.representational.neighbours import nearest_rows
@@ -18,7 +18,9 @@ TEMPERATURES = np.logspace(-1, 1, 256)
 al. 2020."""
 
 
-def imd(a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 5) -> float:
+def imd(
+    a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 5
+) -> float:
     """Multi-scale intrinsic distance: largest weighted difference of two heat traces.
 
     Tsitsulin et al. 2020: ``sup_t exp(-2 (t + 1/t)) |h(t) - h'(t)|`` over the 256 `TEMPERATURES`,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from netkin.distance.representational.instance_graph import nearest_cosine_graph
 from netkin.distance.representational.neighbours import nearest_rows
@@ -54,7 +54,7 @@ def concentricity_difference(a: Representation, b: Representation) -> float:
 
 
 def uniformity_difference(
-    a: Representation, b: Representation, *, t: Annotated[float, Gt(0)] = 2.0
+    a: Representation, b: Representation, *, t: Annotated[float, Ge(1e-6), Le(100)] = 2.0
 ) -> float:
     """Absolute difference of the uniformities, 0 or more; see `uniformity`.
 
@@ -78,7 +78,7 @@ def tolerance_difference(a: Representation, b: Representation) -> float:
 
 
 def modularity_difference(
-    a: Representation, b: Representation, *, k: Annotated[int, Ge(1)] = 10
+    a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:
     """Absolute difference of the modularities of the classes, 0 or more; see `modularity`.
 

@@ -1,0 +1,51 @@
+"""Check the config files before Snakemake reads them: python workflow/check.py [ITS ARGUMENTS].
+
+Snakemake reads what --configfile and --config give before it looks at the Snakefile, and ends in
+a traceback where a file cannot be read. Says in one sentence what is wrong, with file and line, and
+ends with status 1; what the values are is checked in the Snakefile. Imports little, to be quick.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from netkin.config_file import read_command_line, read_config_file
+from netkin.errors import NetkinError
+
+
+def check(arguments):
+    """Check config files and ``--config`` of a command line of Snakemake; return the first error.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Of Snakemake's command line; it says itself what is wrong with the others.
+
+    Returns
+    -------
+    str
+        Empty when all can be read.
+    """
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    parser.add_argument("--config", "-C", nargs="*", default=[])
+    try:
+        found, _ = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        return ""
+    default = ROOT / "config" / "config.yaml"
+    name = default.relative_to(Path.cwd()) if default.is_relative_to(Path.cwd()) else default
+    try:
+        for path in (name, *found.configfile):
+            read_config_file(path)
+        read_command_line(found.config)
+    except NetkinError as error:
+        return f"netkin: {error}"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(check(sys.argv[1:]) or 0)
