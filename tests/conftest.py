@@ -1,6 +1,7 @@
 """A copy of the workflow in a folder of its own, and runs of it."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 import h5py
 import pytest
 import yaml
+
+from tests.warm import run_python
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("Snakefile", "workflow", "src", "config", "envs", "profiles", "resources/published")
@@ -40,7 +43,6 @@ class Checkout:
     """A copy of the workflow's files, with a tiny study."""
 
     folder: Path
-    output: str = ""
     results: dict = field(default_factory=dict)
 
     def set(self, path, value):
@@ -74,31 +76,19 @@ class Checkout:
 
     def run(self, *arguments, check=True):
         """Run Snakemake and return what it printed."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-        )
+        done = run_python(self.command(*arguments)[1:], self.folder, environment())
         output = done.stdout + done.stderr
         assert not check or done.returncode == 0, output
         return output
 
     def ask(self, name, *arguments):
         """Run workflow/NAME.py on this checkout and return the finished process."""
-        script = [sys.executable, f"workflow/{name}.py", *arguments]
-        return subprocess.run(
-            [*script, "--configfile", self.study.name],
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-        )
+        script = [f"workflow/{name}.py", *arguments, "--configfile", self.study.name]
+        return run_python(script, self.folder, environment())
 
-    def planned(self):
+    def planned(self, *targets):
         """Return {rule: number of jobs} of a dry run; empty when there is nothing to do."""
-        output = self.run("--dry-run")
+        output = self.run("--dry-run", *targets)
         if "Nothing to be done" in output:
             return {}
         stats = output.split("Job stats:")[1].split("\ntotal")[0]
@@ -160,24 +150,63 @@ def results(checkout):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def pristine(tmp_path_factory):
+    """The folder of a checkout whose tiny study was run to the end: one run for all workers."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, done = shared / "pristine", shared / "pristine.done"
+    with (shared / "pristine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            # all of it started as a user does
+            command = make_checkout(folder).command("--report", "results/report.html")
+            ran = subprocess.run(
+                [*command, "--report-after-run"],
+                cwd=folder,
+                env=environment(),
+                capture_output=True,
+                text=True,
+            )
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            done.touch()
+    return folder
+
+
+def copy_of(pristine, folder):
+    """Copy a checkout with its results, to which nothing is left to do there either."""
+    shutil.copytree(pristine, folder, dirs_exist_ok=True)
+    return Checkout(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(pristine, tmp_path_factory):
     """A checkout whose tiny study has been run to the end; use `edited` to change it."""
-    checkout = make_checkout(tmp_path_factory.mktemp("finished"))
-    checkout.output = checkout.run("--report", "results/report.html", "--report-after-run")
+    checkout = copy_of(pristine, tmp_path_factory.mktemp("finished"))
     # tests that edit it may run it again
     checkout.results = results(checkout)
     return checkout
+
+
+@pytest.fixture
+def copied(pristine, tmp_path):
+    """A copy of the finished checkout, to run again and to do with as one likes."""
+    return copy_of(pristine, tmp_path)
 
 
 @contextlib.contextmanager
 def restored(checkout):
     """Restore the code and the config of a checkout at the end."""
     paths = [*checkout.folder.glob("src/**/*.py"), *checkout.folder.glob("**/*.yaml")]
-    texts = {path: path.read_text() for path in paths}
+    before = {path: (path.read_text(), path.stat().st_mtime_ns) for path in paths}
     yield checkout
-    for path, text in texts.items():
+    for path, (text, modified) in before.items():
         if path.read_text() != text:
             path.write_text(text)
+            # compiled code is taken for that of a source of its time and size
+            os.utime(path, ns=(modified, modified))
 
 
 @pytest.fixture

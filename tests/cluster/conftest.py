@@ -97,7 +97,7 @@ def submitted(tmp_path_factory, cluster):
     """A checkout whose study the cluster has run, and Slurm's records of it."""
     checkout = ClusterCheckout(tmp_path_factory.mktemp("submitted") / "checkout", cluster)
     before = {record["JobId"] for record in cluster.jobs()}
-    checkout.output = checkout.run()
+    checkout.run()
     checkout.records = [record for record in cluster.jobs() if record["JobId"] not in before]
     return checkout
 

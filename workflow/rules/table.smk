@@ -23,7 +23,8 @@ NORM_TABLES = [
 ]
 # the claims are about trained networks
 JUDGED = [comparison for comparison in study.comparisons if comparison not in study.untrained]
-PUBLISHED = f"{workflow.basedir}/resources/published"
+# as seen from the results, so that a moved checkout has nothing to make anew
+PUBLISHED = os.path.relpath(f"{workflow.basedir}/resources/published")
 
 
 rule tables:
