@@ -177,7 +177,8 @@ def pristine(tmp_path_factory):
 
 def copy_of(pristine, folder):
     """Copy a checkout with its results, to which nothing is left to do there either."""
-    shutil.copytree(pristine, folder, dirs_exist_ok=True)
+    # with times and hard links as they are
+    subprocess.run(["cp", "-a", f"{pristine}/.", folder], check=True)
     return Checkout(folder)
 
 
@@ -194,6 +195,15 @@ def finished(pristine, tmp_path_factory):
 def copied(pristine, tmp_path):
     """A copy of the finished checkout, to run again and to do with as one likes."""
     return copy_of(pristine, tmp_path)
+
+
+@pytest.fixture
+def trained(copied):
+    """A copy of the finished checkout with its data set and its networks, and nothing after."""
+    for folder in (copied.folder / "results").iterdir():
+        if folder.name not in ("dataset", "network", "benchmark"):
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    return copied
 
 
 @contextlib.contextmanager
