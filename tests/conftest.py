@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import h5py
@@ -36,6 +37,38 @@ TINY = {
     "distance": {"measures": ["landscape", "heat", "norm_1"]},
 }
 """Overrides of config.yaml: three small networks, one epoch."""
+DISTANCES = [
+    f"results/distance/digits/{measure}/summary.h5" for measure in TINY["distance"]["measures"]
+]
+"""What its tables and figures are made of, beside the networks."""
+
+
+BUDGETS = {"stress": 90, "format": 60, "graphs": 60, "browser": 60, "docs": 60}
+"""Group of tests -> seconds that it may take in a whole run, on a machine that is idle."""
+SUITE_SECONDS = 2 * 540
+"""The same of all tests together: nine minutes of two cores."""
+
+
+def pytest_collection_modifyitems(items):
+    """Let the reports of a test know the group whose budget it draws on."""
+    for item in items:
+        for mark in item.iter_markers("budget"):
+            if mark.args[0] not in BUDGETS:
+                raise pytest.UsageError(f"{item.nodeid}: no budget {mark.args[0]!r}: {BUDGETS}")
+            item.user_properties.append(("budget", mark.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what the groups of tests took of their budgets; no test fails for its time."""
+    took = Counter()
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            took["all tests"] += report.duration
+            took.update({v: report.duration for k, v in report.user_properties if k == "budget"})
+    for group, seconds in {**BUDGETS, "all tests": SUITE_SECONDS}.items():
+        if group in took:
+            over = ", OVER BUDGET" if took[group] > seconds else ""
+            terminalreporter.write_line(f"{group}: {took[group]:.0f} of {seconds} s{over}")
 
 
 @dataclass
@@ -54,6 +87,11 @@ class Checkout:
             section = section.setdefault(parent, {})
         section[key] = value
         self.study.write_text(yaml.safe_dump(study))
+
+    @property
+    def environment(self):
+        """What Snakemake's process has of variables."""
+        return environment()
 
     @property
     def study(self):
@@ -76,7 +114,7 @@ class Checkout:
 
     def run(self, *arguments, check=True):
         """Run Snakemake and return what it printed."""
-        done = run_python(self.command(*arguments)[1:], self.folder, environment())
+        done = run_python(self.command(*arguments)[1:], self.folder, self.environment)
         output = done.stdout + done.stderr
         assert not check or done.returncode == 0, output
         return output
@@ -84,7 +122,7 @@ class Checkout:
     def ask(self, name, *arguments):
         """Run workflow/NAME.py on this checkout and return the finished process."""
         script = [f"workflow/{name}.py", *arguments, "--configfile", self.study.name]
-        return run_python(script, self.folder, environment())
+        return run_python(script, self.folder, self.environment)
 
     def planned(self, *targets):
         """Return {rule: number of jobs} of a dry run; empty when there is nothing to do."""
@@ -149,18 +187,29 @@ def results(checkout):
     return {str(p.relative_to(folder)): content(p) for p in sorted(folder.rglob("*.h5"))}
 
 
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory):
-    """The folder of a checkout whose tiny study was run to the end: one run for all workers."""
+@contextlib.contextmanager
+def made_once(tmp_path_factory, name):
+    """Give a folder that all workers share, and whether the caller is the one to fill it."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    folder, done = shared / "pristine", shared / "pristine.done"
-    with (shared / "pristine.lock").open("w") as lock:
+    folder, done = shared / name, shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
+        if done.exists():
+            yield folder, False
+        else:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
+            yield folder, True
+            done.touch()
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory):
+    """The folder of a checkout whose tiny study was run to the end: one run for all workers."""
+    with made_once(tmp_path_factory, "pristine") as (folder, to_make):
+        if to_make:
             # all of it started as a user does
             command = make_checkout(folder).command("--report", "results/report.html")
             ran = subprocess.run(
@@ -171,7 +220,6 @@ def pristine(tmp_path_factory):
                 text=True,
             )
             assert ran.returncode == 0, ran.stdout + ran.stderr
-            done.touch()
     return folder
 
 

@@ -13,16 +13,11 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT, TINY, environment, results
+from tests.conftest import DISTANCES, ROOT, environment, results
 from tests.edits import EDITS
 from tests.test_house import CITATION, COST
 
 pytestmark = pytest.mark.workflow
-
-DISTANCES = [
-    f"results/distance/digits/{measure}/summary.h5" for measure in TINY["distance"]["measures"]
-]
-"""What all tables and figures of the tiny study are made of, beside the networks."""
 
 
 def test_a_run_makes_every_result(finished):
@@ -263,6 +258,7 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(trained):
     assert trained.planned()["compute_distances"] == 2
 
 
+@pytest.mark.budget("docs")
 def test_a_new_measure_needs_one_function_and_one_line(trained):
     """As docs/extending.md has them."""
     text = (ROOT / "docs/extending.md").read_text()
