@@ -6,6 +6,7 @@ and the jobs of a run are processes of their own as ever.
 
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -102,6 +103,8 @@ def serve():
 if __name__ == "__main__":
     for name in IMPORTED:
         importlib.import_module(name)
+    # collections in the forks have less to go through
+    gc.freeze()
     request = serve()
     if request is not None:
         become(**request)
