@@ -25,7 +25,7 @@ fresh: env
 	$(BIN)/python workflow/fresh.py $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=15
 
 # the workflow on a Slurm of its own on this machine; installs Debian's packages where missing
 cluster-test: env

@@ -1,6 +1,7 @@
 """A copy of the workflow in a folder of its own, and runs of it."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -8,11 +9,14 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import h5py
 import pytest
 import yaml
+
+from tests.warm import run_python
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("Snakefile", "workflow", "src", "config", "envs", "profiles", "resources/published")
@@ -33,6 +37,38 @@ TINY = {
     "distance": {"measures": ["landscape", "heat", "norm_1"]},
 }
 """Overrides of config.yaml: three small networks, one epoch."""
+DISTANCES = [
+    f"results/distance/digits/{measure}/summary.h5" for measure in TINY["distance"]["measures"]
+]
+"""What its tables and figures are made of, beside the networks."""
+
+
+BUDGETS = {"stress": 90, "format": 60, "graphs": 60, "browser": 60, "docs": 60}
+"""Group of tests -> seconds that it may take in a whole run, on a machine that is idle."""
+SUITE_SECONDS = 2 * 540
+"""The same of all tests together: nine minutes of two cores."""
+
+
+def pytest_collection_modifyitems(items):
+    """Let the reports of a test know the group whose budget it draws on."""
+    for item in items:
+        for mark in item.iter_markers("budget"):
+            if mark.args[0] not in BUDGETS:
+                raise pytest.UsageError(f"{item.nodeid}: no budget {mark.args[0]!r}: {BUDGETS}")
+            item.user_properties.append(("budget", mark.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what the groups of tests took of their budgets; no test fails for its time."""
+    took = Counter()
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            took["all tests"] += report.duration
+            took.update({v: report.duration for k, v in report.user_properties if k == "budget"})
+    for group, seconds in {**BUDGETS, "all tests": SUITE_SECONDS}.items():
+        if group in took:
+            over = ", OVER BUDGET" if took[group] > seconds else ""
+            terminalreporter.write_line(f"{group}: {took[group]:.0f} of {seconds} s{over}")
 
 
 @dataclass
@@ -40,7 +76,6 @@ class Checkout:
     """A copy of the workflow's files, with a tiny study."""
 
     folder: Path
-    output: str = ""
     results: dict = field(default_factory=dict)
 
     def set(self, path, value):
@@ -52,6 +87,11 @@ class Checkout:
             section = section.setdefault(parent, {})
         section[key] = value
         self.study.write_text(yaml.safe_dump(study))
+
+    @property
+    def environment(self):
+        """What Snakemake's process has of variables."""
+        return environment()
 
     @property
     def study(self):
@@ -72,34 +112,21 @@ class Checkout:
             *("--cores", "2", "--configfile", self.study.name),
         ]
 
-    def run(self, *arguments, check=True, variables=None):
-        """Run Snakemake in a session of its own and return what it printed."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=variables or environment(),
-            capture_output=True,
-            text=True,
-            start_new_session=True,
-        )
+    def run(self, *arguments, check=True):
+        """Run Snakemake and return what it printed."""
+        done = run_python(self.command(*arguments)[1:], self.folder, self.environment)
         output = done.stdout + done.stderr
         assert not check or done.returncode == 0, output
         return output
 
     def ask(self, name, *arguments):
         """Run workflow/NAME.py on this checkout and return the finished process."""
-        script = [sys.executable, f"workflow/{name}.py", *arguments]
-        return subprocess.run(
-            [*script, "--configfile", self.study.name],
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-        )
+        script = [f"workflow/{name}.py", *arguments, "--configfile", self.study.name]
+        return run_python(script, self.folder, self.environment)
 
-    def planned(self):
+    def planned(self, *targets):
         """Return {rule: number of jobs} of a dry run; empty when there is nothing to do."""
-        output = self.run("--dry-run")
+        output = self.run("--dry-run", *targets)
         if "Nothing to be done" in output:
             return {}
         stats = output.split("Job stats:")[1].split("\ntotal")[0]
@@ -160,25 +187,84 @@ def results(checkout):
     return {str(p.relative_to(folder)): content(p) for p in sorted(folder.rglob("*.h5"))}
 
 
+@contextlib.contextmanager
+def made_once(tmp_path_factory, name):
+    """Give a folder that all workers share, and whether the caller is the one to fill it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, done = shared / name, shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.exists():
+            yield folder, False
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder, True
+            done.touch()
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def pristine(tmp_path_factory):
+    """The folder of a checkout whose tiny study was run to the end: one run for all workers."""
+    with made_once(tmp_path_factory, "pristine") as (folder, to_make):
+        if to_make:
+            # all of it started as a user does
+            command = make_checkout(folder).command("--report", "results/report.html")
+            ran = subprocess.run(
+                [*command, "--report-after-run"],
+                cwd=folder,
+                env=environment(),
+                capture_output=True,
+                text=True,
+            )
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+    return folder
+
+
+def copy_of(pristine, folder):
+    """Copy a checkout with its results, to which nothing is left to do there either."""
+    # with times and hard links as they are
+    subprocess.run(["cp", "-a", f"{pristine}/.", folder], check=True)
+    return Checkout(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(pristine, tmp_path_factory):
     """A checkout whose tiny study has been run to the end; use `edited` to change it."""
-    checkout = make_checkout(tmp_path_factory.mktemp("finished"))
-    checkout.output = checkout.run("--report", "results/report.html", "--report-after-run")
+    checkout = copy_of(pristine, tmp_path_factory.mktemp("finished"))
     # tests that edit it may run it again
     checkout.results = results(checkout)
     return checkout
+
+
+@pytest.fixture
+def copied(pristine, tmp_path):
+    """A copy of the finished checkout, to run again and to do with as one likes."""
+    return copy_of(pristine, tmp_path)
+
+
+@pytest.fixture
+def trained(copied):
+    """A copy of the finished checkout with its data set and its networks, and nothing after."""
+    for folder in (copied.folder / "results").iterdir():
+        if folder.name not in ("dataset", "network", "benchmark"):
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    return copied
 
 
 @contextlib.contextmanager
 def restored(checkout):
     """Restore the code and the config of a checkout at the end."""
     paths = [*checkout.folder.glob("src/**/*.py"), *checkout.folder.glob("**/*.yaml")]
-    texts = {path: path.read_text() for path in paths}
+    before = {path: (path.read_text(), path.stat().st_mtime_ns) for path in paths}
     yield checkout
-    for path, text in texts.items():
+    for path, (text, modified) in before.items():
         if path.read_text() != text:
             path.write_text(text)
+            # compiled code is taken for that of a source of its time and size
+            os.utime(path, ns=(modified, modified))
 
 
 @pytest.fixture

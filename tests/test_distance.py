@@ -1,5 +1,6 @@
 """Distances: equal to giotto-tda and numpy, matrices, undefined pairs, summaries."""
 
+import shutil
 from functools import partial
 from itertools import pairwise
 
@@ -172,8 +173,15 @@ def test_distance_matrix_mirrors_symmetric_measures_only():
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(sources, tmp_path):
+    """A folder with the files of three networks, to write distances to."""
+    return shutil.copytree(sources, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
     """Files of three networks: of every source; the third has another shape."""
+    folder = tmp_path_factory.mktemp("sources")
     shapes = [(6, 5, 3), (6, 5, 3), (6, 7, 3)]
     for i, widths in enumerate(shapes):
         layers = [
@@ -183,7 +191,7 @@ def study(tmp_path):
         history = {name: np.zeros(1) for name in HISTORY}
         network = Network(tuple(layers[0]), tuple(layers[1]), history, 0.5)
         trained = {"input_order": None, "order_seed": 0, "n_labels": None}
-        write_network(tmp_path / f"network_{i}.h5", network, parameters=trained)
+        write_network(folder / f"network_{i}.h5", network, parameters=trained)
         if i == 1:  # what it answers is right
             rows_of = [np.random.default_rng(n).normal(size=(n, 6)) for n in (200, 80)]
             parts = [
@@ -195,29 +203,29 @@ def study(tmp_path):
                 for n, x in zip((0, 200), rows_of, strict=True)
             ]
             arrays_of = Arrays(*parts[0], *parts[1], ("a", "b", "c"))
-            write_arrays(tmp_path / "dataset.h5", arrays_of, parameters={})
+            write_arrays(folder / "dataset.h5", arrays_of, parameters={})
         rng = np.random.default_rng(100 + i)
         rows, labels = np.arange(80), np.arange(80) % 4
         values = (labels[:, None] + rng.normal(size=(80, widths[1]))).astype(np.float32)
-        write_activations(tmp_path / f"activation_{i}.h5", {"hidden_1": values}, rows, labels)
+        write_activations(folder / f"activation_{i}.h5", {"hidden_1": values}, rows, labels)
         shares = rng.dirichlet(np.ones(4), size=80)
         prediction = Prediction(rows, shares, labels)
-        write_prediction(tmp_path / f"prediction_{i}.h5", prediction)
+        write_prediction(folder / f"prediction_{i}.h5", prediction)
         graph = network_graph(i, widths)
-        write_graph(tmp_path / f"graph_{i}.h5", graph)
+        write_graph(folder / f"graph_{i}.h5", graph)
         diagram = flagser_diagram(graph, max_dimension=3)
-        write_diagram(tmp_path / f"diagram_{i}.h5", diagram, engine="flagser")
+        write_diagram(folder / f"diagram_{i}.h5", diagram, engine="flagser")
         for kind in VECTORISERS:
             vectorise_diagram(
-                diagram_path=str(tmp_path / f"diagram_{i}.h5"),
-                vector_path=str(tmp_path / f"{kind}_{i}.h5"),
+                diagram_path=str(folder / f"diagram_{i}.h5"),
+                vector_path=str(folder / f"{kind}_{i}.h5"),
                 vector=kind,
                 range=[0.0, 1.0],
                 n_bins=30,
                 options={},
                 policy={},
             )
-    return tmp_path
+    return folder
 
 
 def inputs_of(study, measure):

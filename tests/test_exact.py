@@ -11,6 +11,8 @@ from netkin.diagram.flagser import flagser_diagram
 from netkin.errors import NetkinError
 from netkin.graph.graph import Graph, graph_from_weights, write_graph
 
+pytestmark = pytest.mark.budget("graphs")
+
 FAST = settings(derandomize=True, database=None, deadline=None, max_examples=150)
 
 

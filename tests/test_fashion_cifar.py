@@ -552,7 +552,8 @@ def test_features_take_the_place_of_the_pixels(fresh):
     fresh.set("dataset.digits.extractor", {"epochs": 1, "batch_size": 128})
     fresh.set("study.variants", ["width_8", "labels_2"])
     fresh.set("distance.measures", ["norm_1"])
-    fresh.run()
+    targets = ("results/distance/digits/norm_1/summary.h5", "results/table/costs.csv")
+    fresh.run(*targets)
     folder = fresh.folder / "results"
     images = read_arrays(folder / "dataset/digits.images.h5")
     found = read_arrays(folder / "dataset/digits.h5")
@@ -563,8 +564,8 @@ def test_features_take_the_place_of_the_pixels(fresh):
     assert "epoch 1/1" in (fresh.folder / "logs/extract_features/digits.log").read_text()
     table = next(folder.glob("table/**/costs.csv")).read_text()
     assert "extract_features" in table
-    assert fresh.planned() == {}
+    assert fresh.planned(*targets) == {}
     fresh.set("dataset.digits.extractor", {"epochs": 2, "batch_size": 128})
-    planned = fresh.planned()
+    planned = fresh.planned(*targets)
     assert (planned["extract_features"], planned["train_network"]) == (1, 2)
     assert "prepare_dataset" not in planned

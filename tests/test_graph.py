@@ -14,6 +14,8 @@ from netkin.graph.graph import Graph, graph_from_weights, read_graph, write_grap
 from netkin.network.file import Network, write_network
 from netkin.storage import create, read_parameters
 
+pytestmark = pytest.mark.budget("graphs")
+
 # two inputs, two hidden units, one output; the largest weight is the bias -4
 WEIGHTS = (
     np.array([[1.0, -2.0], [0.0, 4.0]], np.float32),

@@ -115,6 +115,7 @@ def test_the_library_knows_nothing_of_snakemake():
                 assert not (node.module or "").startswith("snakemake"), path
 
 
+@pytest.mark.budget("docs")
 def test_the_page_of_measures_is_that_of_the_registry():
     page = runpy.run_path(str(ROOT / "docs" / "measures.py"))["page"]()
     assert page == (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT, environment, results
+from tests.conftest import DISTANCES, ROOT, environment, results
 from tests.edits import EDITS
 from tests.test_house import CITATION, COST
 
@@ -77,85 +77,92 @@ def test_the_change_taken_back_leaves_nothing_to_do(edited):
     assert edited.planned() == {}
 
 
-def test_lost_benchmarks_cost_nothing_but_their_rows(fresh):
-    fresh.set("study.variants", ["width_8", "labels_2"])
-    fresh.set("distance.measures", ["norm_1"])
-    fresh.run()
-    shutil.rmtree(fresh.folder / "results/benchmark")
-    assert fresh.planned() == {}
-    fresh.set("study.seeds", 2)
-    assert fresh.planned()["train_network"] == 2
+def test_lost_benchmarks_cost_nothing_but_their_rows(copied):
+    shutil.rmtree(copied.folder / "results/benchmark")
+    assert copied.planned() == {}
+    copied.set("study.seeds", 2)
+    assert copied.planned()["train_network"] == 3
 
 
-def test_a_real_rerun_keeps_what_an_edit_does_not_affect(fresh):
-    fresh.set("study.variants", ["width_8", "labels_2"])
-    fresh.set("distance.measures", ["heat"])
-    fresh.run()
-    before = results(fresh)
-    folder = fresh.folder / "results"
+def test_a_moved_checkout_has_nothing_to_do(copied):
+    assert copied.planned() == {}
+
+
+def test_a_real_rerun_keeps_what_an_edit_does_not_affect(copied):
+    before = results(copied)
+    folder = copied.folder / "results"
     shared = {name for name in before if not name.startswith("distance/")}
     inodes = {name: (folder / name).stat().st_ino for name in shared}
-    fresh.set("study.variants", ["width_8", "width_16", "labels_2"])
-    fresh.run()
-    after = results(fresh)
+    target = "results/distance/digits/heat/summary.h5"
+    copied.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"])
+    copied.run(target)
+    after = results(copied)
+    assert len(after) > len(before)
     assert {name: after[name] for name in shared} == {name: before[name] for name in shared}
     # not only equal: the jobs of several networks left these files alone
     assert {name: (folder / name).stat().st_ino for name in shared} == inodes
-    fresh.set("networks_per_job", 1)
-    fresh.set("study.seeds", 2)
-    fresh.run()
-    assert {name: results(fresh)[name] for name in shared} == {n: before[n] for n in shared}
-    assert fresh.planned() == {}
+    copied.set("networks_per_job", 1)
+    copied.set("study.variants", ["width_8", "labels_2"])
+    copied.set("study.seeds", 2)
+    copied.run(target)
+    found = results(copied)
+    assert {name: found[name] for name in shared} == {name: before[name] for name in shared}
+    assert len(found) > len(after)
+    assert copied.planned(target) == {}
 
 
-def test_graphs_and_diagrams_that_are_not_kept_are_deleted_after_use(fresh, finished):
-    fresh.set("keep", [])
-    fresh.run()
-    folder = fresh.folder / "results"
+def test_graphs_and_diagrams_that_are_not_kept_are_deleted_after_use(trained, finished):
+    folder = trained.folder / "results"
+    trained.set("keep", [])
+    trained.run(*DISTANCES)
     # nor is there a hidden name that would hold their space
     assert not [p for name in ("graph", "diagram") for p in (folder / name).rglob("*.h5*")]
-    found = results(fresh)
+    found = results(trained)
     assert found == {
         name: content
         for name, content in finished.results.items()
         if not name.startswith(("graph/", "diagram/"))
     }
-    assert fresh.planned() == {}
-    assert fresh.ask("fresh").returncode == 0
+    assert trained.planned(*DISTANCES) == {}
+    assert trained.ask("fresh").returncode == 0
     vectors = {path: path.stat().st_ino for path in folder.glob("vector/*/*/*/seed_0.h5")}
     # a vector needs the diagrams, and these the graphs
-    fresh.set("vector.heat.n_bins", 30)
-    planned = fresh.planned()
+    trained.set("vector.heat.n_bins", 30)
+    planned = trained.planned(*DISTANCES)
     assert {planned[name] for name in ("build_graph", "compute_diagram")} == {1}
     assert "train_network" not in planned
-    fresh.set("vector.heat.n_bins", 20)
+    trained.set("vector.heat.n_bins", 20)
     # options of a stage whose files are gone are remembered
-    fresh.set("graph.zeta", 1.0e-5)
-    assert fresh.planned()["compute_diagram"] == 1
-    fresh.set("graph.zeta", 1.0e-6)
-    fresh.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"])
-    fresh.run()
+    trained.set("graph.zeta", 1.0e-5)
+    assert trained.planned(*DISTANCES)["compute_diagram"] == 1
+    trained.set("graph.zeta", 1.0e-6)
+    trained.set("study.variants", ["width_8", "width_16", "layers_3", "labels_2"])
+    trained.run(*DISTANCES)
     assert {path: path.stat().st_ino for path in vectors} == vectors
-    after = results(fresh)
+    after = results(trained)
     kept = [name for name in found if name.startswith("vector/")]
     assert {name: after[name] for name in kept} == {name: found[name] for name in kept}
     assert not [p for name in ("graph", "diagram") for p in (folder / name).rglob("*.h5*")]
 
 
-def test_several_trainings_a_job_give_the_networks_of_one_each(fresh, finished):
-    fresh.set("trainings_per_job", 2)
+def test_several_trainings_a_job_give_the_networks_of_one_each(copied, finished):
+    shutil.rmtree(copied.folder / "results/network")
+    shutil.rmtree(copied.folder / "logs")
+    copied.set("trainings_per_job", 2)
     networks = [name for name in finished.results if name.startswith("network/")]
     targets = [f"results/{name}" for name in networks]
     assert len(networks) == 3
-    fresh.run(*targets)
-    assert results(fresh) == {name: finished.results[name] for name in results(fresh)}
-    assert (fresh.folder / "logs/train_network/digits_2/seed_0.log").is_file()
-    inodes = {target: (fresh.folder / target).stat().st_ino for target in targets}
+    copied.run(*targets)
+    assert {name: results(copied)[name] for name in networks} == {
+        name: finished.results[name] for name in networks
+    }
+    assert (copied.folder / "logs/train_network/digits_2/seed_0.log").is_file()
+    inodes = {target: (copied.folder / target).stat().st_ino for target in targets}
     # another number of networks a job puts them back
-    fresh.set("trainings_per_job", 1)
-    fresh.run(*targets)
-    assert {target: (fresh.folder / target).stat().st_ino for target in targets} == inodes
-    for path in fresh.folder.glob("logs/train_network/digits/*/seed_0.log"):
+    copied.set("trainings_per_job", 1)
+    copied.run(*targets)
+    assert {target: (copied.folder / target).stat().st_ino for target in targets} == inodes
+    for path in copied.folder.glob("logs/train_network/digits/*/seed_0.log"):
         assert "training on" not in path.read_text()
 
 
@@ -166,8 +173,15 @@ def test_several_data_sets_have_a_control_and_a_null(fresh):
     fresh.set("study.variants", ["width_8", "input_order_1", "input_order_2"])
     fresh.set("study.untrained", True)
     fresh.set("network.variants.input_order", 2)
+    fresh.set("trainings_per_job", 4)
     fresh.set("distance.measures", ["heat"])
-    fresh.run("tables", "figures")
+    # of each kind of figure one, for each kind of comparison
+    figures = (
+        *("control/distance_matrix/heat", "digits_untrained/deviation_matrix/heat"),
+        *("control/overview", "digits_b_untrained/diagrams", "digits_b/training"),
+        *("digits/readings", "all/readings"),
+    )
+    fresh.run("tables", *(f"results/figure/{name}.svg" for name in figures))
     with h5py.File(fresh.folder / "results/distance/control/heat/summary.h5") as file:
         names = file["networks"].asstr()[:].tolist()
         assert (file["mean"][:][np.triu_indices(4, 1)] > 0).all()
@@ -186,15 +200,19 @@ def test_several_data_sets_have_a_control_and_a_null(fresh):
         assert file["history/loss"].size == 0
 
 
-def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
-    fresh.set("activation.probe_rows", 100)
-    fresh.set("activation.layers", "all")
-    fresh.set("distance.measures", ["cka", "gbs", "stitching", "disagreement", "jensen_shannon"])
-    fresh.set("distance.options", {"gbs": {"k": 5}})
-    fresh.set("distance.calibration", {"permutations": 4, "resamples": 2})
-    fresh.set("distance.layers", [["width_8", "width_16"]])
-    fresh.run("tables", "figures")
-    folder = fresh.folder / "results"
+def test_activations_and_predictions_are_compared_on_the_same_rows(trained):
+    trained.set("activation.probe_rows", 100)
+    trained.set("activation.layers", "all")
+    trained.set("distance.measures", ["cka", "gbs", "stitching", "disagreement", "jensen_shannon"])
+    trained.set("distance.options", {"gbs": {"k": 5}})
+    trained.set("distance.calibration", {"permutations": 4, "resamples": 2})
+    trained.set("distance.layers", [["width_8", "width_16"]])
+    figures = (
+        *("distance_matrix/cka", "deviation_matrix/disagreement", "agreement"),
+        *("readings", "layers/width_8/width_16"),
+    )
+    trained.run("tables", *(f"results/figure/digits/{name}.svg" for name in figures))
+    folder = trained.folder / "results"
     assert not (folder / "graph").exists()
     with h5py.File(folder / "activation/digits/labels_2/seed_0.h5") as file:
         assert file["layers/hidden_2"].shape == (100, 8)
@@ -226,50 +244,51 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(fresh):
     # of two networks these are the same
     assert float(width["ambiguity"]) == pytest.approx(disagreement)
     assert labels["reason"] == "all: a group of one network"
-    asked = fresh.ask("fresh")
+    asked = trained.ask("fresh")
     assert asked.returncode == 0, asked.stdout
-    fresh.set("distance.options", {"gbs": {"k": 7}})
-    assert fresh.planned()["compute_distances"] == 1
-    fresh.set("activation.probe_rows", 90)
-    assert fresh.planned()["compute_activations"] == 1
+    trained.set("distance.options", {"gbs": {"k": 7}})
+    assert trained.planned()["compute_distances"] == 1
+    trained.set("activation.probe_rows", 90)
+    assert trained.planned()["compute_activations"] == 1
     # of activations, and of networks on the probe rows
-    assert fresh.planned()["compute_distances"] == 2
+    assert trained.planned()["compute_distances"] == 2
 
 
-def test_a_new_measure_needs_one_function_and_one_line(fresh):
+@pytest.mark.budget("docs")
+def test_a_new_measure_needs_one_function_and_one_line(trained):
     """As docs/extending.md has them."""
     text = (ROOT / "docs/extending.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (function,) = (block for block in blocks if block.startswith("def mean_gap"))
     (line,) = (block for block in blocks if block.startswith('"mean_gap"'))
-    package = fresh.folder / "src/netkin/distance/representational"
+    package = trained.folder / "src/netkin/distance/representational"
     (package / "mean_gap.py").write_text(
         "from netkin.distance.representational.representation import Representation\n" + function
     )
     registry = "src/netkin/distance/representational/__init__.py"
-    fresh.edit(registry, '    "mean_cca": ', f'    {line}    "mean_cca": ')
+    trained.edit(registry, '    "mean_cca": ', f'    {line}    "mean_cca": ')
     # what tests/test_house.py asks of every entry
     assert re.search(CITATION, re.search('citation="(.*)"', line)[1])
     assert re.fullmatch(COST, re.search('cost="(.*)"', line)[1])
-    fresh.edit(
+    trained.edit(
         registry,
         "from netkin.distance.measure import",
         "from netkin.distance.representational.mean_gap import mean_gap\n"
         "from netkin.distance.measure import",
     )
-    fresh.set("distance.measures", ["mean_gap"])
-    fresh.run("results/figure/digits/distance_matrix/mean_gap.svg")
+    trained.set("distance.measures", ["mean_gap"])
+    trained.run("results/figure/digits/distance_matrix/mean_gap.svg")
     values = []
     for variant in ("width_8", "width_16"):
-        with h5py.File(fresh.folder / f"results/activation/digits/{variant}/seed_0.h5") as file:
+        with h5py.File(trained.folder / f"results/activation/digits/{variant}/seed_0.h5") as file:
             values.append(file["layers/hidden_2"][:].astype(float).mean())
-    with h5py.File(fresh.folder / "results/distance/digits/mean_gap/seed_0.h5") as file:
+    with h5py.File(trained.folder / "results/distance/digits/mean_gap/seed_0.h5") as file:
         assert file["matrix"][0, 1] == pytest.approx(abs(values[0] - values[1]))
 
 
 def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):
     process = subprocess.Popen(
-        fresh.command(),
+        fresh.command(*DISTANCES),
         cwd=fresh.folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -292,7 +311,7 @@ def test_an_interrupted_run_resumes_and_loses_nothing(fresh, finished):
     kept = {path: path.stat() for path in networks}
     assert kept
     fresh.run("--unlock")
-    fresh.run()
+    fresh.run(*DISTANCES)
     # what another run made by itself is what the interrupted one ends with
     assert results(fresh) == finished.results
     for path, before in kept.items():
@@ -325,15 +344,15 @@ def test_a_diverging_training_is_one_sentence_and_no_file(fresh):
     assert not list(fresh.folder.glob("results/network/**/*"))
 
 
-def test_a_truncated_result_is_named_and_made_anew(edited):
-    path = edited.folder / "results/diagram/digits/width_8/seed_0.h5"
+def test_a_truncated_result_is_named_and_made_anew(copied):
+    path = copied.folder / "results/diagram/digits/width_8/seed_0.h5"
     whole = path.read_bytes()
     path.write_bytes(whole[:100])
-    edited.set("diagram.eta", 0.02)
-    output = edited.run("results/vector/heat/digits/width_8/seed_0.h5", check=False)
+    copied.set("diagram.eta", 0.02)
+    output = copied.run("results/vector/heat/digits/width_8/seed_0.h5", check=False)
     assert "width_8/seed_0.h5: not a readable HDF5 file, truncated" in output
     path.unlink()
-    edited.run("results/vector/heat/digits/width_8/seed_0.h5")
+    copied.run("results/vector/heat/digits/width_8/seed_0.h5")
     assert path.read_bytes() == whole
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests import edits
 from tests.cluster.slurm import Cluster, install
-from tests.conftest import ROOT, Checkout, environment, make_checkout
+from tests.conftest import DISTANCES, ROOT, Checkout, environment, made_once, make_checkout
 
 RUN_SECONDS = int(os.environ.get("NETKIN_TEST_SECONDS", "600"))
 """Longest run of a workflow here, on a machine that is not busy; none may hang."""
@@ -45,6 +45,11 @@ class ClusterCheckout(Checkout):
             *("--configfile", self.study.name),
         ]
 
+    @property
+    def environment(self):
+        """What Snakemake's process has of variables."""
+        return {**environment(), "SLURM_CONF": str(self.cluster.conf)}
+
     def start(self, *arguments):
         """Start Snakemake; its output goes to `said`."""
         with self.said.open("w") as output:
@@ -52,7 +57,7 @@ class ClusterCheckout(Checkout):
                 # should the tests be killed, it goes too
                 ["setpriv", "--pdeathsig", "KILL", *self.command(*arguments)],
                 cwd=self.folder,
-                env={**environment(), "SLURM_CONF": str(self.cluster.conf)},
+                env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -67,6 +72,10 @@ class ClusterCheckout(Checkout):
 
     def run(self, *arguments, check=True):
         """Run Snakemake to its end and return what it printed."""
+        if "--dry-run" in arguments:
+            output = super().run(*arguments, check=check)
+            self.said.write_text(output)
+            return output
         process = self.start(*arguments)
         try:
             process.wait(RUN_SECONDS)
@@ -97,14 +106,17 @@ def submitted(tmp_path_factory, cluster):
     """A checkout whose study the cluster has run, and Slurm's records of it."""
     checkout = ClusterCheckout(tmp_path_factory.mktemp("submitted") / "checkout", cluster)
     before = {record["JobId"] for record in cluster.jobs()}
-    checkout.output = checkout.run()
+    checkout.run()
     checkout.records = [record for record in cluster.jobs() if record["JobId"] not in before]
     return checkout
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """The same study, run without a cluster."""
-    checkout = with_features(make_checkout(tmp_path_factory.mktemp("undisturbed")))
-    checkout.run()
+    """The same study, run without a cluster: one run for all workers, tables and figures aside."""
+    with made_once(tmp_path_factory, "undisturbed") as (folder, to_make):
+        if not to_make:
+            return Checkout(folder)
+        checkout = with_features(make_checkout(folder))
+        checkout.run(*DISTANCES, "results/table/digits/accuracy.csv")
     return checkout

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import RUN_SECONDS, ClusterCheckout, with_features
+from tests.cluster.conftest import RUN_SECONDS, ClusterCheckout
 from tests.cluster.slurm import CGROUPS, CONTROLLERS, send, wait_for
-from tests.conftest import TINY, content, make_checkout
+from tests.conftest import TINY, content
 
 DIAGRAMS = [f"results/diagram/digits/{variant}/seed_0.h5" for variant in TINY["study"]["variants"]]
 ONE = DIAGRAMS[:1]
@@ -38,14 +38,6 @@ def checkout(tmp_path_factory, cluster):
     checkout = ClusterCheckout(folder, cluster)
     # bundle digits_1 is width_8, digits_2 is width_16, digits_3 is labels_2
     checkout.set("networks_per_job", 1)
-    return checkout
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The same diagrams, made without a cluster and three networks a job."""
-    checkout = with_features(make_checkout(tmp_path_factory.mktemp("undisturbed")))
-    checkout.run(*DIAGRAMS)
     return checkout
 
 

@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.stress import files
+from tests.stress import configs, faults, files
 from tests.stress.counts import Counts
 
-PARTS: dict[str, Callable[[int, float], Counts]] = {"files": files.campaign}
+PARTS: dict[str, Callable[[int, float], Counts]] = {
+    "files": files.campaign,
+    "configs": configs.campaign,
+    "faults": faults.campaign,
+}
 """Name -> campaign, called as ``(seed, seconds)``."""
 
 

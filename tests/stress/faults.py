@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -79,8 +80,14 @@ def disturbed_run(checkout, script, fault, moment):
     """Run a checkout while a job is disturbed, and tell whether it was."""
     hook = checkout.folder / ".disturbance"
     shutil.rmtree(hook, ignore_errors=True)
-    variables = environment() | disturbance(hook, script, fault, moment)
-    checkout.run(check=False, variables=variables)
+    # in a session of its own, which may be killed as a whole
+    subprocess.run(
+        checkout.command(),
+        cwd=checkout.folder,
+        env=environment() | disturbance(hook, script, fault, moment),
+        capture_output=True,
+        start_new_session=True,
+    )
     return happened(hook)
 
 

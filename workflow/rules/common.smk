@@ -68,7 +68,8 @@ PREPARED = {f"{d}.images" if d in EXTRACTED else d: d for d in study.datasets}
 VARIANTS = sorted({v.name for d in study.datasets for v in study.variants(d)})
 
 
-PUBLISHED = f"{workflow.basedir}/resources/published"
+# as seen from the results, so that a moved checkout has nothing to make anew
+PUBLISHED = os.path.relpath(f"{workflow.basedir}/resources/published")
 
 
 onstart:

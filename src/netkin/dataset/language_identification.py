@@ -97,7 +97,6 @@ def load_language_identification(
         for name, found in zip(names, samples, strict=True)
         if len(found) < samples_per_language
     }
-    least = min(too_few.values(), default=samples_per_language)
     if too_few:
         listed = ", ".join(f"'{name}' gives {number}" for name, number in too_few.items())
         raise NetkinError(
