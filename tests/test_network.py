@@ -591,13 +591,13 @@ def test_network_file_gives_back_what_was_written(tmp_path):
 def test_how_a_training_went_is_read_without_the_weights(tmp_path):
     network = small_network()
     write_network(tmp_path / "n.h5", network, parameters={})
-    with h5py.File(tmp_path / "n.h5", "a") as file:
+    with altered(tmp_path / "n.h5") as file:
         del file["layers"]
     training = read_training(tmp_path / "n.h5")
     assert training.test_accuracy == network.test_accuracy
     for name in HISTORY:
         np.testing.assert_array_equal(training.history[name], network.history[name])
-    with h5py.File(tmp_path / "n.h5", "a") as file:
+    with altered(tmp_path / "n.h5") as file:
         del file["history/loss"]
     with pytest.raises(NetkinError, match="history/loss"):
         read_training(tmp_path / "n.h5")

@@ -166,7 +166,7 @@ def test_a_short_text_is_told_what_it_lacks(tmp_path):
         (texts / f"{name}.txt").write_text("ab " * 60)
     sentence = ended(tmp_path, "language_identification")
     assert "'en' gives 1" in sentence
-    assert "10 or more are needed: bring more text, or set a smaller sample_length." in sentence
+    assert "at least 10 are needed: bring more text or set a smaller sample_length." in sentence
     assert "10 to 1" not in sentence
     assert "allowed is 10 to 19" in ended(tmp_path, "language_identification", sample_length=10)
 

@@ -44,7 +44,7 @@ class Array:
     shape : tuple of int, str or None, or None
         A number is the length of that dimension; a name stands for the same length everywhere in
         the file, and may hold what stands in braces in the name of the dataset; None is any
-        length. None for all allows any shape of one or two dimensions.
+        length. None for all allows any shape of one to four dimensions.
     attributes : mapping of str to str
         As in `Structure`.
     """
@@ -65,10 +65,13 @@ class Structure:
         for any name.
     attributes : mapping of str to str
         Root attribute -> ``text``, ``integer`` or ``float``.
+    groups : mapping of str to mapping
+        Group -> its attributes in the same way; ``floats`` is a list of numbers.
     """
 
     arrays: Mapping[str, Array]
     attributes: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 RECORD = ("layout", "parameters", "code", "lineage", "content", "version")
@@ -83,6 +86,8 @@ _NULL = {
 }
 _ABOUT = {"measure": "text", "family": "text", "orientation": "text"}
 
+_HISTORY = dict.fromkeys(("loss", "accuracy", "validation_loss", "validation_accuracy"), "floats")
+
 STRUCTURES: dict[str, Structure] = {
     "dataset": Structure(
         {
@@ -93,7 +98,10 @@ STRUCTURES: dict[str, Structure] = {
             "test/labels": Array("integer", ("test rows",)),
             "test/rows": Array("integer", ("test rows",)),
             "label_names": Array("text", ("labels",)),
-        }
+            "extractor/layers/{k}/weight": Array("float", None),
+            "extractor/layers/{k}/bias": Array("float", ("units of extractor {k}",)),
+        },
+        groups={"extractor": {"test_accuracy": "float", **_HISTORY}},
     ),
     "network": Structure(
         {
@@ -286,7 +294,7 @@ class _Check:
             if is_group:
                 if not isinstance(entry, h5g.GroupID):
                     self.refuse(name, "is no group")
-                self.check_attributes(entry, name, {})
+                self.check_attributes(entry, name, self.structure.groups.get(name, {}))
                 self.check_group(entry, f"{name}/")
             elif array is not None:
                 if not isinstance(entry, h5d.DatasetID):
@@ -336,8 +344,8 @@ class _Check:
         values: Mapping[str, str],
     ) -> None:
         if wanted is None:
-            if len(shape) not in (1, 2):
-                self.refuse(name, f"has shape {shape}, expected one or two dimensions")
+            if len(shape) not in (1, 2, 3, 4):
+                self.refuse(name, f"has shape {shape}, expected one to four dimensions")
             return
         expected = [size.format(**values) if isinstance(size, str) else size for size in wanted]
         text = f"({', '.join('k' if size is None else str(size) for size in expected)})"
@@ -392,12 +400,13 @@ class _Check:
                 self.refuse(name, f"has an attribute {title!r}, which no layout knows")
             wanted = known.get(title, "text" if not name and title in RECORD else "")
             stored = attribute.get_type()
-            known_types = (wanted,) if wanted else ("text", "integer", "float")
+            known_types = (wanted.removesuffix("s"),) if wanted else ("text", "integer", "float")
             classes = [TYPES[one][0] for one in known_types]
+            kind = h5s.SIMPLE if wanted == "floats" else h5s.SCALAR
             if (
                 stored.committed()
                 or stored.get_class() not in classes
-                or attribute.get_space().get_simple_extent_type() != h5s.SCALAR
+                or attribute.get_space().get_simple_extent_type() != kind
             ):
                 expected = wanted or "one number or text"
                 self.refuse(name, f"has an attribute '{title}' of another type than {expected}")

@@ -25,7 +25,7 @@ from netkin.config_file import COMMAND_LINE, Source, read_config_file
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import SMALL
-from netkin.folders import check_dates, check_writable, no_results_of_tomorrow
+from netkin.folders import check_dates, check_folders, check_writable, no_results_of_tomorrow
 from netkin.provenance import code_digest
 from netkin.recipe import Recipes
 from netkin.schema import UNTRAINED
@@ -158,9 +158,9 @@ def planned_code(wildcards, output):
     return recipes.of(output[0]).code
 
 
-def planned_table(params, paths):
+def planned_table(function, params, paths):
     """Return the recipe of a table, which as CSV cannot say itself how it was made."""
-    return lineage("", params, [recipes.of(path).digest for path in paths])
+    return lineage(code_digest(function), params, [recipes.of(path).digest for path in paths])
 
 
 def how_stored(stage):

@@ -299,7 +299,7 @@ rule plot_agreement:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
-        table=lambda wildcards: planned_table(SEEN, ALL_DISTANCES),
+        table=lambda wildcards: planned_table(tabulate_measures, SEEN, ALL_DISTANCES),
         title=lambda wildcards: (
             f"{heading(wildcards.comparison)}: agreement of measures, mean of {SEEDS}"
         ),
@@ -334,7 +334,7 @@ rule plot_readings:
         mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
         runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
     params:
-        table=lambda wildcards: planned_table(SEEN, ALL_DISTANCES),
+        table=lambda wildcards: planned_table(tabulate_measures, SEEN, ALL_DISTANCES),
         title=lambda wildcards: f"{heading(wildcards.dataset)}: what each measure sees, {SEEDS}",
         dpi=study.config.figure.dpi,
         options=study.figure("readings"),

@@ -27,7 +27,6 @@ JUDGED = [comparison for comparison in study.comparisons if comparison not in st
 NORMS = {
     "datasets": [cell.dataset for _ in study.seeds for cell in study.compared(CONTROL)],
     "seeds": [seed for seed in study.seeds for _ in study.compared(CONTROL)],
-    "code": code_digest(tabulate_norms),
 }
 NORM_GRAPHS = [path for seed in study.seeds for path in networks_at("graph", CONTROL, seed)]
 ALL_DISTANCES = [path for comparison in study.comparisons for path in distances_of(comparison)]
@@ -38,7 +37,6 @@ SEEN = {
     "grids": {comparison: grid_with_designs(comparison) for comparison in study.comparisons},
     "untrained": {name: study.dataset_of(name) for name in study.untrained},
     "n_seeds": len(study.seeds),
-    "code": code_digest(tabulate_measures),
 }
 
 
@@ -259,6 +257,7 @@ rule tabulate_norms:
         runtime=lambda wildcards, attempt: study.need_of_norms().runtime(attempt),
     params:
         **NORMS,
+        code=code_digest(tabulate_norms),
         inputs=planned_inputs,
         title="Norm baselines on the control networks",
     script:
@@ -295,7 +294,7 @@ rule tabulate_reproduction:
         comparisons=[comparison for comparison in JUDGED for _ in distances_of(comparison)],
         grids={comparison: grid(comparison) for comparison in JUDGED},
         epochs={dataset: study.dataset(dataset).epochs for dataset in study.datasets},
-        norms=planned_table(NORMS, NORM_GRAPHS if NORM_TABLES else []),
+        norms=planned_table(tabulate_norms, NORMS, NORM_GRAPHS if NORM_TABLES else []),
         code=code_digest(tabulate_reproduction),
     script:
         "../scripts/tabulate_reproduction.py"
@@ -325,6 +324,7 @@ rule tabulate_measures:
         runtime=lambda wildcards, attempt: 3 * SMALL.runtime(attempt),
     params:
         **SEEN,
+        code=code_digest(tabulate_measures),
         inputs=planned_inputs,
         title="Which measure sees what",
     script:
