@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from snakemake.exceptions import WorkflowError
 from snakemake.resources import Resources
@@ -144,18 +144,25 @@ for stage in BUNDLED.keys() & settings.overwrite_threads.keys():
         settings.overwrite_threads.setdefault(name, settings.overwrite_threads[stage])
 
 
-def planned_inputs(wildcards, input):
+def planned_inputs(wildcards, **job):
     """Return {netkin file: its recipe} of what a job reads.
 
     As a parameter it makes the job run again after an edit of any stage before it, also where
     files between them are gone; and the job refuses files that were made otherwise.
     """
-    return {path: recipes.of(path).digest for path in input if path.endswith(".h5")}
+    # Snakemake compares no parameter whose function names `input`: it takes it to follow from
+    # the files alone, which this one does not
+    return {path: recipes.of(path).digest for path in job["input"] if path.endswith(".h5")}
 
 
-def planned_code(wildcards, output):
+def planned_code(wildcards, **job):
     """Return the digest of the code that makes the results of a job."""
-    return recipes.of(output[0]).code
+    return recipes.of(job["output"][0]).code
+
+
+def planned_codes(wildcards, **job):
+    """Return {measure: digest of the code} of a job of several measures."""
+    return {PurePath(path).parent.name: recipes.of(path).code for path in job["output"]}
 
 
 def planned_table(function, params, paths):

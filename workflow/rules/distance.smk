@@ -51,10 +51,7 @@ for group, source, measures in study.measure_groups():
             reading=study.reading(source),
             calibration=study.calibration(source),
             device=study.config.distance.device,
-            codes=lambda wildcards, output, measures=measures: {
-                measure: recipes.of(path).code
-                for measure, path in zip(measures, output, strict=True)
-            },
+            codes=planned_codes,
         script:
             "../scripts/compute_distances.py"
 
