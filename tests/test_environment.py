@@ -19,7 +19,7 @@ from netkin.dataset.arrays import Arrays, write_arrays
 from netkin.errors import NetkinError
 from netkin.folders import check_dates, check_folders, check_writable, no_results_of_tomorrow
 from netkin.storage import read_attributes
-from tests.conftest import results
+from tests.conftest import environment, results
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 MATPLOTLIBRC = """
@@ -146,12 +146,12 @@ def test_figures_have_the_same_bytes_whatever_matplotlib_is_told(tmp_path):
         font["fname"] = name
     (configured / cache).write_text(json.dumps(fonts))
     drawn = {}
-    for name, cwd, environment in (
+    for name, cwd, variables in (
         ("plain", tmp_path, {}),
         ("here", configured, {"SOURCE_DATE_EPOCH": "1", "MPLBACKEND": "pdf", "LC_ALL": "C"}),
         ("home", tmp_path, {"MPLCONFIGDIR": str(configured), "TZ": "Asia/Kolkata"}),
     ):
-        python(DRAW, cwd, tmp_path / name, **environment)
+        python(DRAW, cwd, tmp_path / name, **variables)
         drawn[name] = {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
     assert len(drawn["plain"]) == 8
     assert drawn["here"] == drawn["plain"]
@@ -190,7 +190,12 @@ def test_a_run_in_an_odd_environment_gives_the_same_files(fresh, finished, monke
     monkeypatch.delenv("PYTHONWARNINGS")  # Snakemake itself does not start with it
     figure = "results/figure/digits/training.svg"
     distances = "results/distance/digits/norm_1/seed_0.h5"
-    fresh.run(figure, distances, "--set-threads", "train_network=2", "build_graph=2")
+    command = fresh.command(figure, distances, "--set-threads", "train_network=2", "build_graph=2")
+    # a cold start, in which Snakemake too meets this environment
+    done = subprocess.run(
+        command, cwd=fresh.folder, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     assert (fresh.folder / figure).read_bytes() == (finished.folder / figure).read_bytes()
     found = results(fresh)
     assert len(found) == 8

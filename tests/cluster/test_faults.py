@@ -287,7 +287,7 @@ def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):
     graph.write_bytes(graph.read_bytes()[:100])
     (checkout.folder / ONE[0]).unlink()
     output = checkout.run(*ONE, "--retries", "0", check=False)
-    sentence = "width_8/seed_0.h5: not a readable HDF5 file, truncated"
+    sentence = "width_8/seed_0.h5: damaged, it has"
     assert_one_message(checkout, output, "logs/compute_diagram/digits_1/seed_0.log", sentence)
     graph.unlink()
     checkout.run(*ONE)
