@@ -29,6 +29,8 @@ def disturb():
         os.killpg(os.getpgid(0), signal.SIGKILL)
     elif fault in ("killed", "terminated"):
         os.kill(os.getpid(), signal.SIGKILL if fault == "killed" else signal.SIGTERM)
+    elif moment == "start":
+        os._exit(1)  # an error here would be printed and passed over
     else:
         code = errno.ENOSPC if fault == "full disk" else errno.EIO
         raise OSError(code, os.strerror(code))

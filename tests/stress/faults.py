@@ -76,13 +76,13 @@ def everything(checkout):
     return results(checkout), pictures(checkout)
 
 
-def disturbed_run(checkout, script, fault, moment):
+def disturbed_run(checkout, script, fault, moment, *arguments):
     """Run a checkout while a job is disturbed, and tell whether it was."""
     hook = checkout.folder / ".disturbance"
     shutil.rmtree(hook, ignore_errors=True)
     # in a session of its own, which may be killed as a whole
     subprocess.run(
-        checkout.command(),
+        checkout.command(*arguments),
         cwd=checkout.folder,
         env=environment() | disturbance(hook, script, fault, moment),
         capture_output=True,

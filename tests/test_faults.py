@@ -1,0 +1,89 @@
+"""A job that is killed or fails after an edit: nothing stale is taken for current afterwards."""
+
+import pytest
+
+from tests.conftest import content
+from tests.stress.faults import EDITS, copy, disturbed_run, everything, prepare, take_up
+
+pytestmark = [pytest.mark.workflow, pytest.mark.budget("stress"), pytest.mark.xdist_group("faults")]
+FAULTS = {
+    "prepare_dataset.py": ("killed", "start"),
+    "train_network.py": ("full disk", "file"),
+    "build_graph.py": ("killed", "file"),
+    "compute_diagram.py": ("failed", "end"),
+    "vectorise_diagram.py": ("terminated", "end"),
+    "compute_activations.py": ("all killed", "file"),
+    "compute_predictions.py": ("failed", "start"),
+    "compute_distances.py": ("killed", "end"),
+    "compare_layers.py": ("full disk", "file"),
+    "summarise_distances.py": ("all killed", "end"),
+}
+"""Script -> what happens to its job, and when; tests/stress/faults.py has all of them."""
+SEVERAL = {
+    "train_network": {"build_graph", "compute_distances", "tabulate_accuracy", "plot_training"},
+    "compute_distances": {"summarise_distances", "tabulate_measures", "tabulate_groups"},
+    "summarise_distances": {"plot_distance_matrix", "tabulate_groups", "tabulate_costs"},
+}
+"""Rule of several jobs, one of which is disturbed -> rules that follow from any of them."""
+SEVERAL_NAMES = {
+    "train_network": ["train_network"],
+    "summarise_distances": ["summarise_distances"],
+    "compute_distances": ["compute_distances_vector_heat", "compute_distances_graph"],
+}
+ONE = {name: name for name in ("prepare_dataset", "compare_layers")}
+"""Rule -> the names that it has here, where they are not those of one bundle of networks."""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A study of all stages, whose graphs and diagrams are deleted after use."""
+    return prepare(tmp_path_factory.mktemp("faults") / "finished")
+
+
+def test_every_stage_is_disturbed():
+    assert FAULTS.keys() == EDITS.keys()
+
+
+@pytest.mark.parametrize("script", FAULTS)
+def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(prepared, tmp_path, script):
+    checkout = copy(prepared, tmp_path / "checkout")
+    EDITS[script](checkout)
+    before = checkout.planned()
+    rule = script.removesuffix(".py")
+    names = SEVERAL_NAMES.get(rule, [ONE.get(rule, f"{rule}_digits_1")])
+    assert disturbed_run(checkout, script, *FAULTS[script], "--until", *names)
+    checkout.run("--unlock", check=False)
+    after = checkout.planned()
+    assert 1 <= after[rule] <= before[rule]
+    if rule in SEVERAL:
+        assert SEVERAL[rule] <= set(after)
+    else:
+        # all that follows from this job, whatever is there
+        assert set(checkout.planned("--forcerun", *names)) <= set(after)
+    assert checkout.ask("fresh").returncode == 1 or rule == "summarise_distances"
+
+
+def test_a_disturbed_run_ends_as_an_undisturbed_one(prepared, tmp_path):
+    edit = EDITS["build_graph.py"]
+    undisturbed, disturbed = (copy(prepared, tmp_path / name) for name in ("a", "b"))
+    edit(undisturbed)
+    undisturbed.run()
+    edit(disturbed)
+    assert disturbed_run(disturbed, "build_graph.py", "killed", "file")
+    assert take_up(disturbed) == ""
+    assert everything(disturbed) == everything(undisturbed)
+    assert disturbed.planned() == {}
+    assert disturbed.ask("fresh").returncode == 0
+
+
+def test_kept_files_come_back_after_a_forced_job_failed(copied):
+    graphs = sorted(copied.folder.glob("results/graph/*/*/*.h5"))
+    before = {path: content(path) for path in graphs}
+    assert before
+    assert disturbed_run(
+        copied, "build_graph.py", "killed", "start", "--forcerun", "build_graph_digits_1"
+    )
+    assert not any(path.exists() for path in graphs)
+    copied.run()
+    assert {path: content(path) for path in graphs} == before
+    assert copied.planned() == {}
