@@ -25,12 +25,13 @@ SEVERAL = {
     "summarise_distances": {"plot_distance_matrix", "tabulate_groups", "tabulate_costs"},
 }
 """Rule of several jobs, one of which is disturbed -> rules that follow from any of them."""
-SEVERAL_NAMES = {
+NAMES = {
+    "prepare_dataset": ["prepare_dataset"],
+    "compare_layers": ["compare_layers"],
     "train_network": ["train_network"],
     "summarise_distances": ["summarise_distances"],
     "compute_distances": ["compute_distances_vector_heat", "compute_distances_graph"],
 }
-ONE = {name: name for name in ("prepare_dataset", "compare_layers")}
 """Rule -> the names that it has here, where they are not those of one bundle of networks."""
 
 
@@ -50,7 +51,7 @@ def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(prepared, tm
     EDITS[script](checkout)
     before = checkout.planned()
     rule = script.removesuffix(".py")
-    names = SEVERAL_NAMES.get(rule, [ONE.get(rule, f"{rule}_digits_1")])
+    names = NAMES.get(rule, [f"{rule}_digits_1"])
     assert disturbed_run(checkout, script, *FAULTS[script], "--until", *names)
     checkout.run("--unlock", check=False)
     after = checkout.planned()

@@ -281,6 +281,26 @@ def test_an_interrupted_and_a_killed_snakemake_are_taken_up_again(checkout, clus
     assert_same(checkout, undisturbed, ONE)
 
 
+def test_a_job_killed_after_an_edit_leaves_all_that_follows_to_do(checkout, cluster):
+    vector = ONE[0].replace("diagram", "vector/heat", 1)
+    plain = checkout.study.read_text()
+    checkout.set("keep", [])
+    checkout.run(vector)
+    known = ids(cluster)
+    checkout.set("graph.zeta", 1.0e-3)
+    process = checkout.start(vector, "--retries", "0")
+    try:
+        job = wait_for(lambda: running(cluster, known, "build_graph"), "a job", RUN_SECONDS)
+        cluster.ask("scancel", job["JobId"])
+        process.wait(RUN_SECONDS)
+    finally:
+        end(process)
+    assert process.returncode
+    follows = {"build_graph": 1, "compute_diagram": 1, "vectorise_diagram": 1}
+    assert checkout.planned(vector) == follows
+    checkout.study.write_text(plain)
+
+
 def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):
     checkout.run(*ONE)
     graph = checkout.folder / "results/graph/digits/width_8/seed_0.h5"

@@ -25,6 +25,11 @@ LARGE = {"compute_diagram"}
 SMALL = EVERYTHING.keys() - GPU - LARGE
 EDITS = {
     **edits.EDITS,
+    # those of the extractor too, which this study has
+    "threads of training": (
+        edits.EDITS["threads of training"][0],
+        {**edits.EDITS["threads of training"][1], "extract_features": 1},
+    ),
     "the profile": (
         lambda c: c.edit("slurm/config.yaml", "slurm_partition: bigmem", "mem_mb: 8000"),
         {},

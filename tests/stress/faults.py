@@ -40,6 +40,8 @@ EDITS = {
 """Script -> an edit that makes its job run again."""
 DOWNSTREAM = ("plot_layers.py", "tabulate_measures.py", "plot_overview.py", "tabulate_groups.py")
 """Scripts of jobs at the end of the chain, disturbed after any edit before them."""
+COSTS = ("costs", "use", "measures", "readings")
+"""Tables and figures that show what runs cost, which is never the same."""
 MOST_RUNS = 4
 """So often a disturbed run is taken up again before it counts as stuck."""
 
@@ -61,13 +63,13 @@ def copy(checkout, folder):
 
 
 def pictures(checkout):
-    """Return the figures of a checkout and its tables, but those of what runs cost."""
+    """Return the figures of a checkout and its tables, but `COSTS`."""
     folder = checkout.folder / "results"
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for kind in ("svg", "csv")
         for path in sorted(folder.rglob(f"*.{kind}"))
-        if path.stem not in ("costs", "use")
+        if path.stem not in COSTS
     }
 
 
