@@ -970,8 +970,9 @@ def test_a_place_for_results_that_is_none_is_told_before_any_job(fresh):
     assert not list(place.iterdir())
 
 
+@pytest.mark.budget("stress")
 def test_wrong_configs_by_chance_are_a_study_or_a_sentence():
-    counts = campaign(seed=20, seconds=15)
+    counts = campaign(seed=20, seconds=10)
     assert counts.findings == []
     assert counts.tried == counts.refused + counts.unharmed
     assert counts.refused > 100

@@ -4,11 +4,12 @@ import pytest
 
 from tests.stress import files
 
-SECONDS = 20
+SECONDS = 15
 FEWEST = 100
 """Cases in this time, also on a machine with much else to do."""
 
 
+@pytest.mark.budget("stress")
 @pytest.mark.parametrize("seed", [0])
 def test_damaged_files_end_in_a_sentence_or_are_read_as_written(seed):
     counts = files.campaign(seed, SECONDS)

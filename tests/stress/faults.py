@@ -48,7 +48,7 @@ MOST_RUNS = 4
 
 def prepare(folder):
     """Return a checkout whose small study of all stages has been run."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     checkout = make_checkout(folder)
     for key, value in STUDY.items():
         checkout.set(key, value)
