@@ -314,7 +314,7 @@ def _external(file: h5py.File, name: str, chance: random.Random) -> None:
 
 def _huge(file: h5py.File, name: str, chance: random.Random) -> None:
     found = file[name]
-    shape = list(found.shape or (1,))
+    kind, shape = found.dtype.kind, list(found.shape or (1,))
     for axis in chance.sample(range(len(shape)), chance.randint(1, len(shape))):
         shape[axis] = chance.choice((10**6, 10**9, 2**40))
     while np.prod(shape, dtype=float) * 16 > 2**62:
@@ -322,7 +322,7 @@ def _huge(file: h5py.File, name: str, chance: random.Random) -> None:
     chunks = chance.choice((None, True, tuple(min(size, 1000) for size in shape)))
     packed = {"compression": "gzip"} if chunks and chance.random() < 0.5 else {}
     made = _made(file, name, tuple(shape), found.dtype, chunks=chunks, **packed)
-    if chunks and chance.random() < 0.5 and found.dtype.kind != "O":
+    if chunks and chance.random() < 0.5 and kind != "O" and 0 not in shape:
         made[tuple(0 for _ in shape)] = 1
 
 
