@@ -21,7 +21,7 @@ def main(results: Path) -> None:
     """Print the table."""
     from netkin.config import Study
     from netkin.diagram.compute import compute_diagram
-    from netkin.distance.matrix import compute_distances
+    from netkin.distance.compute import compute_distances
     from netkin.graph.build import build_graph
     from netkin.network.train import train_network
     from netkin.vector.compute import vectorise_diagram
