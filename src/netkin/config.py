@@ -4,12 +4,12 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from netkin import estimate
 from netkin.config_file import Source, plain_copy
 from netkin.dataset import CLASSES, FILES, SHAPES
+from netkin.dataset.source import user_folder
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
 from netkin.distance.functional import GROUP_MEASURES
@@ -177,8 +177,8 @@ class Study:
         files_of = FILES.get(self.dataset(dataset).kind)
         if files_of is None:
             return []
-        folder = Path(self.config.data_folder).expanduser()
         try:
+            folder = user_folder(self.config.data_folder)
             return [str(path) for path in files_of(folder, **self.dataset_options(dataset))]
         except NetkinError:
             return []  # the job says so, in one sentence and with a log
