@@ -10,7 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run plan fresh test cluster-test stress lint bench env format clean
+.PHONY: run plan fresh test cluster-test stress wheel lint bench env lock format clean
 
 run: env
 	@$(BIN)/python workflow/check.py $(ARGS)
@@ -37,6 +37,12 @@ SECONDS ?= 90
 SEED ?= 0
 stress: env
 	PYTHONPATH=src $(BIN)/python -m tests.stress --seconds $(SECONDS) --seed $(SEED)
+
+# sdist and wheel, and netkin from the wheel in an empty environment outside the checkout
+wheel: env
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python tests/wheel.py dist
 
 lint: env
 	$(BIN)/ruff check .
@@ -65,13 +71,27 @@ bench: env
 
 env: $(READY)
 
-$(READY): envs/requirements.txt envs/constraints.txt
+$(READY): envs/requirements.txt envs/constraints.txt envs/giotto.txt
 	@test -n "$(PYTHON)" || { echo "netkin needs Python 3.11 or 3.12; none was found." \
 		"Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--requirement envs/requirements.txt --constraint envs/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--requirement envs/giotto.txt
 	touch $(READY)
+
+# envs/constraints.txt anew, after an edit of requirements.txt or giotto.txt: the versions that
+# pip takes today, in an environment of their own
+lock:
+	rm -rf .lock && $(PYTHON) -m venv .lock
+	.lock/bin/pip install --quiet --requirement envs/requirements.txt
+	.lock/bin/pip install --quiet --no-deps --requirement envs/giotto.txt
+	{ echo "# Every package of a tested environment (Python 3.11), so that an installation" \
+		"repeats; by make lock."; \
+		.lock/bin/pip freeze | sed 's/+cpu$$//'; } > .lock/constraints.txt
+	mv .lock/constraints.txt envs/constraints.txt
+	rm -rf .lock
 
 clean:
 	rm -rf results/* logs .snakemake

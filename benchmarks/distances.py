@@ -63,7 +63,9 @@ def netkin_route() -> dict:
 
 def peer_route() -> dict:
     """Fit and transform pairs of diagrams with giotto's PairwiseDistance."""
-    from gtda.diagrams import PairwiseDistance
+    from netkin.giotto_compat import import_giotto
+
+    PairwiseDistance = import_giotto("gtda.diagrams").PairwiseDistance
 
     found = diagrams(SAMPLED_PAIRS + 1)
     seconds = []

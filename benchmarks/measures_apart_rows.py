@@ -1,7 +1,7 @@
 """Measures of rows by rows as functions of two arrays; see measures_apart.py."""
 
 import numpy as np
-from gph import ripser_parallel
+from ripser import ripser
 from scipy.linalg import eigh
 from scipy.sparse.csgraph import laplacian
 from scipy.spatial.distance import cdist, pdist, squareform
@@ -160,10 +160,10 @@ def rtd(x, y, n_points=500):
     total = 0.0
     for one, other in ((w, v), (v, w)):
         joint = np.block([[np.zeros_like(one), one], [one, np.minimum(one, other)]])
-        # places in order, as giotto-ph computes in float32
+        # places in order, as ripser computes in float32
         values, places = np.unique(joint, return_inverse=True)
         places = places.reshape(joint.shape).astype(np.float32)
-        bars = ripser_parallel(places, metric="precomputed")["dgms"][1].astype(int)
+        bars = ripser(places, distance_matrix=True)["dgms"][1].astype(int)
         total += (values[bars[:, 1]] - values[bars[:, 0]]).sum()
     return total / 2
 

@@ -34,8 +34,13 @@ def peer_route(network: str) -> dict:
     """Time FlagserPersistence and giotto's three representations, once."""
     import time
 
-    from gtda.diagrams import Filtering, HeatKernel, PersistenceLandscape, Silhouette
-    from gtda.homology import FlagserPersistence
+    from netkin.giotto_compat import import_giotto
+
+    Filtering = import_giotto("gtda.diagrams").Filtering
+    HeatKernel = import_giotto("gtda.diagrams").HeatKernel
+    PersistenceLandscape = import_giotto("gtda.diagrams").PersistenceLandscape
+    Silhouette = import_giotto("gtda.diagrams").Silhouette
+    FlagserPersistence = import_giotto("gtda.homology").FlagserPersistence
 
     from netkin.graph.graph import graph_from_weights
 

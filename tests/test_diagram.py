@@ -16,6 +16,7 @@ from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
 from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
+from netkin.giotto_compat import import_giotto
 from netkin.graph.graph import Graph, graph_from_weights, write_graph
 from netkin.storage import create
 
@@ -227,8 +228,8 @@ def test_policy_drops_short_trivial_and_one_infinite_component():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_default_policy_equals_giotto(seed):
-    from gtda.diagrams import Filtering
-    from gtda.homology import FlagserPersistence
+    Filtering = import_giotto("gtda.diagrams").Filtering
+    FlagserPersistence = import_giotto("gtda.homology").FlagserPersistence
 
     rng = np.random.default_rng(seed)
     if seed < 2:

@@ -30,6 +30,7 @@ from netkin.distance.representational.representation import Representation, warn
 from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
+from netkin.giotto_compat import import_giotto
 from netkin.graph.graph import graph_from_weights, read_graph, write_graph
 from netkin.network.file import HISTORY, Network, read_network, write_network
 from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
@@ -68,7 +69,7 @@ def padded(pair):
 
 
 def giotto_distance(pair, kind, **metric_params):
-    from gtda.diagrams import PairwiseDistance
+    PairwiseDistance = import_giotto("gtda.diagrams").PairwiseDistance
 
     return PairwiseDistance(kind, metric_params=metric_params, order=2).fit_transform(padded(pair))[
         0, 1

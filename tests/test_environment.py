@@ -41,7 +41,7 @@ ODD = {
     "OMP_DYNAMIC": "true",
     "MKL_CBWR": "COMPATIBLE",
     "ATEN_CPU_CAPABILITY": "default",
-    "NPY_DISABLE_CPU_FEATURES": "AVX2",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4",
     "PYTHONHASHSEED": "7",
     "LANG": "C",
     "LC_ALL": "C",

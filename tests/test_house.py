@@ -5,6 +5,8 @@ import re
 import runpy
 import subprocess
 import textwrap
+import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
@@ -93,6 +95,42 @@ def test_pinned_packages_are_constrained_to_the_same_versions():
     assert {name: constrained.get(name) for name in wanted} == wanted
 
 
+AGPL = {"pyflagser", "giotto-tda", "giotto-ph"}
+
+
+def test_what_the_core_needs_is_imported_pinned_and_not_agpl():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=\[]", need)[0] for need in project["dependencies"]}
+    assert not names & AGPL
+    assert names <= set(distributions_of_imports())
+    extras = chain(*project["optional-dependencies"].values())
+    every = names | {re.split(r"[<>=\[]", need)[0] for need in extras} - {"netkin"}
+    assert {name.lower() for name in every} <= set(
+        pins((ROOT / "envs" / "requirements.txt").read_text())
+    )
+
+
+def distributions_of_imports():
+    """Yield the distribution of each package that the library imports, also inside functions."""
+    of_package = {
+        "annotated_types": "annotated-types",
+        "sklearn": "scikit-learn",
+        "ot": "POT",
+        "yaml": "PyYAML",
+    }
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            else:
+                continue
+            for module in modules:
+                package = module.partition(".")[0]
+                yield of_package.get(package, package)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.stem)
 def test_conda_environments_are_in_step_with_the_pinned_one(path):
     wanted = pins((ROOT / "envs" / "requirements.txt").read_text())
@@ -150,14 +188,15 @@ def test_every_measure_has_a_source_and_a_cost_in_the_letters_of_the_page(name):
 
 
 def pip_arguments(text):
-    """Return the arguments of the one `pip install` of a file, continued lines joined."""
-    (found,) = re.findall(r"-m pip install (.*)", re.sub(r"\\\n\s*", "", text))
-    return found.split()
+    """Return the arguments of each `python -m pip install` of a file, continued lines joined."""
+    found = re.findall(r"-m pip install (.*)", re.sub(r"\\\n\s*", "", text))
+    return [arguments.split() for arguments in found]
 
 
 def test_the_container_is_built_from_what_the_makefile_installs():
     definition = (ROOT / "envs" / "netkin.def").read_text()
     arguments = pip_arguments(definition)
+    assert len(arguments) == 2
     assert arguments == pip_arguments((ROOT / "Makefile").read_text())
     sections = dict(re.findall(r"(?ms)^%(\w+)\n(.*?)(?=^%|\Z)", definition))
     assert set(sections) == {"labels", "files", "post", "environment", "runscript", "test"}
@@ -165,7 +204,7 @@ def test_the_container_is_built_from_what_the_makefile_installs():
     assert all((ROOT / source).is_file() for source in copied)
     # %post works in the folder into which they are copied
     (folder,) = re.findall(r"(?m)^ *cd (\S+)$", sections["post"])
-    needed = [f"{folder}/{name}" for name in arguments if name.startswith("envs/")]
+    needed = [f"{folder}/{name}" for name in chain(*arguments) if name.startswith("envs/")]
     assert sorted(needed) == sorted(copied.values())
     for text in [sections["post"], sections["test"], sections["runscript"]]:
         subprocess.run(["sh", "-n"], input=text, text=True, check=True)

@@ -50,7 +50,7 @@ def sentence_of(done, status=1):
 
 MEMORY = [
     MemoryError(),
-    np.core._exceptions._ArrayMemoryError((10**9, 10**9), np.dtype("f8")),
+    np._core._exceptions._ArrayMemoryError((10**9, 10**9), np.dtype("f8")),
     RuntimeError(
         "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
         "memory: you tried to allocate 4000 bytes. Error code 12 (Cannot allocate memory)"

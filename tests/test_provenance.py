@@ -1,5 +1,7 @@
+import dataclasses
 import importlib
 
+import numpy as np
 import pytest
 
 from netkin import provenance
@@ -59,6 +61,18 @@ def test_an_edit_of_a_module_that_is_not_imported_does_not_count(digest_of):
 def test_a_new_registry_entry_does_not_count(digest_of):
     more = {"stage/__init__.py": BASE["stage/__init__.py"] + "ONES['two'] = one\n"}
     assert digest_of(module="netkin.stage.run") == digest_of(more, module="netkin.stage.run")
+
+
+def test_an_entry_counts_by_its_numbers_and_not_by_how_they_are_printed():
+    @dataclasses.dataclass
+    class Entry:
+        bounds: tuple
+
+    digests = [
+        provenance.code_digest(Entry(bounds))
+        for bounds in [(0.0, 0.1), (np.float64(0.0), np.float64(0.1)), (0.0, 0.2)]
+    ]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_the_change_taken_back_gives_the_first_digest(digest_of):

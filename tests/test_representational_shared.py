@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 import scipy.spatial.distance
-from gph import ripser_parallel
+from ripser import ripser
 from scipy.spatial.distance import cdist, pdist, squareform
 
 from netkin.distance.representational import REPRESENTATIONAL, pair, rtd
@@ -180,12 +180,12 @@ def test_batches_of_permuted_rows_are_other_batches():
 
 
 def doubled_complex(w, v):
-    """Total length of the bars of dimension 1 by giotto-ph."""
+    """Total length of the bars of dimension 1 by ripser."""
     w, v = squareform(w), squareform(v)
     joint = np.block([[np.zeros_like(w), w], [w, np.minimum(w, v)]])
     values, places = np.unique(joint, return_inverse=True)
     places = places.reshape(joint.shape).astype(np.float32)
-    bars = ripser_parallel(places, metric="precomputed")["dgms"][1].astype(int)
+    bars = ripser(places, distance_matrix=True)["dgms"][1].astype(int)
     return (values[bars[:, 1]] - values[bars[:, 0]]).sum()
 
 

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from netkin.diagram.diagram import Diagram, write_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
+from netkin.giotto_compat import import_giotto
 from netkin.storage import create
 from netkin.vector import VECTORISERS
 from netkin.vector.compute import read_vector, vectorise_diagram
@@ -81,7 +82,7 @@ def test_landscape_equals_giotto(intervals, sampling, n_layers):
 
 
 def check_landscape(intervals, sampling, n_layers):
-    from gtda.diagrams._metrics import landscapes
+    landscapes = import_giotto("gtda.diagrams._metrics").landscapes
 
     theirs = landscapes(*giotto(intervals, sampling), n_layers)[0]
     assert_equal(landscape(intervals, sampling, n_layers=n_layers), theirs)
@@ -94,7 +95,7 @@ def test_silhouette_equals_giotto(intervals, sampling, power):
 
 
 def check_silhouette(intervals, sampling, power):
-    from gtda.diagrams._metrics import silhouettes
+    silhouettes = import_giotto("gtda.diagrams._metrics").silhouettes
 
     if power > 8 and not (intervals[:, 0] < intervals[:, 1]).any():
         theirs = np.zeros(sampling.n_bins)  # giotto-tda divides 0 by 0
@@ -110,7 +111,7 @@ def test_heat_equals_giotto(intervals, sampling, sigma):
 
 
 def check_heat(intervals, sampling, sigma):
-    from gtda.diagrams._metrics import heats
+    heats = import_giotto("gtda.diagrams._metrics").heats
 
     batch, points = giotto(intervals, sampling)
     theirs = heats(batch, points, sampling.step, sigma)[0]
@@ -124,7 +125,7 @@ def test_betti_equals_giotto(intervals, sampling):
 
 
 def check_betti(intervals, sampling):
-    from gtda.diagrams._metrics import betti_curves
+    betti_curves = import_giotto("gtda.diagrams._metrics").betti_curves
 
     assert np.array_equal(betti(intervals, sampling), betti_curves(*giotto(intervals, sampling))[0])
 
@@ -138,7 +139,7 @@ def test_persistence_image_equals_giotto(intervals, sampling, sigma, weight_powe
 
 
 def check_persistence_image(intervals, sampling, sigma, weight_power):
-    from gtda.diagrams._metrics import persistence_images
+    persistence_images = import_giotto("gtda.diagrams._metrics").persistence_images
 
     if not len(intervals):  # where 0 is no sample, the point on the diagonal would count
         assert not persistence_image(intervals, sampling).any()
@@ -160,7 +161,7 @@ def test_entropy_equals_giotto(intervals):
 
 
 def check_entropy(intervals):
-    from gtda.diagrams import PersistenceEntropy
+    PersistenceEntropy = import_giotto("gtda.diagrams").PersistenceEntropy
 
     if (intervals[:, 0] < intervals[:, 1]).any():
         batch = np.column_stack([intervals, np.zeros(len(intervals))])[None]
@@ -314,7 +315,7 @@ def test_heat_lies_above_the_diagonal_and_is_antisymmetric():
 @example([EMPTY] * 4, 5)
 @example([EMPTY, np.array([[0.5, 0.5]]), EMPTY, np.array([[0.5, 0.5]])], 5)
 def test_fitted_samplings_equal_giotto(parts, n_bins):
-    from gtda.diagrams._utils import _bin
+    _bin = import_giotto("gtda.diagrams._utils")._bin
 
     pair = [Diagram((parts[0], parts[1])), Diagram((parts[2], parts[3]))]
     points, steps = _bin(padded(pair), "heat", n_bins=n_bins)

@@ -232,7 +232,7 @@ def test_modeldiff_is_the_cosine_of_how_far_answers_move(models):
         )
         moved.append([cosine(x, y) for x, y in zip(before, after, strict=True)])
     found = modeldiff(a, b)
-    assert found == pytest.approx(1 - cosine(*moved), abs=1e-9)
+    assert found == pytest.approx(1 - cosine(*moved), abs=1e-7)  # float32 answers
     # the other way round the examples are others
     assert found != pytest.approx(modeldiff(b, a), abs=1e-6)
     assert modeldiff(a, a) == pytest.approx(1)

@@ -327,10 +327,7 @@ def _check_events(events: Iterable[Any], name: str) -> None:
             depth -= 1
         count += isinstance(event, yaml.NodeEvent)
         if depth > MOST_LEVELS:
-            raise NetkinError(
-                f"{name}, line {line}: sections and lists are nested more than {MOST_LEVELS} "
-                "levels deep. Allowed: at most so many."
-            )
+            raise NetkinError(_too_deep(name, line))
         if count > MOST_VALUES:
             raise NetkinError(
                 f"{name}, line {line}: more than {MOST_VALUES:,} keys and values. Allowed: at most "
@@ -434,6 +431,13 @@ def _check_aliases(node: Any, known: dict[int, tuple[int, int]], name: str) -> t
     return size, levels
 
 
+def _too_deep(name: str, line: int) -> str:
+    return (
+        f"{name}, line {line}: sections and lists are nested more than {MOST_LEVELS} levels "
+        "deep. Allowed: at most so many."
+    )
+
+
 def _refuse(error: yaml.MarkedYAMLError, text: str, name: str) -> NoReturn:
     """Raise an error of YAML in one sentence."""
     rows = [*text.splitlines(), ""]
@@ -446,6 +450,8 @@ def _refuse(error: yaml.MarkedYAMLError, text: str, name: str) -> NoReturn:
             f"{place}: found a tab. Allowed in front of keys and values: spaces."
         ) from None
     problem = (error.problem or "it cannot be read").removeprefix("but ")
+    if "nesting depth" in problem:  # libyaml's own limit
+        raise NetkinError(_too_deep(name, line)) from None
     begun = error.context_mark
     opened = rows[begun.line][begun.column :][:1] if begun and begun.line < len(rows) else ""
     if not opened and "flow" in (error.context or ""):

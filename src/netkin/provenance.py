@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from netkin.storage import canonical_json
+
 PACKAGE_ROOT = Path(__file__).resolve().parent
 UNTRACKED = frozenset(
     {"netkin.errors", "netkin.failure", "netkin.storage", "netkin.job", "netkin.provenance"}
@@ -44,7 +46,8 @@ def code_digest(*parts: Any) -> str:
             if callable(value):
                 pending.add(value.__module__)
             elif not field.metadata.get("inert"):
-                values.append(f"{field.name}={value!r}")
+                # numpy's own way to print a number differs from version to version
+                values.append(f"{field.name}={canonical_json(value)}")
     seen: set[str] = set()
     while pending:
         module = pending.pop()

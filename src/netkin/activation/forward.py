@@ -48,4 +48,4 @@ def layer_names(network: Network) -> list[str]:
 
 def widest_layer(network: Network) -> int:
     """Return the largest number of units of a layer, the inputs included."""
-    return max(max(weight.shape) for weight in network.weights)
+    return int(max(max(weight.shape) for weight in network.weights))

@@ -115,10 +115,10 @@ def load_cifar10(
         train_labels, train_pixels = train_labels[:n_train], train_pixels[:n_train]
     first_test_row = N_BATCHES * BATCH_RECORDS
     return Arrays(
-        train_inputs=train_pixels / np.float32(255),
+        train_inputs=np.divide(train_pixels, 255, dtype=np.float32),
         train_labels=train_labels,
         train_rows=np.arange(len(train_labels)),
-        test_inputs=test_pixels / np.float32(255),
+        test_inputs=np.divide(test_pixels, 255, dtype=np.float32),
         test_labels=test_labels,
         test_rows=np.arange(first_test_row, first_test_row + len(test_labels)),
         label_names=LABEL_NAMES,

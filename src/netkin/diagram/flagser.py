@@ -6,6 +6,7 @@ import numpy as np
 from annotated_types import Ge
 
 from netkin.diagram.diagram import Diagram
+from netkin.errors import NetkinError
 from netkin.graph.graph import Graph
 
 
@@ -32,7 +33,8 @@ def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     Raises
     ------
     NetkinError
-        A value is negative, NaN or infinite.
+        A value is negative, NaN or infinite; or pyflagser is not installed, which netkin does
+        without elsewhere since it is AGPL.
 
     References
     ----------
@@ -40,7 +42,13 @@ def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     flag complexes, Algorithms 13(1).
     """
     graph.check_values()
-    from pyflagser import flagser_weighted
+    try:
+        from pyflagser import flagser_weighted
+    except ModuleNotFoundError:
+        raise NetkinError(
+            "the engine flagser, for graphs with cliques, needs the package pyflagser (AGPL), "
+            "which is not installed; install it: pip install pyflagser."
+        ) from None
 
     found = flagser_weighted(
         graph.to_scipy(), max_dimension=max_dimension, directed=True, filtration="max", coeff=2

@@ -75,7 +75,7 @@ class Prediction:
     @property
     def n_classes(self) -> int:
         """Number C of classes that the network knows, 0 to C - 1."""
-        return self.probabilities.shape[1]
+        return int(self.probabilities.shape[1])
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:

@@ -143,9 +143,8 @@ def _pairs_by_group(matrix: Matrix, groups: Sequence[str]) -> tuple[Matrix, NDAr
     rows, columns = np.triu_indices(len(matrix), k=1)
     distances = matrix[rows, columns]
     defined = np.isfinite(distances)
-    same = np.asarray(
-        [groups[i] == groups[j] for i, j in zip(rows, columns, strict=True)], dtype=bool
-    )
+    names = np.asarray(groups)
+    same = names[rows] == names[columns]
     return distances[defined], same[defined]
 
 

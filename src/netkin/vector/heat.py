@@ -53,4 +53,5 @@ class Heat:
         # giotto-tda's bound on the width of the kernel
         sigma_in_pixels = min(self._sigma / step, 1e5 * n_bins)
         image = gaussian_filter(image, sigma_in_pixels, mode="constant")
-        return np.rot90((image - image.T) / step**2).copy()
+        turned: NDArray[np.float64] = np.rot90((image - image.T) / step**2).copy()
+        return turned

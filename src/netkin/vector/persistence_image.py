@@ -63,4 +63,5 @@ class PersistenceImage:
         image = gaussian_filter(
             self._counts.reshape(n_bins, n_bins) * weight, self._sigma / step, mode="constant"
         )
-        return np.rot90(image / step**2).copy()
+        turned: NDArray[np.float64] = np.rot90(image / step**2).copy()
+        return turned

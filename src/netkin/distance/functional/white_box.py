@@ -324,7 +324,8 @@ def pseudo_inverse(model: Model, layer: int, n_classes: int) -> Array:
     sent = model.shared(training_outputs, layer)[model.training.labels < n_classes]
     values = _with_ones(sent)
     # the cut of numpy's lstsq
-    return np.linalg.pinv(values, rcond=np.finfo(float).eps * max(values.shape))
+    cut = np.finfo(float).eps * max(values.shape)
+    return np.asarray(np.linalg.pinv(values, rcond=cut), dtype=np.float64)
 
 
 def _with_ones(values: Array) -> Array:

@@ -111,8 +111,7 @@ def svd(matrix: Matrix) -> SVD:
 def singular_values(matrix: Matrix) -> Matrix:
     """Return the singular values, descending."""
     if not _is_worthwhile(matrix):
-        found: Matrix = np.linalg.svd(matrix, compute_uv=False)
-        return found
+        return np.asarray(np.linalg.svd(matrix, compute_uv=False), dtype=np.float64)
     import torch
 
     return _back(torch.linalg.svdvals(_there(matrix), driver=_driver()))

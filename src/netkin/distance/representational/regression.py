@@ -93,7 +93,7 @@ def eigenspace_overlap(a: Representation, b: Representation) -> float:
             f"a representation has the rank {larger} in {a.distinct_rows} rows, so that it "
             "contains any other"
         )
-    return min(float((algebra.product(u.T, v) ** 2).sum()) / larger, 1.0)
+    return float(min((algebra.product(u.T, v) ** 2).sum() / larger, 1.0))
 
 
 def gulp(
