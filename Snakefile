@@ -28,6 +28,7 @@ include: "workflow/rules/table.smk"
 
 
 try:
+    check_links("results")
     check_folders(
         path
         for each in workflow.rules

@@ -109,7 +109,16 @@ MISTAKES = {
     "number_as_text": (
         changed("network.epsilon", "1e-7"),
         "network.epsilon: found '1e-7'. Allowed: a number from 1.0e-16 to 1. "
-        "YAML reads 1e-6 as text; write 1.0e-6.",
+        "YAML reads 1e-6 and 1.0e3 as text; write 1.0e-6 and 1.0e+3.",
+    ),
+    "number_with_a_point_as_text": (
+        changed("network.learning_rate", "1.0e3"),
+        "network.learning_rate: found '1.0e3'. Allowed: a number from 1.0e-10 to 1.0e+30. "
+        "YAML reads 1e-6 and 1.0e3 as text; write 1.0e-6 and 1.0e+3.",
+    ),
+    "number_of_nines": (
+        changed("network.width", 10**26 - 1),
+        "network.width: found a number of 26 digits. Allowed: a whole number from 1 to 65,536.",
     ),
     "unknown_measure": (
         changed("distance.measures", ["landscape", "silouette"]),
@@ -905,7 +914,11 @@ def test_make_says_in_one_line_what_snakemake_cannot_read(fresh):
     makefile = (ROOT / "Makefile").read_text()
     assert "workflow/check.py $(ARGS)" in makefile
     (fresh.folder / "wrong.yaml").write_text("study:\n\tseeds: 1\n")
+    (fresh.folder / "mine").mkdir()
+    (fresh.folder / "mine/config.yaml").write_text("configfile: wrong.yaml\n")
     for arguments, words in {
+        ("--profile", "mine", "-n"): "wrong.yaml, line 2: found a tab",
+        ("--configfile", ""): "--configfile: found ''. Allowed: the path of a config file.",
         (
             "--configfile",
             "tiny.yaml",

@@ -183,7 +183,7 @@ def test_prepare_stores_what_determines_the_content_and_not_the_folder(tmp_path)
             options={"split_seed": 1},
             dataset_path=str(tmp_path / f"{folder}.h5"),
         )
-    expected = {"kind": "digits", "options": {"split_seed": 1, "test_share": 0.2}}
+    expected = {"kind": "digits", "options": {"split_seed": 1, "test_share": 0.2}, "files": {}}
     assert read_parameters(tmp_path / "one.h5") == expected
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
     assert_equal_arrays(read_arrays(tmp_path / "one.h5"), load_digits(HERE, split_seed=1))

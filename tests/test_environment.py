@@ -304,6 +304,16 @@ def test_a_file_where_results_belong_stops_a_run_in_one_sentence(fresh):
     assert path.read_text() == "a user's own"
 
 
+@pytest.mark.workflow
+def test_a_link_in_a_circle_where_a_result_belongs_is_one_sentence(fresh):
+    path = fresh.folder / "results/network/digits/width_8/seed_0.h5"
+    path.parent.mkdir(parents=True)
+    path.symlink_to(path.name)
+    output = fresh.run(check=False)
+    assert "seed_0.h5: too many levels of symbolic links; symbolic links lead in a circle" in output
+    assert "Traceback" not in output
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     check_writable([tmp_path / "new" / "folder"])
     assert list((tmp_path / "new/folder").iterdir()) == []

@@ -68,6 +68,32 @@ def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(prepared, tm
     assert checkout.ask("fresh").returncode == 1 or rule == "summarise_distances"
 
 
+CODE = {
+    "a script of results that are gone": (
+        ("workflow/scripts/build_graph.py", "**snakemake.params.options", 'bias_vertices="none"'),
+        "build_graph",
+    ),
+    "a measure's function": (
+        ("src/netkin/distance/__init__.py", "        norm_1,\n", "        frobenius,\n"),
+        "compute_distances",
+    ),
+    "the engine of a name": (
+        ("src/netkin/diagram/__init__.py", '"exact": exact_diagram', '"exact": flagser_diagram'),
+        "compute_diagram",
+    ),
+}
+"""Edit that leaves no trace in files or in the module of a function -> rule to run again."""
+
+
+@pytest.mark.parametrize("edit", CODE)
+def test_an_edit_of_which_code_is_called_counts(prepared, tmp_path, edit):
+    change, rule = CODE[edit]
+    checkout = copy(prepared, tmp_path / "checkout")
+    checkout.edit(*change)
+    assert rule in checkout.planned()
+    assert checkout.ask("fresh").returncode == 1
+
+
 def test_a_disturbed_run_ends_as_an_undisturbed_one(prepared, tmp_path):
     edit = EDITS["build_graph.py"]
     undisturbed, disturbed = (copy(prepared, tmp_path / name) for name in ("a", "b"))

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from netkin.config import Study
 from netkin.dataset.language_identification import (
     CAPITALS,
     LANGUAGES,
@@ -16,7 +18,11 @@ from netkin.dataset.language_identification import (
     files_of_language_identification,
     load_language_identification,
 )
+from netkin.dataset.prepare import prepare_dataset
 from netkin.errors import NetkinError
+from netkin.recipe import Recipes
+from netkin.storage import read_origin
+from tests.conftest import ROOT
 
 TEXTS = {
     "en": "The quick brown fox jumps over the lazy dog! \n",
@@ -244,3 +250,38 @@ def test_real_languages_are_told_apart_by_their_letters():
         arrays.train_inputs, arrays.train_labels
     )
     assert model.score(arrays.test_inputs, arrays.test_labels) > 0.95
+
+
+def test_what_is_in_the_files_determines_the_data_set_whatever_their_dates(corpus, tmp_path):
+    config = {
+        **yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")),
+        "data_folder": str(tmp_path),
+    }
+    config["study"]["datasets"] = ["language_identification"]
+    config["dataset"]["language_identification"] |= {**SMALL, "labels": [2]}
+    path = "results/dataset/language_identification.h5"
+
+    def recipe():
+        return Recipes(Study(config)).of(path)
+
+    first = recipe()
+    assert list(first.parameters["files"]) == [
+        f"language_identification/{name}" for name in ("de.txt.gz", "en.txt", "es.txt")
+    ]
+    made = tmp_path / "made.h5"
+    options = first.parameters["options"]
+    prepare_dataset(
+        kind="language_identification",
+        data_folder=str(tmp_path),
+        options=options,
+        dataset_path=str(made),
+        code=first.code,
+    )
+    assert read_origin(made).recipe == first.digest
+    text = tmp_path / "language_identification" / "en.txt"
+    dated = text.stat()
+    text.write_text(text.read_text().replace("fox", "cat"))
+    os.utime(text, ns=(dated.st_atime_ns, dated.st_mtime_ns))
+    assert recipe().digest != first.digest
+    text.unlink()
+    assert recipe().parameters["files"] == {}

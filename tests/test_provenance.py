@@ -65,14 +65,55 @@ def test_a_new_registry_entry_does_not_count(digest_of):
 
 def test_an_entry_counts_by_its_numbers_and_not_by_how_they_are_printed():
     @dataclasses.dataclass
-    class Entry:
+    class Bounded:
         bounds: tuple
 
     digests = [
-        provenance.code_digest(Entry(bounds))
+        provenance.code_digest(Bounded(bounds))
         for bounds in [(0.0, 0.1), (np.float64(0.0), np.float64(0.1)), (0.0, 0.2)]
     ]
     assert digests[0] == digests[1] != digests[2]
+
+
+def norm(a, b):
+    return 1
+
+
+def other_norm(a, b):
+    return 2
+
+
+@dataclasses.dataclass
+class Entry:
+    function: object
+    read: object = None
+
+
+def test_which_function_of_a_module_an_entry_names_counts(monkeypatch):
+    monkeypatch.setattr(provenance, "_module_facts", lambda module: ("", frozenset()))
+    digests = {
+        provenance.code_digest(*parts)
+        for parts in [
+            [Entry(norm)],
+            [Entry(other_norm)],
+            [Entry(norm, other_norm)],
+            [Entry(other_norm, norm)],
+            [norm, other_norm],
+            [other_norm, norm],
+        ]
+    }
+    assert len(digests) == 6
+
+
+def test_a_script_counts_by_what_it_does(tmp_path):
+    script = tmp_path / "stage.py"
+    texts = ["run(stage, a=1)\n", "# why\nrun(stage,\n    a=1)\n", "run(stage, a=2)\n"]
+    digests = []
+    for text in texts:
+        script.write_text(text)
+        digests.append(provenance.script_digest(script))
+    assert digests[0] == digests[1] != digests[2]
+    assert provenance.script_digest(tmp_path / "none.py") == ""
 
 
 def test_the_change_taken_back_gives_the_first_digest(digest_of):

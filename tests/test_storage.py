@@ -76,6 +76,8 @@ def test_a_killed_writer_never_shows_a_half_file_and_the_next_cleans_up(tmp_path
     ) as process:
         assert process.stdout.readline() == b"written\n"
         process.kill()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)  # nobody has taken note of its end
     assert not target.exists()
     assert len(list(tmp_path.iterdir())) == 1
     names = [
@@ -83,6 +85,7 @@ def test_a_killed_writer_never_shows_a_half_file_and_the_next_cleans_up(tmp_path
         ".a.elsewhere-2.part.txt",
         f".a.{_writer()}.part.txt".replace(str(os.getpid()), str(os.getppid())),  # has one
         ".a.b.elsewhere-1.part.txt",  # of another file
+        f".a.{_writer()}.part.txt".replace(str(os.getpid()), str(dead.pid)),
     ]
     for name in names:
         (tmp_path / name).write_text("half")
@@ -92,6 +95,7 @@ def test_a_killed_writer_never_shows_a_half_file_and_the_next_cleans_up(tmp_path
         temporary.write_text("whole")
     assert target.read_text() == "whole"
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", names[0], names[2], names[3]}
+    dead.wait()
 
 
 def test_two_writers_of_a_file_do_not_meet(tmp_path, monkeypatch):

@@ -8,8 +8,12 @@ file is judged by what it says of itself. Figures and tables say nothing and are
 
 import os
 import sys
+from pathlib import Path
 
-from jobs import jobs_to_do
+# where Python does not look beside the script (PYTHONSAFEPATH)
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from jobs import ROOT, jobs_to_do
 
 from netkin.config import Study
 from netkin.freshness import describe, examine, files_in
@@ -17,7 +21,7 @@ from netkin.recipe import Recipes
 
 if __name__ == "__main__":
     folder, config, jobs = jobs_to_do(["--forceall", *sys.argv[1:]])
-    recipes = Recipes(Study(config))
+    recipes = Recipes(Study(config), ROOT / "workflow" / "scripts")
     paths = [str(path) for job in jobs for path in job.output]
     os.chdir(folder)
     result = examine(

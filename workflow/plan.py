@@ -1,6 +1,10 @@
 """Print what a run would take; nothing is run: python workflow/plan.py [SNAKEMAKE'S ARGUMENTS]."""
 
 import sys
+from pathlib import Path
+
+# where Python does not look beside the script (PYTHONSAFEPATH)
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from jobs import jobs_to_do, rule_of
 

@@ -9,6 +9,7 @@ from typing import Any
 from netkin import estimate
 from netkin.config_file import Source, plain_copy
 from netkin.dataset import CLASSES, FILES, SHAPES
+from netkin.dataset.prepare import digests_of_files
 from netkin.dataset.source import user_folder
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
@@ -173,7 +174,7 @@ class Study:
         return self.dataset(dataset).model_dump(exclude=set(DatasetSection.model_fields))
 
     def dataset_files(self, dataset: str) -> list[str]:
-        """Return the user's own files that a data set is made of, as far as all are there."""
+        """Return the files of a data set that no checksum fixes, as far as all are there."""
         files_of = FILES.get(self.dataset(dataset).kind)
         if files_of is None:
             return []
@@ -182,6 +183,15 @@ class Study:
             return [str(path) for path in files_of(folder, **self.dataset_options(dataset))]
         except NetkinError:
             return []  # the job says so, in one sentence and with a log
+
+    def dataset_digests(self, dataset: str) -> dict[str, str]:
+        """Return the digests of these files by name; {} if one cannot be read."""
+        try:
+            folder = user_folder(self.config.data_folder)
+            options = self.dataset_options(dataset)
+            return digests_of_files(self.dataset(dataset).kind, folder, options)
+        except (NetkinError, OSError):
+            return {}  # the job says so
 
     def extraction(self, dataset: str) -> dict[str, Any]:
         """Return all that determines the features of a data set that has an extractor."""

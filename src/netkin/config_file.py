@@ -226,6 +226,8 @@ def _text_of(path: Path, name: str) -> str:
         # what is no regular file, such as a pipe, might block or never end
         kind = path.stat().st_mode
         if stat.S_ISDIR(kind):
+            if not name:
+                raise NetkinError("--configfile: found ''. Allowed: the path of a config file.")
             raise NetkinError(f"{name} is a folder. Allowed: a config file, such as {name}/x.yaml.")
         if not stat.S_ISREG(kind):
             raise NetkinError(f"{name} is no regular file; Snakemake reads it more than once.")

@@ -100,7 +100,8 @@ def _written(value: Any, room: int) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) >= 10**18:
-        return f"a number of {int(math.log10(abs(value)) + 1e-9) + 1:,} digits"
+        digits = int(math.log10(abs(value)))  # rounded, one too many or right
+        return f"a number of {digits + (abs(value) >= 10**digits):,} digits"
     if isinstance(value, str):
         return ascii(value[:room]) if not value[:room].isprintable() else repr(value[: room + 21])
     if isinstance(value, Mapping | list | tuple):

@@ -42,6 +42,26 @@ def check_folders(paths: Iterable[str | os.PathLike[str]]) -> None:
                 raise NetkinError(f"{found}: this is {what}, a folder is needed; move it away.")
 
 
+def check_links(folder: str | os.PathLike[str]) -> None:
+    """Check that no symbolic link below a folder leads in a circle; the folder may be absent.
+
+    Raises
+    ------
+    NetkinError
+        Names the first that does: nothing can be read or made there.
+    """
+    if not Path(folder).is_dir():
+        return
+    for entry in _files(folder):
+        if entry.is_symlink():
+            try:
+                entry.stat()
+            except FileNotFoundError:
+                continue  # a file that is missing is made
+            except OSError as error:
+                raise NetkinError(explain(error)) from None
+
+
 def check_writable(folders: Iterable[str | os.PathLike[str]]) -> None:
     """Check that files can be made in folders, which are made where they are absent.
 

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,17 +38,24 @@ def code_digest(*parts: Any) -> str:
     """
     pending = set()
     values = []
-    for part in parts:
+
+    def add(name: str, value: Callable[..., Any]) -> None:
+        pending.add(value.__module__)
+        # modules hold several functions: which of them, and in which place, counts too
+        qualified = getattr(value, "__qualname__", type(value).__qualname__)
+        values.append(f"{name}={value.__module__}.{qualified}")
+
+    for number, part in enumerate(parts):
         if callable(part):
-            pending.add(part.__module__)
+            add(f"{number}", part)
             continue
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
             if callable(value):
-                pending.add(value.__module__)
+                add(f"{number}.{field.name}", value)
             elif not field.metadata.get("inert"):
                 # numpy's own way to print a number differs from version to version
-                values.append(f"{field.name}={canonical_json(value)}")
+                values.append(f"{number}.{field.name}={canonical_json(value)}")
     seen: set[str] = set()
     while pending:
         module = pending.pop()
@@ -103,3 +111,11 @@ class _Bare(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
         return self.generic_visit(node)
+
+
+def script_digest(path: Path) -> str:
+    """Digest of a script by its syntax tree, as of a module; "" where there is none."""
+    if not path.is_file():
+        return ""
+    tree = _Bare().visit(ast.parse(path.read_text(encoding="utf-8")))
+    return hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()[:16]

@@ -5,10 +5,12 @@ the data set. A file records its own (see `netkin.storage`), so a job can tell w
 are those that were planned, and anyone whether a result is what today's code and config give.
 """
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from netkin import storage
@@ -25,7 +27,7 @@ from netkin.distance.summary import summarise_distances
 from netkin.graph.build import build_graph
 from netkin.network.train import train_network
 from netkin.prediction.compute import compute_predictions
-from netkin.provenance import code_digest
+from netkin.provenance import code_digest, script_digest
 from netkin.vector import VECTORISERS
 from netkin.vector.compute import vectorise_diagram
 
@@ -75,10 +77,14 @@ class Recipes:
     ----------
     study : Study
         The checked study.
+    scripts : path, optional
+        Folder of the scripts that call the stages, each named as the function it calls: how it
+        calls it counts as code. Without it no script counts.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, scripts: str | os.PathLike[str] | None = None) -> None:
         self.study = study
+        self.scripts = None if scripts is None else Path(scripts)
         self._known: dict[str, Recipe] = {}
         self._codes: dict[tuple[Any, ...], str] = {}
 
@@ -99,11 +105,15 @@ class Recipes:
         """Return the recipe of a file by its stage and the parts of its name."""
         return self.of("/".join((ROOT, stage, *parts)) + ".h5")
 
-    def code(self, *parts: Any) -> str:
-        """Return the digest of code, made once."""
-        key = tuple(id(part) for part in parts)
+    def code(self, function: Callable[..., Any], *parts: Any) -> str:
+        """Return the digest of a stage function, its script and what else it uses, made once."""
+        key = tuple(id(part) for part in (function, *parts))
         if key not in self._codes:
-            self._codes[key] = code_digest(*parts)
+            code = code_digest(function, *parts)
+            if self.scripts is not None:
+                script = script_digest(self.scripts / f"{function.__name__}.py")
+                code = hashlib.sha256(f"{code} {script}".encode()).hexdigest()[:16]
+            self._codes[key] = code
         return self._codes[key]
 
 
@@ -130,7 +140,11 @@ def _dataset(recipes: Recipes, path: str, name: str) -> Recipe:
         path,
         "dataset",
         recipes.code(prepare_dataset, loader),
-        {"kind": section.kind, "options": all_options(loader, study.dataset_options(dataset))},
+        {
+            "kind": section.kind,
+            "options": all_options(loader, study.dataset_options(dataset)),
+            "files": study.dataset_digests(dataset),
+        },
     )
 
 

@@ -598,8 +598,8 @@ def _mistake(model: type[BaseModel], detail: Any, prefix: tuple[Any, ...], data:
     if kind in (int, float) and isinstance(found, str):
         if re.fullmatch(r"[+-]?[\d_.]+", found):
             hint = " It is text; write the number without quotes."
-        elif re.fullmatch(r"[+-]?\d+e[+-]?\d+", found, re.IGNORECASE):
-            hint = " YAML reads 1e-6 as text; write 1.0e-6."
+        elif re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)e[+-]?\d+", found, re.IGNORECASE):
+            hint = " YAML reads 1e-6 and 1.0e3 as text; write 1.0e-6 and 1.0e+3."
     if kind is str and not isinstance(found, str | list | dict | None):
         hint = " YAML reads no, yes, numbers and dates as what they are; put text in quotes."
     return Mistake(path, f"found {shown(found)}. Allowed: {in_words(kind, limits)}.{hint}")

@@ -175,7 +175,11 @@ def _is_running(process: int) -> bool:
         return False
     except PermissionError:  # another user's
         return True
-    return True
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):  # not Linux, or ended meanwhile
+        return True
+    return state not in "ZX"  # killed, but its parent has not taken note of it
 
 
 @contextmanager

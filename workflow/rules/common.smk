@@ -25,7 +25,13 @@ from netkin.config_file import COMMAND_LINE, Source, read_config_file
 from netkin.distance import MEASURES, SOURCES
 from netkin.errors import NetkinError
 from netkin.estimate import SMALL
-from netkin.folders import check_dates, check_folders, check_writable, no_results_of_tomorrow
+from netkin.folders import (
+    check_dates,
+    check_folders,
+    check_links,
+    check_writable,
+    no_results_of_tomorrow,
+)
 from netkin.provenance import code_digest
 from netkin.recipe import Recipes
 from netkin.schema import UNTRAINED
@@ -59,7 +65,7 @@ except NetkinError as error:
     raise WorkflowError(str(error)) from None
 
 
-recipes = Recipes(study)
+recipes = Recipes(study, f"{workflow.basedir}/workflow/scripts")
 
 EXTRACTED = [dataset for dataset in study.datasets if study.dataset(dataset).extractor]
 PREPARED = {f"{d}.images" if d in EXTRACTED else d: d for d in study.datasets}

@@ -31,6 +31,8 @@ rule prepare_dataset:
     params:
         kind=lambda wildcards: study.dataset(PREPARED[wildcards.prepared]).kind,
         options=lambda wildcards: study.dataset_options(PREPARED[wildcards.prepared]),
+        # their dates say little: a copy may keep an old one
+        files=lambda wildcards: study.dataset_digests(PREPARED[wildcards.prepared]),
         code=planned_code,
     script:
         "../scripts/prepare_dataset.py"

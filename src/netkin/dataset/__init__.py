@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from netkin.dataset.arrays import Arrays
-from netkin.dataset.cifar10 import load_cifar10
+from netkin.dataset.cifar10 import files_of_cifar10, load_cifar10
 from netkin.dataset.digits import load_digits
 from netkin.dataset.fashion_mnist import load_fashion_mnist
 from netkin.dataset.language_identification import (
@@ -19,7 +19,7 @@ from netkin.dataset.language_identification import (
     load_language_identification,
 )
 from netkin.dataset.mnist import load_mnist
-from netkin.dataset.reuters import CHARACTERS, load_reuters
+from netkin.dataset.reuters import CHARACTERS, files_of_reuters, load_reuters
 
 DATASETS: dict[str, Callable[..., Arrays]] = {
     "digits": load_digits,
@@ -31,10 +31,12 @@ DATASETS: dict[str, Callable[..., Arrays]] = {
 }
 
 FILES: dict[str, Callable[..., list[Path]]] = {
+    "cifar10": files_of_cifar10,
+    "reuters": files_of_reuters,
     "language_identification": files_of_language_identification,
 }
-"""Kinds whose files are the user's own: called as the loader is, gives their paths, which the
-workflow watches. The files of the other kinds are known by their checksums."""
+"""Kinds whose files may be the user's own: called as the loader is, gives the paths of those that
+no checksum fixes, whose digests are then part of what determines the data set."""
 
 CLASSES: dict[str, int | str] = {
     "digits": 10,

@@ -91,9 +91,8 @@ def load_cifar10(
         When files are missing and cannot be downloaded, are damaged or of another
         format, or are not the published ones.
     """
-    names = [f"data_batch_{number}.bin" for number in range(1, batches + 1)]
     folder = data_folder / "cifar-10-batches-bin"
-    found = {name: _present(folder, name) for name in (*names, "test_batch.bin")}
+    found = _binary_files(folder, batches)
     paths = [path for path in found.values() if path is not None]
     if paths:
         missing = [name for name, path in found.items() if path is None]
@@ -123,6 +122,21 @@ def load_cifar10(
         test_rows=np.arange(first_test_row, first_test_row + len(test_labels)),
         label_names=LABEL_NAMES,
     )
+
+
+def files_of_cifar10(
+    data_folder: Path, *, batches: int = N_BATCHES, unknown_checksums: bool = False
+) -> list[Path]:
+    """Return the files that no checksum fixes, as of `load_cifar10`."""
+    if not unknown_checksums:
+        return []
+    found = _binary_files(data_folder / "cifar-10-batches-bin", batches)
+    return [path for path in found.values() if path is not None]
+
+
+def _binary_files(folder: Path, batches: int) -> dict[str, Path | None]:
+    names = [f"data_batch_{number}.bin" for number in range(1, batches + 1)]
+    return {name: _present(folder, name) for name in (*names, "test_batch.bin")}
 
 
 def _present(folder: Path, name: str) -> Path | None:

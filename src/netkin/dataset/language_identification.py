@@ -84,7 +84,7 @@ def load_language_identification(
         or alone.
     """
     names = sorted(languages)
-    paths = files_of_language_identification(data_folder, languages=names)
+    paths = files_of_language_identification(data_folder, languages=languages)
     samples = [cut(_read(path), sample_length) for path in paths]
     for path, found in zip(paths, samples, strict=True):
         if not found:
@@ -136,7 +136,7 @@ def _most(available: int) -> str:
 def files_of_language_identification(
     data_folder: Path, *, languages: Sequence[str] = LANGUAGES, **_: Any
 ) -> list[Path]:
-    """Return the file of each language, in the order given.
+    """Return the file of each language, in the order of their names.
 
     Raises
     ------
@@ -148,6 +148,7 @@ def files_of_language_identification(
         raise NetkinError(f"languages: found '{twice[0]}' more than once; list each once.")
     if len(languages) < 2:
         raise NetkinError(f"languages: found {list(languages)}; a classifier needs at least 2.")
+    languages = sorted(languages)
     folder = data_folder / "language_identification"
     there = {
         name: path

@@ -1,11 +1,13 @@
 """Stage dataset: load a data set by its kind and store it."""
 
+import hashlib
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from netkin.dataset import DATASETS
+from netkin.dataset import DATASETS, FILES
 from netkin.dataset.arrays import write_arrays
 from netkin.dataset.source import user_folder
 from netkin.errors import NetkinError, allowed
@@ -46,9 +48,13 @@ def prepare_dataset(
     if kind not in DATASETS:
         raise NetkinError(f"kind: '{kind}' is no data set. {allowed(kind, DATASETS)}")
     loader = DATASETS[kind]
-    arrays = loader(user_folder(data_folder), **options)
+    folder = user_folder(data_folder)
+    files = digests_of_files(kind, folder, options)
+    arrays = loader(folder, **options)
     arrays.validate(kind)
-    parameters = {"kind": kind, "options": all_options(loader, options)}
+    if digests_of_files(kind, folder, options) != files:
+        raise NetkinError(f"{folder}: a file changed while it was read; run again.")
+    parameters = {"kind": kind, "options": all_options(loader, options), "files": files}
     write_arrays(dataset_path, arrays, parameters=parameters, code=code)
     logger.info(
         "%s: %d training and %d test rows of %d features in %d classes",
@@ -57,6 +63,40 @@ def prepare_dataset(
         *arrays.test_inputs.shape,
         len(arrays.label_names),
     )
+
+
+def digests_of_files(kind: str, data_folder: Path, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of the files of a data set that no checksum fixes.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `netkin.dataset.DATASETS`.
+    data_folder : Path
+        Where its files are.
+    options : mapping
+        Keyword arguments of the loader.
+
+    Returns
+    -------
+    dict of str to str
+        Path below the folder -> the first 16 hexadecimal digits of its SHA-256.
+
+    Raises
+    ------
+    NetkinError
+        A file is missing or no file.
+    OSError
+        One cannot be read.
+    """
+    if kind not in FILES:
+        return {}
+    digests = {}
+    for path in FILES[kind](data_folder, **options):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        digests[path.relative_to(data_folder).as_posix()] = digest
+    return digests
 
 
 def all_options(loader: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:

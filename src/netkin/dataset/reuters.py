@@ -59,6 +59,17 @@ class Document(NamedTuple):
     text: str
 
 
+KERAS = "reuters/reuters.npz"
+ARCHIVE = "reuters21578/reuters21578.tar.gz"
+
+
+def files_of_reuters(data_folder: Path, *, features: str = "words", **options: Any) -> list[Path]:
+    """Return the file that `load_reuters` reads, as of which it takes more than one version."""
+    names = [KERAS, ARCHIVE] if features == "words" else [ARCHIVE]
+    found = find([data_folder / name for name in names])
+    return [found] if found else []
+
+
 def load_reuters(
     data_folder: Path,
     *,
@@ -105,8 +116,7 @@ def load_reuters(
     """
     from sklearn.model_selection import train_test_split
 
-    keras = data_folder / "reuters" / "reuters.npz"
-    archive = data_folder / "reuters21578" / "reuters21578.tar.gz"
+    keras, archive = (data_folder / name for name in (KERAS, ARCHIVE))
     words_ranked = find([keras]) if features == "words" else None
     # the archive is looked at only where it is needed
     documented = None if words_ranked else find([archive])
