@@ -48,7 +48,8 @@ class ClusterCheckout(Checkout):
     @property
     def environment(self):
         """What Snakemake's process has of variables."""
-        return {**environment(), "SLURM_CONF": str(self.cluster.conf)}
+        variables = environment() | {"SLURM_CONF": str(self.cluster.conf)}
+        return variables | {"PATH": f"{self.cluster.commands}:{variables['PATH']}"}
 
     def start(self, *arguments):
         """Start Snakemake; its output goes to `said`."""

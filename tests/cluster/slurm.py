@@ -180,6 +180,22 @@ class Cluster:
         self.holder = None
 
     @property
+    def commands(self):
+        """Folder of an ``srun`` that finds this cluster.
+
+        In a job the plugin of Snakemake takes SLURM_CONF away, which a cluster of one's own, unlike
+        one whose configuration is where Slurm looks for it, needs.
+        """
+        folder = self.folder / "bin"
+        path = folder / "srun"
+        if not path.exists():
+            folder.mkdir(exist_ok=True)
+            srun = shutil.which("srun")
+            path.write_text(f'#!/bin/sh\nSLURM_CONF="{self.conf}" exec "{srun}" "$@"\n')
+            path.chmod(0o755)
+        return folder
+
+    @property
     def over_memory(self):
         """State of a job that took more memory than it asked for."""
         return "OUT_OF_MEMORY" if self.enforced else "FAILED"
