@@ -54,7 +54,7 @@ def compute_diagram(
     except NetkinError as error:
         raise NetkinError(f"{graph_path}: {error}") from None
     logger.info("engine %s", used)
-    logger.info("classes per dimension: %s", [len(part) for part in diagram.intervals])
+    logger.info("classes per dimension: %s", list(diagram.n_classes()))
     write_diagram(
         diagram_path,
         diagram,

@@ -94,7 +94,7 @@ def diagram_of_forest(
     h1[:, 0] = value[outside]
     h1[:, 1] = np.inf
     higher = [np.empty((0, 2)) for _ in range(2, max_dimension + 1)]
-    return Diagram((h0, h1, *higher)[: max_dimension + 1])
+    return Diagram.from_intervals((h0, h1, *higher)[: max_dimension + 1])
 
 
 def is_two_colourable(graph: Graph) -> bool:

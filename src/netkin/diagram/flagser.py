@@ -56,4 +56,4 @@ def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     # flagser stops at the dimension of the complex, and lists at least two dimensions
     empty = np.empty((0, 2))
     found = (found + [empty] * (max_dimension + 1))[: max_dimension + 1]
-    return Diagram(tuple(np.asarray(intervals, dtype=np.float64) for intervals in found))
+    return Diagram.from_intervals(found)

@@ -84,6 +84,7 @@ def vectorise_layers(
             for name, options in vectors.items()
         }
         deaths = []
+        h0 = np.empty((0, 2))
         # whatever a policy drops from H0 as the class of the whole graph, H1 has none
         policy_of_h1 = {**policy, "reduced": False}
         for strength, start in edges.strengths():
@@ -93,15 +94,16 @@ def vectorise_layers(
             deaths.append(value[inside].astype(np.float64))
             births = np.delete(value, inside).astype(np.float64)
             h1 = np.column_stack([births, np.full(len(births), np.inf)])
-            intervals = apply_policy(Diagram((np.empty((0, 2)), h1)), **policy_of_h1).intervals[1]
+            kept = apply_policy(Diagram.from_intervals((h0, h1)), **policy_of_h1)
             for parts in accumulators.values():
-                parts[1].add(intervals)
+                parts[1].add(kept.intervals[1], kept.counts[1])
     finite = np.concatenate(deaths)
     h0 = np.zeros((len(finite) + forest.n_components, 2))
     h0[: len(finite), 1] = finite
     h0[len(finite) :, 1] = np.inf
+    kept = apply_policy(Diagram.from_intervals((h0,)), **policy)
     for parts in accumulators.values():
-        parts[0].add(apply_policy(Diagram((h0,)), **policy).intervals[0])
+        parts[0].add(kept.intervals[0], kept.counts[0])
     return {
         name: Vector(
             tuple(part.result() for part in parts),
