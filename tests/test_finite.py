@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from netkin.activation.forward import forward
+from netkin.diagram.counts import ValueCounts
 from netkin.diagram.diagram import Diagram
-from netkin.diagram.exact import diagram_of_forest, exact_diagram
+from netkin.diagram.exact import exact_diagram
 from netkin.diagram.flagser import flagser_diagram
-from netkin.diagram.forest import EdgeBlock, minimum_spanning_forest
+from netkin.diagram.forest import minimum_spanning_forest
+from netkin.diagram.network import network_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.distance.functional.capacity import capacities
 from netkin.distance.graph_matching import faq
@@ -28,6 +30,8 @@ from netkin.distance.representational.representation import Representation, deco
 from netkin.distance.vector import lp_distance, vector_distance
 from netkin.distance.weight_matching import weight_matching
 from netkin.errors import NetkinError
+from netkin.graph.dense import DenseEdges
+from netkin.graph.edges import EdgeBlock
 from netkin.graph.graph import Graph, edge_values, graph_from_weights
 from netkin.network.file import Network
 from netkin.prediction.prediction import Prediction
@@ -72,7 +76,7 @@ def vector(bad):
 
 
 def block(bad):
-    return EdgeBlock(bad(np.ones(3)), np.array([0, 0, 1]), np.array([1, 2, 2]), 0)
+    return EdgeBlock(bad(np.ones(3)), np.array([0, 0, 1]), np.array([1, 2, 2]))
 
 
 def measure():
@@ -98,7 +102,11 @@ FUNCTIONS = {
     "edge_values, zeta": lambda bad: edge_values(np.ones(3), 1.0, bad(np.full(1, 0.5)).item()),
     "exact_diagram": lambda bad: exact_diagram(graph(bad), max_dimension=1),
     "flagser_diagram": lambda bad: flagser_diagram(graph(bad), max_dimension=1),
-    "diagram_of_forest": lambda bad: diagram_of_forest(bad(np.ones(3)), np.array([0]), 1, 1),
+    "ValueCounts": lambda bad: ValueCounts().add(bad(np.ones(3)).astype(np.float32)),
+    "DenseEdges": lambda bad: DenseEdges([WEIGHTS[0], bad(WEIGHTS[1])], BIASES),
+    "network_diagram": lambda bad: network_diagram(
+        WEIGHTS, [BIASES[0], bad(BIASES[1])], bias_vertices="none"
+    ),
     "minimum_spanning_forest": lambda bad: minimum_spanning_forest(
         lambda: iter([block(bad)]), 3, 3, block(np.asarray)
     ),
