@@ -155,6 +155,23 @@ def test_a_histogram_loses_no_value(parts, kept):
         assert one.dtype == other.dtype
 
 
+@DETERMINISTIC
+@given(
+    largest=st.floats(2**-60, 2**60, width=32),
+    shares=st.lists(st.floats(0, 0.5, width=32), min_size=1, max_size=20),
+)
+def test_a_float32_network_has_few_values(largest, shares):
+    # between half the largest weight and the largest lie 2^23 numbers of float32 ...
+    ends = np.array([largest / 2, largest], np.float32)
+    assert np.diff(ends.view(np.int32)) == 1 << 23
+    # ... and all others have one of 2^23 + 1 values
+    weights = np.append(ends, ends[1] * np.array(shares, np.float32))[None]
+    edges = DenseEdges([weights], [None])
+    values = edges.values(-np.delete(weights, 1)).astype(float) * 2**24
+    assert (values == np.round(values)).all()
+    assert 2**23 <= values.min() <= values.max() <= 2**24
+
+
 def test_memory_does_not_grow_with_the_number_of_weights(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     peaks = []

@@ -258,7 +258,7 @@ VALUES = {
     "a count of 0": ("diagram", put("H1_count", at(3, 0)), "/H1_count holds a count below 1"),
     "counts beyond all": (
         "diagram",
-        put("H1_count", lambda v: v + 2**62),
+        replaced("H1_count", lambda f, n: f.__setitem__(n, np.full(30, 2**62))),
         "/H1_count holds a count below 1, or more than",
     ),
     "an interval twice": (

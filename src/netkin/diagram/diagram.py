@@ -136,8 +136,8 @@ def put_diagram(group: h5py.Group, diagram: Diagram, *, engine: str) -> None:
 
     Datasets ``/H0``, ``/H1``, ... of shape (k, 2), float32 since engines compute in float32:
     birth and death, ``inf`` for a class that never dies, sorted by birth, then death, each
-    once; ``/H0_count``, ... of shape (k,), int64: how many classes have the interval. Equal
-    diagrams give equal files. Attribute ``engine``.
+    once; ``/H0_count``, ... of shape (k,), signed integers as short as they can be: how many
+    classes have the interval. Equal diagrams give equal files. Attribute ``engine``.
     """
     group.attrs["engine"] = engine
     for dimension, part in enumerate(zip(diagram.intervals, diagram.counts, strict=True)):
@@ -147,7 +147,9 @@ def put_diagram(group: h5py.Group, diagram: Diagram, *, engine: str) -> None:
         if len(intervals):  # more compression gains little and costs time
             packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
         group.create_dataset(f"H{dimension}", data=intervals, **packed)
-        group.create_dataset(f"H{dimension}_count", data=counts, dtype=np.int64, **packed)
+        # the shortest signed type that holds them
+        shortest = np.min_scalar_type(-1 - int(counts.max(initial=1)))
+        group.create_dataset(f"H{dimension}_count", data=counts, dtype=shortest, **packed)
 
 
 def read_diagram(path: str | os.PathLike[str]) -> Diagram:
