@@ -45,7 +45,7 @@ class Heat:
         from scipy.ndimage import gaussian_filter
 
         n_bins, step = self._sampling.n_bins, self._sampling.step
-        if step == 0:
+        if step == 0 or not self._counts.any():
             return np.zeros((n_bins, n_bins))
         image = self._counts.reshape(n_bins, n_bins).astype(np.float64)
         # a pixel there is its own mirror image: 0 at once instead of up to rounding

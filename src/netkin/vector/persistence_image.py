@@ -57,7 +57,7 @@ class PersistenceImage:
         from scipy.ndimage import gaussian_filter
 
         n_bins, step = self._sampling.n_bins, self._sampling.step
-        if step == 0:
+        if step == 0 or not self._counts.any():
             return np.zeros((n_bins, n_bins))
         weight = np.maximum(self._sampling.points(), 0) ** self._weight_power
         image = gaussian_filter(
