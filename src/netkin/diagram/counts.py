@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.finite import require_finite
+from netkin.graph.graph import before_vertices
 
 HALF = int(np.float32(0.5).view(np.uint32))
 STEPS = 1 << 23
@@ -15,7 +16,7 @@ MOST_KEPT = 1 << 21
 
 
 class ValueCounts:
-    """Counts float32 values; nothing is lost.
+    """Counts float32 values from 0 on; nothing is lost.
 
     A few are kept and sorted in the end. If there are more, those from 0.5 to 1, which are all
     but the strongest edges of a network, go into a histogram with a counter for each value that
@@ -36,10 +37,12 @@ class ValueCounts:
         Raises
         ------
         NetkinError
-            A value is NaN or infinite.
+            A value is NaN or infinite, or negative.
         """
         require_finite(values, "values of edges")
-        self._new.append(values.ravel())
+        if values.min(initial=0) < 0:
+            raise before_vertices(values.min())
+        self._new.append(values.ravel() + np.float32(0))  # which makes 0 of -0
         self._n_new += values.size
         if self._n_new > MOST_KEPT:
             self._sort_in()
@@ -47,11 +50,11 @@ class ValueCounts:
     def result(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the values, ascending and each once, and how often each occurs."""
         if self._histogram is None:
-            return np.unique(_joined(self._new, np.float32), return_counts=True)
+            return _unique(_joined(self._new, np.float32))
         self._sort_in()
         self._merge_other()
         ((values, counts),) = self._other
-        place = np.flatnonzero(self._histogram)
+        place = np.flatnonzero(self._histogram > 0)
         low, high = np.searchsorted(values, (0.5, 1.0))
         return (
             np.concatenate(
@@ -69,7 +72,7 @@ class ValueCounts:
             place = values.view(np.uint32) - np.uint32(HALF)
             inside = place <= STEPS
             if not inside.all():
-                other = np.unique(values[~inside], return_counts=True)
+                other = _unique(values[~inside])
                 self._other.append(other)
                 self._n_other += len(other[0])
                 place = place[inside]
@@ -87,6 +90,21 @@ class ValueCounts:
         counts = np.zeros(len(values), dtype=np.int64)
         np.add.at(counts, place, _joined([part for _, part in self._other], np.int64))
         self._other, self._n_other = [(values, counts)], len(values)
+
+
+def _unique(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return values from 0 on, ascending and each once, and how often each occurs.
+
+    As `numpy.unique`, but several times faster: floats from 0 on are ordered as their bits
+    are, and numpy sorts integers of 16 bits in linear time.
+    """
+    bits = values.view(np.uint32)
+    bits = bits[np.argsort(bits.astype(np.uint16), kind="stable")]
+    bits = bits[np.argsort((bits >> 16).astype(np.uint16), kind="stable")]
+    new = np.ones(len(bits), dtype=bool)
+    np.not_equal(bits[1:], bits[:-1], out=new[1:])
+    first = np.flatnonzero(new)
+    return bits[first].view(np.float32), np.diff(first, append=len(bits))
 
 
 def _joined(parts: list[NDArray[Any]], dtype: type) -> NDArray[Any]:

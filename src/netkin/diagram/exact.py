@@ -16,7 +16,6 @@ from netkin.diagram.diagram import Diagram
 from netkin.diagram.forest import minimum_spanning_forest
 from netkin.errors import NetkinError
 from netkin.graph.edges import Edges
-from netkin.graph.graph import before_vertices
 
 
 def exact_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diagram:
@@ -55,14 +54,12 @@ def exact_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
     for block in edges.blocks():
         counted.add(edges.values(block.key))
     values, counts = counted.result()
-    if values.size and values[0] < 0:
-        raise before_vertices(values[0])
 
     del counted  # as large as what is left
 
     deaths, joined = np.unique(edges.values(forest.keys), return_counts=True)
     counts[np.searchsorted(values, deaths)] -= joined
-    born = np.flatnonzero(counts)
+    born = np.flatnonzero(counts > 0)
     # an edge of value 0 joins two vertices as they enter, an interval of length zero
     joins = np.flatnonzero(deaths)
     deaths, joined = deaths[joins], joined[joins]
