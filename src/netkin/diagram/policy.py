@@ -61,8 +61,7 @@ def apply_policy(
     kept, counted = [], []
     for dimension, intervals in enumerate(diagram.intervals):
         counts = diagram.counts[dimension]
-        # one copy into contiguous columns, which all later passes read faster
-        birth, death = np.ascontiguousarray(intervals.T)
+        birth, death = intervals.T
         if not (np.isfinite(birth) & (birth <= death)).all():
             raise NotFinite(f"/H{dimension} holds an interval without finite birth <= death.")
         if dimension == 0 and reduced:
