@@ -55,7 +55,9 @@ def main() -> None:
             rows.append(row)
     print(f"Machine: {common.machine()}\n")
     print(
-        common.table(["", "intervals a side", "netkin", "hera (1 % error)", "times faster"], rows)
+        common.table(
+            ["", "different intervals a side", "netkin", "hera (1 % error)", "times faster"], rows
+        )
     )
 
 

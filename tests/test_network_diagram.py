@@ -1,6 +1,8 @@
 """From weights to a diagram without a graph: equal to the engines on the stored graph."""
 
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +16,13 @@ from netkin.diagram.diagram import read_diagram, write_diagram
 from netkin.diagram.exact import exact_diagram
 from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.network import network_diagram, network_file_diagram
+from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
 from netkin.graph.dense import DenseEdges
 from netkin.graph.graph import graph_from_weights
 from netkin.network.file import HISTORY, Network, write_network
+from netkin.vector import VECTORISERS
+from netkin.vector.vector import read_vector
 
 DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=100)
 MODES = ["per_neuron", "per_layer", "none"]
@@ -240,6 +245,23 @@ def test_bad_weights_are_one_sentence_with_the_file(tmp_path, kind, sentence):
     save(tmp_path / "n.safetensors", *broken(kind))
     with pytest.raises(NetkinError, match=rf"n\.safetensors: .*{sentence}"):
         network_file_diagram(tmp_path / "n.safetensors")
+
+
+def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
+    weights, biases = random_layers()
+    save(tmp_path / "model.safetensors", weights, biases)
+    page = (Path(__file__).parents[1] / "docs" / "performance.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?network_file_diagram.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    found = apply_policy(read_diagram("diagram.h5"), eta=0.01)
+    wanted = apply_policy(network_diagram(weights, biases)[0], eta=0.01)
+    assert_same(found, wanted)
+    vector = read_vector("silhouette.h5")
+    for array, other in zip(
+        vector.arrays, VECTORISERS["silhouette"].arrays(wanted, vector.sampling), strict=True
+    ):
+        np.testing.assert_array_equal(array, other)
 
 
 def test_a_file_that_is_no_network_is_one_sentence(tmp_path):
