@@ -386,7 +386,10 @@ def _wrong_value(file: h5py.File, name: str, chance: random.Random) -> None:
         "O": ("", "x", "\0", "ü" * 1000, b"\xff\xfe"),
         "S": (b"", b"\xff\xfe", b"x" * 16),
     }
-    found[place] = chance.choice(kinds[found.dtype.kind])
+    value = chance.choice(kinds[found.dtype.kind])
+    if found.dtype.kind == "i":  # as large as fits
+        value = np.clip(value, np.iinfo(found.dtype).min, np.iinfo(found.dtype).max)
+    found[place] = value
 
 
 def _zero_values(file: h5py.File, name: str, chance: random.Random) -> None:
