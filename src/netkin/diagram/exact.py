@@ -65,10 +65,8 @@ def exact_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
     deaths, joined = deaths[joins], joined[joins]
     if forest.n_components:
         deaths, joined = np.append(deaths, np.inf), np.append(joined, forest.n_components)
-    intervals = [
-        np.column_stack([np.zeros(len(deaths)), deaths]),
-        np.column_stack([values[born], np.full(len(born), np.inf)]),
-        *[np.empty((0, 2))] * (max_dimension - 1),
-    ]
+    h0, h1 = np.zeros((len(deaths), 2)), np.full((len(born), 2), np.inf)
+    h0[:, 1], h1[:, 0] = deaths, values[born]
+    intervals = [h0, h1, *[np.empty((0, 2))] * (max_dimension - 1)]
     numbers = [joined, counts[born], *[np.empty(0, np.int64)] * (max_dimension - 1)]
     return Diagram(tuple(intervals[: max_dimension + 1]), tuple(numbers[: max_dimension + 1]))

@@ -126,8 +126,9 @@ def wasserstein_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Coun
     domain so has the whole stack.
 
     Drops at one place are one entry with a number, and a length that occurs often takes
-    entry after entry. Each of its steps but the last uses up an entry or splits one, so there are
-    at most n + m entries at a time, and there are never more steps than points.
+    entry after entry. Each step but the last uses up an entry, and the last one splits one or
+    makes a new one. So at most n + m entries stand at a time; and as each step takes at least
+    one point, there are never more steps than points, and usually a few for each length.
     """
     _check_lengths(a, counts_a)
     _check_lengths(b, counts_b)
