@@ -43,7 +43,7 @@ def write_network(path: str, sizes: list[int], seed: int) -> None:
 def route(path: str) -> dict:
     """Time the route from the file of a network to its diagram and three vectors."""
     from netkin.diagram.diagram import write_diagram
-    from netkin.diagram.network import network_file_diagram
+    from netkin.diagram.network_file import network_file_diagram
     from netkin.diagram.policy import read_finite_diagram
     from netkin.vector import VECTORISERS
     from netkin.vector.sampling import Sampling

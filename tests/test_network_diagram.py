@@ -15,7 +15,8 @@ from netkin.diagram.counts import ValueCounts
 from netkin.diagram.diagram import read_diagram, write_diagram
 from netkin.diagram.exact import exact_diagram
 from netkin.diagram.flagser import flagser_diagram
-from netkin.diagram.network import network_diagram, network_file_diagram
+from netkin.diagram.network import network_diagram
+from netkin.diagram.network_file import network_file_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
 from netkin.graph.dense import DenseEdges

@@ -15,7 +15,7 @@ from netkin.diagram.counts import ValueCounts
 from netkin.diagram.diagram import Diagram
 from netkin.diagram.forest import minimum_spanning_forest
 from netkin.errors import NetkinError
-from netkin.graph.edges import Edges
+from netkin.graph.graph import Edges
 
 
 def exact_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diagram:

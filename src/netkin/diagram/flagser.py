@@ -7,7 +7,7 @@ from annotated_types import Ge
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
-from netkin.graph.edges import Edges
+from netkin.graph.graph import Edges
 
 
 def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diagram:

@@ -1,7 +1,6 @@
 """From the weights of a network to its diagram, in memory that units decide and not weights."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,9 +11,7 @@ from netkin.diagram import ENGINES
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError, allowed
 from netkin.graph.dense import DenseEdges
-from netkin.graph.edges import Edges
-from netkin.graph.graph import BiasVertices
-from netkin.network.layers import open_layers
+from netkin.graph.graph import BiasVertices, Edges
 
 
 def choose_engine(edges: Edges, engine: str) -> str:
@@ -26,7 +23,7 @@ def choose_engine(edges: Edges, engine: str) -> str:
         The graph that it is for.
     engine : str
         A key of `netkin.diagram.ENGINES`, or ``auto``: ``exact`` where it is valid (see
-        `netkin.graph.edges.Edges.is_two_colourable`), else ``flagser``.
+        `netkin.graph.graph.Edges.is_two_colourable`), else ``flagser``.
 
     Raises
     ------
@@ -77,27 +74,3 @@ def network_diagram(
     edges = DenseEdges(weights, biases, bias_vertices=bias_vertices, zeta=zeta)
     used = choose_engine(edges, engine)
     return ENGINES[used](edges, max_dimension=max_dimension), used
-
-
-def network_file_diagram(path: str | Path, **options: Any) -> tuple[Diagram, str]:
-    """Compute the diagram of a network whose weights stay on disk.
-
-    Parameters
-    ----------
-    path : path
-        See `netkin.network.layers.open_layers`.
-    **options
-        See `network_diagram`.
-
-    Raises
-    ------
-    NetkinError
-        As `network_diagram`, with the path, and for a file that cannot be read.
-    """
-    with open_layers(path) as layers:
-        try:
-            return network_diagram(
-                [layer.weight for layer in layers], [layer.bias for layer in layers], **options
-            )
-        except NetkinError as error:
-            raise NetkinError(f"{path}: {error}") from None

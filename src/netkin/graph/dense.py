@@ -95,7 +95,7 @@ class DenseEdges:
         return largest, EdgeBlock(key, tail, head)
 
     def blocks(self) -> Iterator[EdgeBlock]:
-        """Yield all edges; see `netkin.graph.edges.Edges`."""
+        """Yield all edges; see `netkin.graph.graph.Edges`."""
         for layer, weight in enumerate(self._weights):
             n_out, n_in = weight.shape
             inputs = np.arange(self._first[layer], self._first[layer + 1], dtype=np.int32)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args
 
 import numpy as np
 from annotated_types import Gt, Lt
@@ -21,11 +21,42 @@ if TYPE_CHECKING:
 BiasVertices = Literal["per_neuron", "per_layer", "none"]
 
 
+class Edges(Protocol):
+    """The edges of a directed graph with a value on every edge.
+
+    What goes through the blocks needs memory for one of them only, so a graph can have far more
+    edges than fit into memory.
+    """
+
+    @property
+    def n_vertices(self) -> int:
+        """Number of vertices n; they are numbered 0 to n - 1."""
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+
+    def blocks(self) -> Iterator[EdgeBlock]:
+        """Yield all edges, the same ones in the same order at each call."""
+
+    def sample(self) -> EdgeBlock:
+        """Return some edges drawn evenly from all, one-dimensional."""
+
+    def values(self, key: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the filtration values of edges with these keys, of the same shape."""
+
+    def is_two_colourable(self) -> bool:
+        """Tell whether the vertices can be coloured so that every edge joins two colours."""
+
+    def stored(self) -> "Graph":
+        """Return the graph with all edges in memory."""
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A directed graph with a value on every edge, all of them in memory.
 
-    The key of an edge, see `netkin.graph.edges.Edges`, is its value.
+    The key of an edge, see `Edges`, is its value.
 
     Attributes
     ----------
@@ -55,7 +86,7 @@ class Graph:
         return len(self.value)
 
     def blocks(self) -> Iterator[EdgeBlock]:
-        """Yield all edges; see `netkin.graph.edges.Edges`."""
+        """Yield all edges; see `Edges`."""
         for start in range(0, self.n_edges, EDGES_PER_BLOCK):
             yield self._part(slice(start, start + EDGES_PER_BLOCK))
 
