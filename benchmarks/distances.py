@@ -49,10 +49,7 @@ def netkin_route() -> dict:
             vectoriser = VECTORISERS[name]
             vectors = [
                 Vector(
-                    tuple(vectoriser.vectorise(part, sampling) for part in diagram.intervals),
-                    sampling,
-                    axes=vectoriser.axes,
-                    kind=name,
+                    vectoriser.arrays(diagram, sampling), sampling, axes=vectoriser.axes, kind=name
                 )
                 for diagram in found
             ]
@@ -84,7 +81,7 @@ def padded(a, b) -> np.ndarray:
     for diagram, other in ((a, b), (b, a)):
         rows = []
         for dimension, (part, its) in enumerate(
-            zip(diagram.intervals, other.intervals, strict=True)
+            zip(diagram.expanded(), other.expanded(), strict=True)
         ):
             size = max(len(part), len(its), 1)
             points = np.zeros((size, 3))

@@ -24,8 +24,7 @@ def netkin_route(network: str) -> dict:
     def work() -> None:
         diagram = apply_policy(exact_diagram(graph, max_dimension=3))
         for name in ("landscape", "silhouette", "heat"):
-            for intervals in diagram.intervals:
-                VECTORISERS[name].vectorise(intervals, sampling)
+            VECTORISERS[name].arrays(diagram, sampling)
 
     return common.measured(work)
 

@@ -1,4 +1,4 @@
-"""Time per edge of the streaming route from 1e6 to 1e9 edges, weights on disk.
+"""Time per edge from weights on disk to a diagram file and three vectors, 1e6 to 1e9 edges.
 
     python benchmarks/scale.py [FOLDER] [LARGEST]
 
@@ -22,11 +22,7 @@ SIZES = {
     10**8: [8000, 7000, 6200, 10],
     10**9: [25_000, 22_000, 20_000, 500],
 }
-VECTORS = {
-    "landscape": {"n_bins": 200},
-    "silhouette": {"n_bins": 200},
-    "heat": {"n_bins": 200},
-}
+VECTORS = ("landscape", "silhouette", "heat")
 
 
 def write_network(path: str, sizes: list[int], seed: int) -> None:
@@ -44,19 +40,33 @@ def write_network(path: str, sizes: list[int], seed: int) -> None:
             file[f"layers/{layer}/bias"] = 0.01 * rng.standard_normal(n_out, dtype=np.float32)
 
 
-def stream(path: str) -> dict:
-    """Time the route from the file to three vectors."""
-    from netkin.vector.stream import vectorise_layers
+def route(path: str) -> dict:
+    """Time the route from the file of a network to its diagram and three vectors."""
+    from netkin.diagram.diagram import write_diagram
+    from netkin.diagram.network_file import network_file_diagram
+    from netkin.diagram.policy import read_finite_diagram
+    from netkin.vector import VECTORISERS
+    from netkin.vector.sampling import Sampling
+
+    def work(network: str, target: Path) -> dict:
+        started = time.perf_counter()
+        diagram, engine = network_file_diagram(network, max_dimension=3)
+        write_diagram(target, diagram, engine=engine)
+        seconds = {"diagram": time.perf_counter() - started}
+        distinct = len(diagram.intervals[1])
+        del diagram
+        finite = read_finite_diagram(target)
+        for name in VECTORS:
+            VECTORISERS[name].arrays(finite, Sampling(0.0, 1.0, 200))
+        seconds["vectors"] = time.perf_counter() - started - seconds["diagram"]
+        return {"seconds": seconds, "distinct": distinct, "bytes": target.stat().st_size}
 
     with tempfile.TemporaryDirectory() as folder:
         # a first network pays what is imported on the way: start-up, see startup.py
         first = str(Path(folder) / "first.h5")
         write_network(first, [10, 10], seed=0)
-        vectorise_layers(first, VECTORS)
-
-    started = time.perf_counter()
-    vectorise_layers(path, VECTORS)
-    return {"seconds": time.perf_counter() - started, "peak_mib": common.peak_mib()}
+        work(first, Path(folder) / "diagram.h5")
+        return {**work(path, Path(folder) / "diagram.h5"), "peak_mib": common.peak_mib()}
 
 
 def main(folder: str, largest: int) -> None:
@@ -68,22 +78,26 @@ def main(folder: str, largest: int) -> None:
             continue
         path = str(Path(folder) / f"network_{edges}.h5")
         write_network(path, sizes, seed=0)
-        found = common.in_own_process(__file__, "--stream", path, memory_gib=8)
+        found = common.in_own_process(__file__, "--route", path, memory_gib=8)
         Path(path).unlink()
         exact = sum(a * b + b for a, b in itertools.pairwise(sizes))
-        nanoseconds = found["seconds"] / exact * 1e9
+        nanoseconds = sum(found["seconds"].values()) / exact * 1e9
         points.append((exact, nanoseconds))
         rows.append(
             [
                 f"{exact:,}",
                 " - ".join(map(str, sizes)),
-                f"{found['seconds']:.2f} s",
+                f"{found['distinct']:,}",
+                f"{found['bytes'] / 1e6:.1f} MB",
+                f"{found['seconds']['diagram']:.2f} s",
+                f"{found['seconds']['vectors']:.2f} s",
                 f"{nanoseconds:.0f} ns",
                 f"{found['peak_mib']:.0f} MiB",
             ]
         )
         print(f"{exact:,} edges: {found}", file=sys.stderr)
-    print(common.table(["edges", "units per layer", "time", "per edge", "peak memory"], rows))
+    head = ["edges", "units per layer", "distinct births", "diagram file", "diagram", "vectors"]
+    print(common.table([*head, "all, per edge", "peak memory"], rows))
     draw(points)
 
 
@@ -103,14 +117,14 @@ def draw(points: list[tuple[int, float]]) -> None:
         ax.set_ylim(0, 1.3 * max(nanoseconds))
         ax.set_xlabel("edges")
         ax.set_ylabel("nanoseconds per edge")
-        ax.set_title("weights on disk to three vectors", loc="left")
+        ax.set_title("weights on disk to diagram and vectors", loc="left")
         images = common.ROOT / "docs" / "images"
         save_figure(figure, [str(images / "scale.svg"), str(images / "scale.png")], dpi=150)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--stream"]:
-        print(json.dumps(stream(sys.argv[2])))
+    if sys.argv[1:2] == ["--route"]:
+        print(json.dumps(route(sys.argv[2])))
     else:
         with tempfile.TemporaryDirectory() as temporary:
             place = sys.argv[1] if len(sys.argv) > 1 else temporary

@@ -669,10 +669,7 @@ def test_what_is_allowed_gives_finite_vectors_and_distances(end, zeta):
                     options = {**options, "sigma": sigma}
                 a, b = (
                     Vector(
-                        tuple(entry.vectorise(part, sampling, **options) for part in d.intervals),
-                        sampling,
-                        axes=entry.axes,
-                        kind=name,
+                        entry.arrays(d, sampling, **options), sampling, axes=entry.axes, kind=name
                     )
                     for d in finite
                 )

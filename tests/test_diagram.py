@@ -3,6 +3,7 @@
 from collections import Counter
 from itertools import pairwise
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,13 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from netkin.diagram import ENGINES
 from netkin.diagram.compute import compute_diagram
-from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
+from netkin.diagram.diagram import (
+    Diagram,
+    get_diagram,
+    put_diagram,
+    read_diagram,
+    write_diagram,
+)
 from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
@@ -41,7 +48,7 @@ def homology(n_vertices, edges, max_dimension=3):
     """Sorted intervals per dimension, as lists rounded to what float32 carries."""
     diagram = flagser_diagram(graph_of(n_vertices, edges), max_dimension=max_dimension)
     assert len(diagram.intervals) == max_dimension + 1
-    return [sorted(map(tuple, np.round(part, 6).tolist())) for part in diagram.intervals]
+    return [sorted(map(tuple, np.round(part, 6).tolist())) for part in diagram.expanded()]
 
 
 def join_of_spheres(levels, value=0.5):
@@ -66,12 +73,9 @@ def random_network(rng, widths):
 
 def same(a, b):
     return len(a.intervals) == len(b.intervals) and all(
-        np.array_equal(sort(x), sort(y)) for x, y in zip(a.intervals, b.intervals, strict=True)
+        np.array_equal(x, y)
+        for x, y in zip([*a.intervals, *a.counts], [*b.intervals, *b.counts], strict=True)
     )
-
-
-def sort(intervals):
-    return intervals[np.lexsort((intervals[:, 1], intervals[:, 0]))]
 
 
 def test_directed_clique_fills_its_cycle():
@@ -144,7 +148,7 @@ def spanning_forest_diagram(graph):
 
 
 def check_against_spanning_forest(graph):
-    h0, h1, h2, h3 = flagser_diagram(graph, max_dimension=3).intervals
+    h0, h1, h2, h3 = flagser_diagram(graph, max_dimension=3).expanded()
     deaths, births = spanning_forest_diagram(graph)
     assert Counter(h0[:, 1].tolist()) == deaths
     assert not h0[:, 0].any()
@@ -202,15 +206,15 @@ def test_order_of_neurons_and_inputs_does_not_matter(mode):
 
 
 def test_policy_order_decides_over_late_classes():
-    diagram = Diagram((np.array([[0, INF]]), np.array([[0.995, INF], [0.5, INF]])))
+    diagram = Diagram.from_intervals((np.array([[0, INF]]), np.array([[0.995, INF], [0.5, INF]])))
     kept = apply_policy(diagram, order="filter_then_cap").intervals[1]
-    assert kept.tolist() == [[0.995, 1.0], [0.5, 1.0]]
+    assert kept.tolist() == [[0.5, 1.0], [0.995, 1.0]]
     dropped = apply_policy(diagram, order="cap_then_filter").intervals[1]
     assert dropped.tolist() == [[0.5, 1.0]]
 
 
 def test_policy_drops_short_trivial_and_one_infinite_component():
-    diagram = Diagram(
+    diagram = Diagram.from_intervals(
         (
             np.array([[0, 0.25], [0, 0.005], [0, INF], [0, INF]]),
             np.array([[0.25, 0.5], [0.25, 0.251], [1.0, INF], [1.5, INF]]),
@@ -221,9 +225,9 @@ def test_policy_drops_short_trivial_and_one_infinite_component():
     assert h0.tolist() == [[0, 1]]
     assert h1.tolist() == [], "a length of exactly eta goes, and so does what the cap makes empty"
     assert h2.shape == (0, 2)
-    h0, h1, _ = apply_policy(diagram, reduced=False, eta=0, infinity_value=2.0).intervals
-    assert h0.tolist() == [[0, 0.25], [0, 0.005], [0, 2], [0, 2]]
-    assert h1.tolist() == [[0.25, 0.5], [0.25, 0.251], [1, 2], [1.5, 2]]
+    h0, h1, _ = apply_policy(diagram, reduced=False, eta=0, infinity_value=2.0).expanded()
+    assert h0.tolist() == [[0, 0.005], [0, 0.25], [0, 2], [0, 2]]
+    assert h1.tolist() == [[0.25, 0.251], [0.25, 0.5], [1, 2], [1.5, 2]]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -243,14 +247,99 @@ def test_default_policy_equals_giotto(seed):
     found[np.isinf(found)] = 1.0
     found = found[found[:, 0] < found[:, 1]]
     ours = apply_policy(flagser_diagram(graph, max_dimension=3))
-    theirs = Diagram(tuple(found[found[:, 2] == dimension, :2] for dimension in range(4)))
+    theirs = Diagram.from_intervals(
+        tuple(found[found[:, 2] == dimension, :2] for dimension in range(4))
+    )
     assert same(ours, theirs)
+
+
+def test_equal_intervals_are_one_with_a_count():
+    rows = np.array([[0.5, INF], [0.1, 0.75], [0.5, 0.75], [0.1, 0.75], [0.5, INF], [0.1, 0.75]])
+    diagram = Diagram.from_intervals((rows, rows[:0], rows[:1]), ([1, 2, 3, 4, 5, 6], [], [7]))
+    assert diagram.intervals[0].tolist() == [[0.1, 0.75], [0.5, 0.75], [0.5, INF]]
+    assert [counts.tolist() for counts in diagram.counts] == [[12, 3, 6], [], [7]]
+    assert diagram.n_classes() == (21, 0, 7)
+    assert {part.dtype for part in diagram.counts} == {np.dtype(np.int64)}
+    once = Diagram.from_intervals((rows,))
+    assert same(Diagram.from_intervals(once.expanded()), once)
+    np.testing.assert_array_equal(once.expanded()[0], rows[np.lexsort((rows[:, 1], rows[:, 0]))])
+
+
+@pytest.mark.parametrize("counts", [(), ([1, 2],), ([0],), ([-1],)], ids=str)
+def test_a_diagram_has_a_count_of_at_least_1_for_each_interval(counts):
+    with pytest.raises(NetkinError, match="every interval has one, of at least 1"):
+        Diagram((np.array([[0.0, 1.0]]),), tuple(np.array(part) for part in counts))
+
+
+values = st.sampled_from([0.0, 0.25, 0.5, 1.0, 1.5, INF])
+
+
+@DETERMINISTIC
+@given(
+    rows=st.lists(
+        st.tuples(values.filter(np.isfinite), values, st.integers(1, 3)).filter(
+            lambda row: row[0] <= row[1]
+        ),
+        max_size=8,
+    ),
+    options=st.fixed_dictionaries(
+        {
+            "reduced": st.booleans(),
+            "eta": st.sampled_from([0.0, 0.25]),
+            "infinity_value": st.sampled_from([0.25, 1.0, 1.5]),
+            "order": st.sampled_from(["filter_then_cap", "cap_then_filter"]),
+        }
+    ),
+)
+def test_policy_on_counts_is_that_on_repeated_intervals(rows, options):
+    table = np.reshape(rows, (-1, 3)).astype(float)
+    parts, counts = (table[:, :2],) * 2, (table[:, 2],) * 2
+    found = apply_policy(Diagram.from_intervals(parts, counts), **options)
+    for dimension, intervals in enumerate(found.expanded()):
+        wanted = sorted(map(tuple, np.repeat(parts[0], counts[0].astype(int), axis=0).tolist()))
+        never = [interval for interval in wanted if interval[1] == INF]
+        if options["reduced"] and dimension == 0 and never:
+            wanted.remove(never[0])
+        cap, eta = options["infinity_value"], options["eta"]
+        capped = [(birth, min(death, cap) if death == INF else death) for birth, death in wanted]
+        measured = wanted if options["order"] == "filter_then_cap" else capped
+        kept = [
+            interval
+            for interval, (birth, death) in zip(capped, measured, strict=True)
+            if death - birth > eta and interval[0] < interval[1]
+        ]
+        assert sorted(map(tuple, intervals.tolist())) == sorted(kept)
+
+
+def test_a_file_counts_what_is_equal_in_float32(tmp_path):
+    near = np.array([[0.1, 0.5], [0.1 + 1e-12, 0.5], [0.2, INF]])
+    diagram = Diagram.from_intervals((near,), ([2, 3, 10**12],))
+    write_diagram(tmp_path / "a.h5", diagram, engine="flagser")
+    found = read_diagram(tmp_path / "a.h5")
+    assert found.counts[0].tolist() == [5, 10**12]
+    assert found.intervals[0].tolist() == near[[0, 2]].astype(np.float32).tolist()
+
+
+def test_a_group_of_a_file_holds_a_diagram(tmp_path):
+    diagrams = [
+        Diagram.from_intervals((np.array([[0.0, 0.5], [0.0, INF]]), np.empty((0, 2)))),
+        Diagram.from_intervals((np.array([[0.0, 0.25]]), np.array([[0.75, INF]] * 3))),
+    ]
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for name, diagram in zip("ab", diagrams, strict=True):
+            put_diagram(file.create_group(name), diagram, engine=f"engine {name}")
+        for name, diagram in zip("ab", diagrams, strict=True):
+            assert same(get_diagram(file[name], "all.h5"), diagram)
+            assert file[name].attrs["engine"] == f"engine {name}"
+        file["b/H1_count"][0] = -1
+        with pytest.raises(NetkinError, match=r"^all\.h5: /b/H1_count holds a count below 1"):
+            get_diagram(file["b"], "all.h5")
 
 
 def test_diagram_file_is_sorted_unpadded_and_deterministic(tmp_path):
     intervals = np.array([[0.5, INF], [0.1, 0.75], [0.1, 0.5]])
     for name, order in (("a", [0, 1, 2]), ("b", [2, 0, 1])):
-        diagram = Diagram((intervals[order], np.empty((0, 2))))
+        diagram = Diagram.from_intervals((intervals[order], np.empty((0, 2))))
         write_diagram(tmp_path / f"{name}.h5", diagram, engine="flagser")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     h0, h1 = read_diagram(tmp_path / "a.h5").intervals
@@ -277,10 +366,10 @@ def test_compute_diagram_writes_what_the_engine_finds(tmp_path):
 @pytest.mark.parametrize(
     ("intervals", "says"),
     [
-        (np.zeros(3), "expected \\(k, 2\\)"),
+        (np.zeros(3), "expected \\(intervals of H0, 2\\)"),
         (np.array([[0.5, 0.25]]), "birth <= death"),
         (np.array([[np.nan, 1]]), "birth <= death"),
-        (None, "'/H0' of a diagram is missing"),
+        (None, "/H0, a dataset of every diagram, is missing"),
     ],
 )
 def test_a_diagram_file_that_makes_no_sense_is_refused(tmp_path, intervals, says):
@@ -343,6 +432,5 @@ def test_permuting_the_units_of_a_trained_network_changes_no_diagram(
         ENGINES[engine](graph_from_weights(w, b, bias_vertices=bias_vertices), max_dimension=3)
         for w, b in (trained, (weights, biases))
     )
-    for one, other in zip(before.intervals, after.intervals, strict=True):
-        np.testing.assert_array_equal(one[np.lexsort(one.T)], other[np.lexsort(other.T)])
+    assert same(before, after)
     assert len(before.intervals[1]) > 1000

@@ -57,7 +57,7 @@ diagrams = st.integers(0, 8).flatmap(
 def padded(pair):
     """The pair as giotto-tda's array of triples: padded with the smallest birth, else 0."""
     blocks = []
-    for dimension, parts in enumerate(zip(*(d.intervals for d in pair), strict=True)):
+    for dimension, parts in enumerate(zip(*(d.expanded() for d in pair), strict=True)):
         births = np.concatenate(parts)[:, 0]
         longest = max(1, *map(len, parts))
         block = np.full((2, longest, 3), births.min() if births.size else 0.0)
@@ -80,7 +80,10 @@ def giotto_distance(pair, kind, **metric_params):
 @DETERMINISTIC
 @given(parts=st.lists(diagrams, min_size=4, max_size=4), p=st.sampled_from([1.0, 2.0, 3.0]))
 def test_pairwise_distance_equals_giotto(kind, parts, p):
-    pair = [Diagram((parts[0], parts[1])), Diagram((parts[2], parts[3]))]
+    pair = [
+        Diagram.from_intervals((parts[0], parts[1])),
+        Diagram.from_intervals((parts[2], parts[3])),
+    ]
     options = {"n_bins": 20, "p": p, **PAIRWISE[kind]}
     ours = MEASURES[f"{kind}_pairwise"].function(*pair, **options)
     assert ours == pytest.approx(giotto_distance(pair, kind, **options), rel=1e-8, abs=1e-12)

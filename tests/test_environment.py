@@ -125,7 +125,9 @@ DRAW = """
     figures = {
         "matrix": draw_distance_matrix(Panel("a title", matrix, [1, 2], ["width", "labels"])),
         "training": draw_training({"width": [("width_8", np.outer([1, 2], values))]}, "a title"),
-        "diagrams": draw_diagrams([Curves("width_8", "width", values, values)], "a title"),
+        "diagrams": draw_diagrams(
+            [Curves("width_8", "width", *[values, np.arange(1, 10)] * 2)], "a title"
+        ),
         "agreement": draw_agreement(np.eye(3), list("abc"), ["weight"] * 3, "a title"),
     }
     for name, figure in figures.items():
@@ -163,7 +165,8 @@ def test_figures_have_the_same_bytes_whatever_matplotlib_is_told(tmp_path):
 MATCH = """
     import numpy as np
     from netkin.distance.line import wasserstein_on_line
-    print(wasserstein_on_line(np.array([0.1, 0.4]), np.array([0.2, 0.6])))
+    once = np.ones(2, np.int64)
+    print(wasserstein_on_line(np.array([0.1, 0.4]), once, np.array([0.2, 0.6]), once))
 """
 
 

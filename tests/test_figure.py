@@ -70,10 +70,10 @@ def test_learning_curves_show_the_mean_over_seeds():
 
 
 def test_diagrams_are_shares_of_classes_against_the_filtration_value():
-    births, deaths = np.array([0.9, 0.3, 0.6]), np.array([0.2, 0.1])
+    births, deaths, once = np.array([0.9, 0.3, 0.6]), np.array([0.2, 0.1]), np.ones(3, np.int64)
     networks = [
-        Curves("width_8", "width", deaths, births),
-        Curves("labels_2", "labels", deaths, births[:0]),
+        Curves("width_8", "width", deaths, once[:2], births, once),
+        Curves("labels_2", "labels", deaths, once[:2], births[:0], once[:0]),
     ]
     figure = draw_diagrams(networks)
     merged, _, born, empty = figure.axes
@@ -85,9 +85,22 @@ def test_diagrams_are_shares_of_classes_against_the_filtration_value():
 
 def test_many_classes_are_drawn_by_few_points_of_the_same_curve():
     values = np.random.default_rng(0).random(50_000)
-    line = draw_diagrams([Curves("width_8", "width", values, values)]).axes[0].lines[0]
+    once = np.ones(len(values), np.int64)
+    curves = Curves("width_8", "width", values, once, values, once)
+    line = draw_diagrams([curves]).axes[0].lines[0]
     assert len(line.get_xdata()) == 400
     np.testing.assert_allclose(line.get_xdata(), line.get_ydata(), atol=0.02)
+
+
+@pytest.mark.parametrize("most", [1, 9, 900])
+def test_the_curve_of_counts_is_that_of_repeated_values(most):
+    rng = np.random.default_rng(most)
+    values, counts = rng.random(30), rng.integers(1, most + 1, 30)
+    ax = draw_diagrams([Curves("width_8", "width", values, counts, values, counts)]).axes[1]
+    found = ax.lines[0].get_xdata()
+    shares = np.linspace(0, 1, min(counts.sum(), 400))
+    repeated = np.repeat(values, counts)
+    np.testing.assert_array_equal(found, np.quantile(repeated, shares, method="inverted_cdf"))
 
 
 def test_svg_keeps_text_and_the_same_figure_gives_the_same_files(panel, tmp_path):

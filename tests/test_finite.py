@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from netkin.activation.forward import forward
+from netkin.diagram.counts import ValueCounts
 from netkin.diagram.diagram import Diagram
-from netkin.diagram.exact import diagram_of_forest, exact_diagram
+from netkin.diagram.exact import exact_diagram
 from netkin.diagram.flagser import flagser_diagram
-from netkin.diagram.forest import EdgeBlock, minimum_spanning_forest
+from netkin.diagram.forest import minimum_spanning_forest
+from netkin.diagram.network import network_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.distance.functional.capacity import capacities
 from netkin.distance.graph_matching import faq
@@ -28,6 +30,8 @@ from netkin.distance.representational.representation import Representation, deco
 from netkin.distance.vector import lp_distance, vector_distance
 from netkin.distance.weight_matching import weight_matching
 from netkin.errors import NetkinError
+from netkin.graph.dense import DenseEdges
+from netkin.graph.edges import EdgeBlock
 from netkin.graph.graph import Graph, edge_values, graph_from_weights
 from netkin.network.file import Network
 from netkin.prediction.prediction import Prediction
@@ -64,7 +68,7 @@ def intervals(bad):
 
 
 def diagram(bad):
-    return Diagram((intervals(bad),))
+    return Diagram.from_intervals((intervals(bad),))
 
 
 def vector(bad):
@@ -72,7 +76,7 @@ def vector(bad):
 
 
 def block(bad):
-    return EdgeBlock(bad(np.ones(3)), np.array([0, 0, 1]), np.array([1, 2, 2]), 0)
+    return EdgeBlock(bad(np.ones(3)), np.array([0, 0, 1]), np.array([1, 2, 2]))
 
 
 def measure():
@@ -82,6 +86,7 @@ def measure():
 
 
 ONE, TWO = (np.array([[0.0, 0.1], [0.0, 0.3]]), np.array([[0.1, 0.4], [0.2, 0.3]]))
+TWICE, THRICE = np.ones(2, np.int64), np.ones(3, np.int64)
 FUNCTIONS = {
     "graph_from_weights, weights": lambda bad: graph_from_weights(
         [WEIGHTS[0], bad(WEIGHTS[1])], BIASES
@@ -97,7 +102,11 @@ FUNCTIONS = {
     "edge_values, zeta": lambda bad: edge_values(np.ones(3), 1.0, bad(np.full(1, 0.5)).item()),
     "exact_diagram": lambda bad: exact_diagram(graph(bad), max_dimension=1),
     "flagser_diagram": lambda bad: flagser_diagram(graph(bad), max_dimension=1),
-    "diagram_of_forest": lambda bad: diagram_of_forest(bad(np.ones(3)), np.array([0]), 1, 1),
+    "ValueCounts": lambda bad: ValueCounts().add(bad(np.ones(3)).astype(np.float32)),
+    "DenseEdges": lambda bad: DenseEdges([WEIGHTS[0], bad(WEIGHTS[1])], BIASES),
+    "network_diagram": lambda bad: network_diagram(
+        WEIGHTS, [BIASES[0], bad(BIASES[1])], bias_vertices="none"
+    ),
     "minimum_spanning_forest": lambda bad: minimum_spanning_forest(
         lambda: iter([block(bad)]), 3, 3, block(np.asarray)
     ),
@@ -118,16 +127,28 @@ FUNCTIONS = {
     "neural_persistence_distance": lambda bad: neural_persistence_distance(
         network(np.asarray), network(bad)
     ),
-    "wasserstein": lambda bad: wasserstein(diagram(bad), Diagram((ONE,))),
-    "wasserstein, in the plane": lambda bad: wasserstein(diagram(bad), Diagram((TWO,))),
-    "bottleneck": lambda bad: bottleneck(Diagram((ONE,)), diagram(bad)),
-    "lengths_on_line": lambda bad: lengths_on_line(intervals(bad), ONE),
-    "wasserstein_on_line": lambda bad: wasserstein_on_line(bad(np.ones(3)), np.ones(2)),
-    "bottleneck_on_line": lambda bad: bottleneck_on_line(np.ones(2), bad(np.ones(3))),
-    "heat_pairwise": lambda bad: heat_pairwise(diagram(bad), Diagram((ONE,))),
-    "landscape_pairwise": lambda bad: landscape_pairwise(Diagram((ONE,)), diagram(bad)),
-    "silhouette_pairwise": lambda bad: silhouette_pairwise(diagram(bad), Diagram((ONE,))),
-    "fit_samplings": lambda bad: fit_samplings(diagram(bad), Diagram((ONE,)), n_bins=3),
+    "wasserstein": lambda bad: wasserstein(diagram(bad), Diagram.from_intervals((ONE,))),
+    "wasserstein, in the plane": lambda bad: wasserstein(
+        diagram(bad), Diagram.from_intervals((TWO,))
+    ),
+    "bottleneck": lambda bad: bottleneck(Diagram.from_intervals((ONE,)), diagram(bad)),
+    "lengths_on_line": lambda bad: lengths_on_line(intervals(bad), THRICE, ONE, TWICE),
+    "wasserstein_on_line": lambda bad: wasserstein_on_line(
+        bad(np.ones(3)), THRICE, np.ones(2), TWICE
+    ),
+    "bottleneck_on_line": lambda bad: bottleneck_on_line(
+        np.ones(2), TWICE, bad(np.ones(3)), THRICE
+    ),
+    "heat_pairwise": lambda bad: heat_pairwise(diagram(bad), Diagram.from_intervals((ONE,))),
+    "landscape_pairwise": lambda bad: landscape_pairwise(
+        Diagram.from_intervals((ONE,)), diagram(bad)
+    ),
+    "silhouette_pairwise": lambda bad: silhouette_pairwise(
+        diagram(bad), Diagram.from_intervals((ONE,))
+    ),
+    "fit_samplings": lambda bad: fit_samplings(
+        diagram(bad), Diagram.from_intervals((ONE,)), n_bins=3
+    ),
     "Sampling, start": lambda bad: Sampling(float(bad(np.zeros(1))[0]), 1.0, 3),
     "Sampling, stop": lambda bad: Sampling(0.0, float(bad(np.ones(1))[0]), 3),
     "Sampling.bins": lambda bad: SAMPLING.bins(bad(np.ones(3))),
@@ -150,7 +171,7 @@ FUNCTIONS = {
     ),
     **{
         f"vectoriser {name}": lambda bad, name=name: VECTORISERS[name].vectorise(
-            intervals(bad), SAMPLING
+            intervals(bad), THRICE, SAMPLING
         )
         for name in VECTORISERS
     },
@@ -185,7 +206,7 @@ def test_where_infinity_has_a_meaning_nan_has_none(name, place):
 @pytest.mark.parametrize("options", [{"eta": np.nan}, {"infinity_value": np.nan}, {"eta": -1.0}])
 def test_a_policy_of_nan_is_refused(options):
     with pytest.raises(NetkinError, match="eta and infinity_value: found"):
-        apply_policy(Diagram((ONE,)), **options)
+        apply_policy(Diagram.from_intervals((ONE,)), **options)
 
 
 def test_a_block_of_nan_does_not_hide_behind_one_of_numbers():

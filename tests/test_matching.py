@@ -18,7 +18,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from netkin.config import Study
 from netkin.diagram.diagram import Diagram
-from netkin.distance.line import bottleneck_on_line, lengths_on_line, wasserstein_on_line
+from netkin.distance import line
+from netkin.distance.line import lengths_on_line
 from netkin.distance.matching import (
     _bottleneck_in_plane,
     _wasserstein_in_plane,
@@ -38,6 +39,18 @@ points = st.lists(
     st.tuples(*[st.integers(0, 8).map(lambda i: i / 8) | st.floats(0, 1, width=32)] * 2),
     max_size=8,
 ).map(lambda rows: np.sort(np.reshape(rows, (-1, 2)).astype(float), axis=1))
+
+
+def once(values):
+    return np.ones(len(values), np.int64)
+
+
+def wasserstein_on_line(a, b):
+    return line.wasserstein_on_line(a, once(a), b, once(b))
+
+
+def bottleneck_on_line(a, b):
+    return line.bottleneck_on_line(a, once(a), b, once(b))
 
 
 def born_at_0(lengths):
@@ -168,12 +181,69 @@ def test_on_a_line_they_are_metrics(a, b, c):
 @DETERMINISTIC
 @given(a=points, b=points)
 def test_off_a_line_equal_to_assignment(a, b):
-    pair = Diagram((a,)), Diagram((b,))
+    pair = Diagram.from_intervals((a,)), Diagram.from_intervals((b,))
     assert wasserstein(*pair) == pytest.approx(best_total(a, b), rel=1e-9, abs=1e-9)
     assert wasserstein(*pair) == pytest.approx(wasserstein(*pair[::-1]), rel=1e-9, abs=1e-9)
     # hera takes values for equal that differ by 1e-12
     assert bottleneck(*pair) == pytest.approx(least_largest(a, b), abs=1e-11)
     assert bottleneck(*pair) == pytest.approx(bottleneck(*pair[::-1]), abs=1e-11)
+
+
+counted = st.lists(
+    st.tuples(
+        st.integers(0, 16).map(lambda i: i / 8) | st.floats(0, 2, width=32), st.integers(1, 40)
+    ),
+    max_size=12,
+)
+
+
+@DETERMINISTIC
+@given(a=counted, b=counted)
+def test_on_a_line_counts_stand_for_repeated_points(a, b):
+    (x, counts_x), (y, counts_y) = (
+        (np.array([p[0] for p in part], float), np.array([p[1] for p in part], np.int64))
+        for part in (sorted(a), sorted(b))
+    )
+    points = np.repeat(x, counts_x), np.repeat(y, counts_y)
+    found = line.wasserstein_on_line(x, counts_x, y, counts_y)
+    assert found == pytest.approx(wasserstein_on_line(*points), rel=1e-12, abs=1e-12)
+    assert found == line.wasserstein_on_line(y, counts_y, x, counts_x)
+    assert line.wasserstein_on_line(x, counts_x, x, counts_x) == 0
+    found = line.bottleneck_on_line(x, counts_x, y, counts_y)
+    assert found == bottleneck_on_line(*points)
+
+
+@BOTH
+@DETERMINISTIC
+@given(a=points, b=points, counts=st.lists(st.integers(1, 3), min_size=16, max_size=16))
+def test_off_a_line_counts_stand_for_repeated_points(distance, a, b, counts):
+    counts = np.array(counts)[: len(a)], np.array(counts)[::-1][: len(b)]
+    pair = [
+        Diagram.from_intervals([part], [count]) for part, count in zip((a, b), counts, strict=True)
+    ]
+    repeated = (np.repeat(part, count, axis=0) for part, count in zip((a, b), counts, strict=True))
+    best = best_total if distance is wasserstein else least_largest
+    assert distance(*pair) == pytest.approx(best(*repeated), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("bad", [0, -1])
+def test_a_count_below_1_is_refused(bad):
+    a, counts = np.array([0.5, 1.0]), np.array([1, bad])
+    for distance in (line.wasserstein_on_line, line.bottleneck_on_line):
+        with pytest.raises(NetkinError, match="at least 1"):
+            distance(a, counts, a, once(a))
+        with pytest.raises(NetkinError, match="at least 1"):
+            distance(a, once(a), a, once(a)[:1])
+
+
+def test_points_beyond_memory_cost_what_their_distinct_lengths_cost():
+    rng = np.random.default_rng(0)
+    a, b = (np.sort(10 + rng.random(1000)) for _ in range(2))
+    many = np.full(1000, 10**12)
+    differences = np.abs(a - b)
+    found = line.wasserstein_on_line(a, many, b, many)
+    assert found == pytest.approx(1e12 * differences.sum(), rel=1e-10)
+    assert line.bottleneck_on_line(a, many, b, many) == differences.max()
 
 
 @BOTH
@@ -182,41 +252,46 @@ def test_off_a_line_nearly_equal_diagrams_come_to_an_end(distance):
     a = np.sort(rng.random((200, 2)), axis=1)
     diagonal = np.repeat(rng.random((3, 1)), 2, axis=1)
     shuffled = np.concatenate([diagonal, rng.permutation(a)])
-    assert distance(Diagram((a,)), Diagram((shuffled,))) == 0
+    assert distance(Diagram.from_intervals((a,)), Diagram.from_intervals((shuffled,))) == 0
     for change in (1e-16, 1e-9, 1e-4):
         b = a + change * rng.random(a.shape)
-        found = distance(Diagram((a,)), Diagram((b,)))
+        found = distance(Diagram.from_intervals((a,)), Diagram.from_intervals((b,)))
         exact = best_total(a, b) if distance is wasserstein else np.abs(a - b).max()
         assert found == pytest.approx(exact, rel=1e-9, abs=1e-9)
 
 
 def test_a_line_has_equal_births_or_equal_deaths_in_both():
-    a, b = lengths_on_line(born_at_0([3.0, 1.0]), born_at_0([]))
-    assert a.tolist() == [1, 3]
-    assert b.tolist() == []
-    a, b = lengths_on_line(dying_at_2([0.5, 1.5]), dying_at_2([0.0, 0.0, 1.0]))
-    assert a.tolist() == [0.5, 1.5]
-    assert b.tolist() == [0, 0, 1]
-    assert lengths_on_line(born_at_0([1.0, 2.0]), born_at_0([1.0, 2.0]) + 1) is None
-    assert lengths_on_line(born_at_0([1.0, 1.5]), dying_at_2([1.0, 1.5])) is None
+    def lengths_of(a, b):
+        found = lengths_on_line(a, np.arange(1, len(a) + 1), b, np.arange(1, len(b) + 1))
+        return found and [part.tolist() for part in found]
+
+    assert lengths_of(born_at_0([3.0, 1.0]), born_at_0([])) == [[1, 3], [2, 1], [], []]
+    found = lengths_of(dying_at_2([0.5, 1.5]), dying_at_2([0.0, 0.25, 1.0]))
+    assert found == [[0.5, 1.5], [1, 2], [0, 0.25, 1], [1, 2, 3]]
+    assert lengths_of(born_at_0([1.0, 2.0]), born_at_0([1.0, 2.0]) + 1) is None
+    assert lengths_of(born_at_0([1.0, 1.5]), dying_at_2([1.0, 1.5])) is None
 
 
 @BOTH
 @DETERMINISTIC
 @given(a=lengths, b=lengths)
 def test_both_kinds_of_line_give_the_same(distance, a, b):
-    born = distance(Diagram((born_at_0(a),)), Diagram((born_at_0(b),)))
-    assert distance(Diagram((dying_at_2(a),)), Diagram((dying_at_2(b),))) == pytest.approx(
-        born, rel=1e-12, abs=1e-14
+    born = distance(
+        Diagram.from_intervals((born_at_0(a),)), Diagram.from_intervals((born_at_0(b),))
     )
+    assert distance(
+        Diagram.from_intervals((dying_at_2(a),)), Diagram.from_intervals((dying_at_2(b),))
+    ) == pytest.approx(born, rel=1e-12, abs=1e-14)
 
 
 def test_wasserstein_adds_dimensions_and_bottleneck_takes_the_largest():
-    a = Diagram((born_at_0([1.0]), dying_at_2([1.0, 0.25]), np.array([[0.25, 0.5], [0.5, 1.0]])))
-    b = Diagram((born_at_0([1.5]), dying_at_2([1.0]), np.array([[0.25, 0.75]])))
+    a = Diagram.from_intervals(
+        (born_at_0([1.0]), dying_at_2([1.0, 0.25]), np.array([[0.25, 0.5], [0.5, 1.0]]))
+    )
+    b = Diagram.from_intervals((born_at_0([1.5]), dying_at_2([1.0]), np.array([[0.25, 0.75]])))
     assert wasserstein(a, b) == pytest.approx(0.5 + 0.125 + 0.375)
     assert bottleneck(a, b) == 0.5
-    empty = Diagram((np.empty((0, 2)),) * 3)
+    empty = Diagram.from_intervals((np.empty((0, 2)),) * 3)
     assert wasserstein(empty, empty) == bottleneck(empty, empty) == 0
     assert wasserstein(a, empty) == pytest.approx(0.5 + 0.625 + 0.375)
     assert bottleneck(a, empty) == 0.5
@@ -224,12 +299,12 @@ def test_wasserstein_adds_dimensions_and_bottleneck_takes_the_largest():
 
 @BOTH
 def test_what_cannot_be_matched_is_refused(distance):
-    one = Diagram((born_at_0([1.0]),))
+    one = Diagram.from_intervals((born_at_0([1.0]),))
     with pytest.raises(NetkinError, match="1 and 2 homology dimensions"):
-        distance(one, Diagram((born_at_0([1.0]),) * 2))
+        distance(one, Diagram.from_intervals((born_at_0([1.0]),) * 2))
     for bad in (np.inf, np.nan):
         with pytest.raises(ValueError, match="apply a policy first"):
-            distance(one, Diagram((born_at_0([bad]),)))
+            distance(one, Diagram.from_intervals((born_at_0([bad]),)))
 
 
 MILLION = 1_000_000

@@ -43,6 +43,7 @@ def test_shuffled_units_change_the_matrix_and_nothing_else():
     found, expected = (exact_diagram(one, max_dimension=1) for one in (shuffled, graph))
     for dimension in (0, 1):
         np.testing.assert_array_equal(found.intervals[dimension], expected.intervals[dimension])
+        np.testing.assert_array_equal(found.counts[dimension], expected.counts[dimension])
 
 
 def test_table_2_in_both_readings(tmp_path):

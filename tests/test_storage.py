@@ -167,7 +167,7 @@ def test_foreign_hdf5_is_named_in_one_sentence(tmp_path):
 def test_file_of_another_stage_is_named(tmp_path):
     write_vector(tmp_path / "a.h5")
     with (
-        pytest.raises(NetkinError, match="'diagram/2', but its layout is 'vector/2'"),
+        pytest.raises(NetkinError, match="'diagram/3', but its layout is 'vector/2'"),
         open_layout(tmp_path / "a.h5", "diagram"),
     ):
         pass

@@ -2,6 +2,7 @@
 
 import tracemalloc
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,8 +20,15 @@ from netkin.vector.compute import read_vector, vectorise_diagram
 from netkin.vector.sampling import Sampling, fit_samplings
 from netkin.vector.vector import CHUNK
 
+
+def vectorise(name, intervals, sampling, **options):
+    """The array of intervals of which each stands for itself."""
+    once = np.ones(len(intervals), np.int64)
+    return VECTORISERS[name].vectorise(intervals, once, sampling, **options)
+
+
 betti, entropy, heat, landscape, persistence_image, silhouette = (
-    VECTORISERS[name].vectorise
+    partial(vectorise, name)
     for name in ("betti", "entropy", "heat", "landscape", "persistence_image", "silhouette")
 )
 DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=150)
@@ -225,9 +233,32 @@ def test_the_result_depends_on_no_division_and_no_order(name, options, parts, sa
     whole = np.vstack([EMPTY, *parts])
     accumulator = VECTORISERS[name].accumulator(sampling, **options)
     for part in reversed(parts):
-        accumulator.add(part[::-1])
+        accumulator.add(part[::-1], np.ones(len(part), np.int64))
         accumulator.result()  # may be asked at any time
-    assert_equal(accumulator.result(), VECTORISERS[name].vectorise(whole, sampling, **options))
+    assert_equal(accumulator.result(), vectorise(name, whole, sampling, **options))
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+@DETERMINISTIC
+@given(diagrams, st.lists(st.integers(1, 9), min_size=12, max_size=12), samplings)
+def test_counts_stand_for_repeated_intervals(name, options, intervals, counts, sampling):
+    counts = np.array(counts)[: len(intervals)]
+    found = VECTORISERS[name].vectorise(intervals, counts, sampling, **options)
+    wanted = vectorise(name, np.repeat(intervals, counts, axis=0), sampling, **options)
+    scale = np.abs(wanted).max()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+@pytest.mark.parametrize("intervals", large.values(), ids=large)
+def test_large_counts_stand_for_repeated_intervals(monkeypatch, name, options, intervals):
+    monkeypatch.setattr("netkin.vector.landscape.CHUNK", 100)  # less than all repetitions
+    intervals = intervals[:500]
+    counts = np.random.default_rng(0).geometric(0.1, len(intervals))
+    sampling = Sampling(0.0, 1.0, 50)
+    found = VECTORISERS[name].vectorise(intervals, counts, sampling, **options)
+    wanted = vectorise(name, np.repeat(intervals, counts, axis=0), sampling, **options)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
@@ -236,13 +267,13 @@ def test_a_diagram_of_many_chunks_is_one_diagram(name, options):
     intervals = np.sort(np.random.default_rng(3).random((k, 2)), axis=1)
     sampling = Sampling(0.0, 1.0, 50)
     accumulator = VECTORISERS[name].accumulator(sampling, **options)
-    accumulator.add(intervals)
-    found = VECTORISERS[name].vectorise(intervals, sampling, **options)
+    accumulator.add(intervals, np.ones(k, np.int64))
+    found = vectorise(name, intervals, sampling, **options)
     assert_equal(found, accumulator.result())
     # the stored precision does, too
-    single = VECTORISERS[name].vectorise(intervals.astype(np.float32), sampling, **options)
+    single = vectorise(name, intervals.astype(np.float32), sampling, **options)
     exact = intervals.astype(np.float32).astype(float)
-    assert np.array_equal(single, VECTORISERS[name].vectorise(exact, sampling, **options))
+    assert np.array_equal(single, vectorise(name, exact, sampling, **options))
 
 
 @DETERMINISTIC
@@ -317,7 +348,10 @@ def test_heat_lies_above_the_diagonal_and_is_antisymmetric():
 def test_fitted_samplings_equal_giotto(parts, n_bins):
     _bin = import_giotto("gtda.diagrams._utils")._bin
 
-    pair = [Diagram((parts[0], parts[1])), Diagram((parts[2], parts[3]))]
+    pair = [
+        Diagram.from_intervals((parts[0], parts[1])),
+        Diagram.from_intervals((parts[2], parts[3])),
+    ]
     points, steps = _bin(padded(pair), "heat", n_bins=n_bins)
     for dimension, sampling in enumerate(fit_samplings(*pair, n_bins=n_bins)):
         assert np.array_equal(sampling.points(), points[dimension][:, 0, 0])
@@ -327,7 +361,7 @@ def test_fitted_samplings_equal_giotto(parts, n_bins):
 def padded(pair):
     """The pair as giotto-tda's array of triples: padded with the smallest birth, else 0."""
     blocks = []
-    for dimension, parts in enumerate(zip(*(d.intervals for d in pair), strict=True)):
+    for dimension, parts in enumerate(zip(*(d.expanded() for d in pair), strict=True)):
         births = np.concatenate(parts)[:, 0]
         longest = max(1, *map(len, parts))
         block = np.full((2, longest, 3), births.min() if births.size else 0.0)
@@ -340,7 +374,9 @@ def padded(pair):
 
 def test_diagrams_of_different_dimensions_have_no_common_sampling():
     with pytest.raises(NetkinError, match="1 and 2 homology dimensions"):
-        fit_samplings(Diagram((EMPTY,)), Diagram((EMPTY, EMPTY)), n_bins=5)
+        fit_samplings(
+            Diagram.from_intervals((EMPTY,)), Diagram.from_intervals((EMPTY, EMPTY)), n_bins=5
+        )
 
 
 @pytest.mark.parametrize("name", VECTORISERS)
@@ -352,10 +388,12 @@ def test_memory_does_not_grow_with_the_intervals(name):
     # few contain another
     intervals[:, 1] = intervals[:, 0] + 0.1
     sampling = Sampling(0.0, 1.0, n_bins)
-    vectorise = VECTORISERS[name].vectorise
-    vectorise(intervals[:10], sampling)  # imports
+    counts = rng.integers(1, 1000, k)
+    options = {"n_layers": 20} if name == "landscape" else {}
+    compute = partial(VECTORISERS[name].vectorise, sampling=sampling, **options)
+    compute(intervals[:10], counts[:10])  # imports
     tracemalloc.start()
-    vectorise(intervals, sampling)
+    compute(intervals, counts)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12e6, "the intervals take 32 MB, samples of all 1.6 GB"
@@ -364,7 +402,7 @@ def test_memory_does_not_grow_with_the_intervals(name):
 @pytest.mark.parametrize("name", VECTORISERS)
 def test_vectorisers_refuse_infinite_intervals(name):
     with pytest.raises(ValueError, match="apply a policy"):
-        VECTORISERS[name].vectorise(np.array([[0, np.inf]]), Sampling(0.0, 1.0, 5))
+        vectorise(name, np.array([[0, np.inf]]), Sampling(0.0, 1.0, 5))
 
 
 @pytest.fixture
@@ -372,7 +410,7 @@ def diagram_file(tmp_path):
     rng = np.random.default_rng(2)
     h0 = np.column_stack([np.zeros(30), rng.random(30)])
     h1 = np.column_stack([rng.random(20), np.full(20, np.inf)])
-    diagram = Diagram((np.vstack([h0, [[0, np.inf]]]), h1, EMPTY))
+    diagram = Diagram.from_intervals((np.vstack([h0, [[0, np.inf]]]), h1, EMPTY))
     path = tmp_path / "diagram.h5"
     write_diagram(path, diagram, engine="flagser")
     return path
@@ -395,9 +433,9 @@ def test_vectorise_diagram_applies_policy_and_common_sampling(tmp_path, diagram_
     vector = read_vector(target)
     assert vector.sampling == Sampling(0.0, 1.0, 50)
     assert (vector.kind, vector.axes) == (kind, VECTORISERS[kind].axes)
-    intervals = apply_policy(read_diagram(diagram_file), eta=0.2).intervals
-    for array, part in zip(vector.arrays, intervals, strict=True):
-        assert np.array_equal(array, VECTORISERS[kind].vectorise(part, vector.sampling))
+    diagram = apply_policy(read_diagram(diagram_file), eta=0.2)
+    for array, *part in zip(vector.arrays, diagram.intervals, diagram.counts, strict=True):
+        assert np.array_equal(array, VECTORISERS[kind].vectorise(*part, vector.sampling))
     assert not vector.arrays[2].any()
 
 

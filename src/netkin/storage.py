@@ -46,7 +46,7 @@ LAYOUTS = {
     "dataset": "dataset/2",
     "network": "network/2",
     "graph": "graph/2",
-    "diagram": "diagram/2",
+    "diagram": "diagram/3",
     "vector": "vector/2",
     "activation": "activation/2",
     "prediction": "prediction/2",

@@ -124,7 +124,13 @@ STRUCTURES: dict[str, Structure] = {
         },
         {"n_vertices": "integer"},
     ),
-    "diagram": Structure({"H{k}": Array("float", (None, 2))}, {"engine": "text"}),
+    "diagram": Structure(
+        {
+            "H{k}": Array("float", ("intervals of H{k}", 2)),
+            "H{k}_count": Array("integer", ("intervals of H{k}",)),
+        },
+        {"engine": "text"},
+    ),
     "vector": Structure(
         {"H{k}": Array("float", None)},
         {"n_bins": "integer", "start": "float", "stop": "float", "axes": "integer", "kind": "text"},

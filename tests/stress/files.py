@@ -21,7 +21,7 @@ from netkin.activation.read import layer_names, read_activation
 from netkin.activation.write import write_activations
 from netkin.dataset.arrays import Arrays, read_arrays, write_arrays
 from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
-from netkin.diagram.policy import read_finite_diagram
+from netkin.diagram.policy import apply_policy, read_finite_diagram
 from netkin.distance.compute import compute_distances
 from netkin.distance.file import read_distances, read_summary
 from netkin.distance.functional.model import read_model
@@ -102,13 +102,10 @@ def make_files(folder: Path) -> dict[str, Path]:
         write_graph(paths["graph"], graph, inputs=[network])
         h0 = np.array([[0.0, 0.1], [0.0, 0.5], [0.0, np.inf]])
         h1 = np.column_stack([np.linspace(0.2, 0.9, 30), np.full(30, np.inf)])
-        diagram = Diagram((h0, h1, np.empty((0, 2))))
+        diagram = Diagram.from_intervals((h0, h1, np.empty((0, 2))))
         write_diagram(paths["diagram"], diagram, engine="exact", inputs=[paths["graph"]])
         sampling = Sampling(0.0, 1.0, 20)
-        arrays = tuple(
-            VECTORISERS["heat"].vectorise(np.minimum(part, 1.0), sampling)
-            for part in diagram.intervals
-        )
+        arrays = VECTORISERS["heat"].arrays(apply_policy(diagram), sampling)
         vector = Vector(arrays, sampling, axes=2, kind="heat")
         write_vector(paths["vector"], vector, inputs=[paths["diagram"]])
         chances = random_numbers.random((rows, 3)) + 0.1
@@ -389,7 +386,10 @@ def _wrong_value(file: h5py.File, name: str, chance: random.Random) -> None:
         "O": ("", "x", "\0", "ü" * 1000, b"\xff\xfe"),
         "S": (b"", b"\xff\xfe", b"x" * 16),
     }
-    found[place] = chance.choice(kinds[found.dtype.kind])
+    value = chance.choice(kinds[found.dtype.kind])
+    if found.dtype.kind == "i":  # as large as fits
+        value = np.clip(value, np.iinfo(found.dtype).min, np.iinfo(found.dtype).max)
+    found[place] = value
 
 
 def _zero_values(file: h5py.File, name: str, chance: random.Random) -> None:

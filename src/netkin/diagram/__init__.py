@@ -10,4 +10,4 @@ ENGINES: dict[str, Callable[..., Diagram]] = {
     "exact": exact_diagram,
     "flagser": flagser_diagram,
 }
-"""Name -> function ``(graph, *, max_dimension) -> Diagram``."""
+"""Name -> function ``(edges, *, max_dimension) -> Diagram``."""

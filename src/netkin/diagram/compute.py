@@ -5,8 +5,8 @@ from typing import Any
 
 from netkin.diagram import ENGINES
 from netkin.diagram.diagram import write_diagram
-from netkin.diagram.exact import is_two_colourable
-from netkin.errors import NetkinError, allowed
+from netkin.diagram.network import choose_engine
+from netkin.errors import NetkinError
 from netkin.graph.graph import read_graph
 from netkin.storage import restore
 
@@ -23,9 +23,7 @@ def compute_diagram(
     graph_path, diagram_path : str
         The graph file to read and the diagram file to write.
     engine : str
-        A key of `netkin.diagram.ENGINES`, or ``auto``: ``exact`` where it is valid (see
-        `netkin.diagram.exact.is_two_colourable`), else ``flagser``. The file records which
-        one made it.
+        See `netkin.diagram.network.choose_engine`. The file records which one made it.
     max_dimension : int
         Highest homology dimension.
     code : str
@@ -36,8 +34,6 @@ def compute_diagram(
     NetkinError
         Unknown engine, an unreadable graph file, or ``exact`` for a graph it cannot take.
     """
-    if engine not in ("auto", *ENGINES):
-        raise NetkinError(f"unknown engine '{engine}'. {allowed(engine, ('auto', *ENGINES))}")
     made_by: Any = {
         "parameters": {"engine": engine, "max_dimension": max_dimension},
         "code": code,
@@ -46,15 +42,13 @@ def compute_diagram(
     if restore(diagram_path, "diagram", **made_by):
         return
     graph = read_graph(graph_path)
-    used = engine
-    if engine == "auto":
-        used = "exact" if is_two_colourable(graph) else "flagser"
+    used = choose_engine(graph, engine)
     try:
         diagram = ENGINES[used](graph, max_dimension=max_dimension)
     except NetkinError as error:
         raise NetkinError(f"{graph_path}: {error}") from None
     logger.info("engine %s", used)
-    logger.info("classes per dimension: %s", [len(part) for part in diagram.intervals])
+    logger.info("classes per dimension: %s", list(diagram.n_classes()))
     write_diagram(
         diagram_path,
         diagram,

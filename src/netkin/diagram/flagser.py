@@ -7,10 +7,10 @@ from annotated_types import Ge
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
-from netkin.graph.graph import Graph
+from netkin.graph.graph import Edges
 
 
-def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Diagram:
+def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diagram:
     """Compute the persistence diagram of the directed flag complex of any directed graph.
 
     A simplex is an ordered clique (v0, ..., vk) with an edge from vi to vj for all i < j;
@@ -19,8 +19,8 @@ def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Di
 
     Parameters
     ----------
-    graph : Graph
-        No self-loops, values >= 0.
+    edges : Edges
+        Without self-loops, values >= 0.
     max_dimension : int
         Highest homology dimension.
 
@@ -41,6 +41,7 @@ def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     Lütgehetmann, Govc, Smith, Levi (2020), Computing persistent homology of directed
     flag complexes, Algorithms 13(1).
     """
+    graph = edges.stored()
     graph.check_values()
     try:
         from pyflagser import flagser_weighted
@@ -56,4 +57,4 @@ def flagser_diagram(graph: Graph, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     # flagser stops at the dimension of the complex, and lists at least two dimensions
     empty = np.empty((0, 2))
     found = (found + [empty] * (max_dimension + 1))[: max_dimension + 1]
-    return Diagram(tuple(np.asarray(intervals, dtype=np.float64) for intervals in found))
+    return Diagram.from_intervals(found)

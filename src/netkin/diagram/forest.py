@@ -14,34 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.finite import require_finite
+from netkin.graph.edges import EdgeBlock
 
 LIGHT_EDGES_PER_VERTEX = 8
 """How many of the lightest edges a pass aims at; a random graph of n vertices is connected
 once it has n log(n) / 2 edges."""
 MOST_EDGES_KEPT = 1 << 22
 """Edges collected before they are reduced to their own forest."""
-SAMPLE_SIZE = 1 << 16
 FEW_SAMPLES = 64
 """A sample of so few edges says nothing of their distribution, only that they are few."""
-
-
-class EdgeBlock(NamedTuple):
-    """Some edges of a graph.
-
-    Attributes
-    ----------
-    key : float array of any shape
-        What orders the edges, small first.
-    tail, head : int arrays that broadcast to the shape of `key`
-        End points of each edge; which is which does not matter.
-    start : int
-        Index of the first edge; the others follow in C order.
-    """
-
-    key: NDArray[np.floating[Any]]
-    tail: NDArray[np.integer[Any]]
-    head: NDArray[np.integer[Any]]
-    start: int
 
 
 class Forest(NamedTuple):
@@ -49,13 +30,13 @@ class Forest(NamedTuple):
 
     Attributes
     ----------
-    edges : int64 array of shape (n_vertices - n_components,)
-        Indices of its edges, increasing.
+    keys : float array of shape (n_vertices - n_components,)
+        Keys of its edges, ascending.
     n_components : int
         Number of connected components of the graph.
     """
 
-    edges: NDArray[np.int64]
+    keys: NDArray[np.floating[Any]]
     n_components: int
 
 
@@ -67,8 +48,8 @@ def minimum_spanning_forest(
 ) -> Forest:
     """Find a minimum spanning forest of an undirected graph, parallel edges allowed.
 
-    Among edges of equal key an arbitrary, but always the same, choice is made; the keys
-    of the forest do not depend on it.
+    Among edges of equal key an arbitrary choice is made; the keys of the forest do not
+    depend on it.
 
     Parameters
     ----------
@@ -77,8 +58,8 @@ def minimum_spanning_forest(
     n_vertices, n_edges : int
         Vertices are 0 to n_vertices - 1.
     sample : EdgeBlock
-        Edges drawn evenly from all, one-dimensional, its `start` without meaning. It
-        chooses what a pass looks at; any sample gives a right answer.
+        Edges drawn evenly from all, one-dimensional. It chooses what a pass looks at; any
+        sample gives a right answer.
 
     Raises
     ------
@@ -103,10 +84,10 @@ def minimum_spanning_forest(
             kept.add(block, np.flatnonzero(wanted.ravel()))
         kept.reduce()
         pairs = (kept.tail, kept.head)
-        forest = coo_array((np.ones(len(kept.index)), pairs), shape=(n_vertices, n_vertices))
+        forest = coo_array((np.ones(len(kept.key)), pairs), shape=(n_vertices, n_vertices))
         n_components, component = connected_components(forest, directed=False)
         low = high
-    return Forest(np.sort(kept.index), n_vertices - len(kept.index))
+    return Forest(np.sort(kept.key), n_vertices - len(kept.key))
 
 
 def _next_threshold(
@@ -138,7 +119,6 @@ class _Kept:
 
     def __init__(self, n_vertices: int) -> None:
         self.n_vertices = n_vertices
-        self.index = np.empty(0, np.int64)
         self.tail = np.empty(0, np.int64)
         self.head = np.empty(0, np.int64)
         self.key: NDArray[np.floating[Any]] = np.empty(0)
@@ -151,7 +131,7 @@ class _Kept:
         shape = block.key.shape
         tail, head = (np.broadcast_to(end, shape) for end in (block.tail, block.head))
         place = np.unravel_index(flat, shape)
-        self._new.append((flat + block.start, tail[place], head[place], block.key[place]))
+        self._new.append((tail[place], head[place], block.key[place]))
         self._n_new += flat.size
         if self._n_new > MOST_EDGES_KEPT:
             self.reduce()
@@ -160,10 +140,10 @@ class _Kept:
         """Keep only a minimum spanning forest of what is here."""
         columns = [
             np.concatenate(column)
-            for column in zip((self.index, self.tail, self.head, self.key), *self._new, strict=True)
+            for column in zip((self.tail, self.head, self.key), *self._new, strict=True)
         ]
-        chosen = _forest_of(columns[1], columns[2], columns[3], self.n_vertices)
-        self.index, self.tail, self.head, self.key = (column[chosen] for column in columns)
+        chosen = _forest_of(columns[0], columns[1], columns[2], self.n_vertices)
+        self.tail, self.head, self.key = (column[chosen] for column in columns)
         self._new = []
         self._n_new = 0
 

@@ -58,21 +58,24 @@ def apply_policy(
             f"eta and infinity_value: found {eta} and {infinity_value}, allowed are 0 or more and "
             "a positive number."
         )
-    result = []
+    kept, counted = [], []
     for dimension, intervals in enumerate(diagram.intervals):
+        counts = diagram.counts[dimension]
         birth, death = intervals.T
         if not (np.isfinite(birth) & (birth <= death)).all():
             raise NotFinite(f"/H{dimension} holds an interval without finite birth <= death.")
         if dimension == 0 and reduced:
             never_dying = np.flatnonzero(np.isinf(death))
             if never_dying.size:
-                drop = never_dying[np.argmin(birth[never_dying])]
-                birth, death = np.delete(birth, drop), np.delete(death, drop)
+                counts = counts.copy()
+                counts[never_dying[np.argmin(birth[never_dying])]] -= 1
         capped = np.where(np.isinf(death), infinity_value, death)
         measured = death if order == "filter_then_cap" else capped
-        keep = (measured - birth > eta) & (birth < capped)
-        result.append(np.column_stack([birth[keep], capped[keep]]))
-    return Diagram(tuple(result))
+        keep = np.flatnonzero((measured - birth > eta) & (birth < capped) & (counts > 0))
+        kept.append(np.column_stack([birth[keep], capped[keep]]))
+        counted.append(counts[keep])
+    # intervals with different deaths may have the same one now
+    return Diagram.from_intervals(kept, counted)
 
 
 def read_finite_diagram(path: str | os.PathLike[str], **policy: Any) -> Diagram:

@@ -2,7 +2,8 @@
 
 If all intervals of two diagrams are born together, or all die together, a point is its
 length alone: two points of length x and y are |x - y| apart, a point and the diagonal
-x / 2, in the L-infinity metric of the plane. Then both distances take O(n log n).
+x / 2, in the L-infinity metric of the plane. Then both distances take O(n log n) for n
+distinct lengths, however often each of them occurs.
 This module loads numba; import it where it is used.
 """
 
@@ -19,6 +20,8 @@ from netkin.errors import NetkinError
 from netkin.finite import require_finite
 
 Function = TypeVar("Function", bound=Callable[..., object])
+Lengths = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 class _Cache(FunctionCache):
@@ -46,18 +49,23 @@ def compiled(function: Function) -> Function:
 
 
 def lengths_on_line(
-    intervals_a: NDArray[np.float64], intervals_b: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    intervals_a: NDArray[np.float64],
+    counts_a: NDArray[np.int64],
+    intervals_b: NDArray[np.float64],
+    counts_b: NDArray[np.int64],
+) -> tuple[Lengths, Counts, Lengths, Counts] | None:
     """Return the lengths of two diagrams of one dimension, if these make up the points.
 
     Parameters
     ----------
     intervals_a, intervals_b : float64 arrays of shape (k, 2)
         Finite births and deaths; k may differ and may be 0.
+    counts_a, counts_b : int64 arrays of shape (k,)
+        How often each of them occurs.
 
     Returns
     -------
-    pair of float64 arrays of shape (k,), or None
+    lengths_a, counts_a, lengths_b, counts_b : arrays of shape (k,), or None
         Lengths in ascending order, 0 for a point on the diagonal; None unless all births
         of both diagrams are equal or all their deaths are.
     """
@@ -66,23 +74,31 @@ def lengths_on_line(
     for column in (0, 1):
         common = np.concatenate([intervals_a[:, column], intervals_b[:, column]])
         if (common == common[:1]).all():
-            # files hold intervals sorted by birth, then death: the stable sort is linear
-            # on what is sorted already, as lengths are once those of late births lead
-            a, b = (
-                np.sort((x[:, 1] - x[:, 0])[:: -1 if column else 1], kind="stable")
-                for x in (intervals_a, intervals_b)
+            # sorted by birth, then death: lengths ascend once those of late births lead
+            turn = slice(None, None, -1 if column else 1)
+            return (
+                *_ascending((intervals_a[:, 1] - intervals_a[:, 0])[turn], counts_a[turn]),
+                *_ascending((intervals_b[:, 1] - intervals_b[:, 0])[turn], counts_b[turn]),
             )
-            return a, b
     return None
 
 
-def wasserstein_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def _ascending(lengths: Lengths, counts: Counts) -> tuple[Lengths, Counts]:
+    if (lengths[1:] >= lengths[:-1]).all():
+        return np.ascontiguousarray(lengths), np.ascontiguousarray(counts)
+    order = np.argsort(lengths, kind="stable")
+    return lengths[order], counts[order]
+
+
+def wasserstein_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Counts) -> float:
     """1-Wasserstein distance of two diagrams on a line.
 
     Parameters
     ----------
     a, b : contiguous float64 arrays of shape (n,) and (m,)
         Lengths, finite, at least 0, ascending.
+    counts_a, counts_b : contiguous int64 arrays of shape (n,) and (m,)
+        How often each of them occurs, at least 1.
 
     Returns
     -------
@@ -107,57 +123,91 @@ def wasserstein_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float
     A drop is stored as v, standing for v - x on the left and for x - v on the right, so
     that it moves by itself; it has left the domain once v < x / 2. Both sides are stacks,
     nearest drop on top: all changes happen at the maximum, and if the top has left the
-    domain so has the whole stack. Linear in time and memory.
+    domain so has the whole stack.
+
+    Drops at one place are one entry with a number, and a length that occurs often takes
+    entry after entry. Each step but the last uses up an entry, and the last one splits one or
+    makes a new one. So at most n + m entries stand at a time; and as each step takes at least
+    one point, there are never more steps than points, and usually a few for each length.
     """
-    _check_lengths(a, b)
-    return _wasserstein_on_line(a, b)
+    _check_lengths(a, counts_a)
+    _check_lengths(b, counts_b)
+    return _wasserstein_on_line(a, counts_a, b, counts_b)
 
 
 @compiled
-def _wasserstein_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def _wasserstein_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Counts) -> float:
     """Compute `wasserstein_on_line` of lengths that are known to be right."""
     n, m = len(a), len(b)
-    drops = np.empty((2, max(n, m)))  # left of the maximum, right of it
+    # drops left of the maximum and right of it: stacks that grow towards each other
+    drops = np.empty(n + m)
+    numbers = np.empty(n + m, np.int64)
     size = np.zeros(2, np.int64)
+    bottom, step = (0, n + m - 1), (1, -1)
     total = lost = 0.0
     i = j = 0
+    left_a = counts_a[0] if n else np.int64(0)
+    left_b = counts_b[0] if m else np.int64(0)
     while i < n or j < m:
         if i < n and j < m and a[i] == b[j]:
             # adds and subtracts the same; left out, equal points cost 0 without rounding
-            i += 1
-            j += 1
-            continue
-        if j == m or (i < n and a[i] < b[j]):
+            both = min(left_a, left_b)
+            left_a -= both
+            left_b -= both
+            left = np.int64(0)
             x = a[i]
             own, other = 0, 1
-            i += 1
+        elif j == m or (i < n and a[i] < b[j]):
+            x = a[i]
+            left, left_a = left_a, np.int64(0)
+            own, other = 0, 1
         else:
             x = b[j]
+            left, left_b = left_b, np.int64(0)
             own, other = 1, 0
+        while left > 0:
+            used = left
+            nearest = x / 2  # the end of the domain
+            top = bottom[other] + step[other] * (size[other] - 1)
+            if size[other] > 0 and drops[top] > nearest:
+                nearest = drops[top]
+                used = min(left, numbers[top])
+                numbers[top] -= used
+                if numbers[top] == 0:
+                    size[other] -= 1
+            else:
+                size[other] = 0
+            left -= used
+            gain = x - nearest
+            top = bottom[own] + step[own] * size[own]
+            drops[top] = x + gain
+            numbers[top] = used
+            size[own] += 1
+            # compensated sum (Neumaier 1974): millions of gains, of either sign
+            gain *= used
+            new = total + gain
+            lost += (total - new) + gain if abs(total) >= abs(gain) else (gain - new) + total
+            total = new
+        if i < n and left_a == 0:
+            i += 1
+            if i < n:
+                left_a = counts_a[i]
+        if j < m and left_b == 0:
             j += 1
-        nearest = x / 2  # the end of the domain
-        if size[other] > 0 and drops[other, size[other] - 1] > nearest:
-            size[other] -= 1
-            nearest = drops[other, size[other]]
-        else:
-            size[other] = 0
-        gain = x - nearest
-        drops[own, size[own]] = x + gain
-        size[own] += 1
-        # compensated sum (Neumaier 1974): millions of gains, of either sign
-        new = total + gain
-        lost += (total - new) + gain if abs(total) >= abs(gain) else (gain - new) + total
-        total = new
+            if j < m:
+                left_b = counts_b[j]
     return max(total + lost, 0.0)
 
 
-def bottleneck_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def bottleneck_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Counts) -> float:
     """Bottleneck distance of two diagrams on a line.
 
     Parameters
     ----------
     a, b : float64 arrays of shape (n,) and (m,)
         Lengths, finite, at least 0, ascending.
+    counts_a, counts_b : int64 arrays of shape (n,) and (m,)
+        How often each of them occurs, at least 1.
 
     Returns
     -------
@@ -172,30 +222,34 @@ def bottleneck_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     longer than 2 eps. It exists if those of `a` can be matched into `b` and those of `b`
     into `a`, each by itself (Mendelsohn and Dulmage 1958). Since this can only become true
     as eps grows, bisection finds where; floats >= 0 are ordered as their bits are, so at
-    most 64 steps lead to the very number.
+    most 64 steps lead to the very number, each linear in n + m.
     """
-    _check_lengths(a, b)
+    _check_lengths(a, counts_a)
+    _check_lengths(b, counts_b)
     longest = max(a.max(initial=0.0), b.max(initial=0.0))
     low, high = -1, int(np.float64(longest / 2).view(np.int64))
     while high - low > 1:
         middle = (low + high) // 2
         eps = float(np.int64(middle).view(np.float64))
-        if _matched_within(a, b, eps) and _matched_within(b, a, eps):
+        if _matched_within(a, counts_a, b, counts_b, eps) and _matched_within(
+            b, counts_b, a, counts_a, eps
+        ):
             high = middle
         else:
             low = middle
     return float(np.int64(high).view(np.float64))
 
 
-def _check_lengths(*lengths: NDArray[np.float64]) -> None:
-    for part in lengths:
-        require_finite(part, "lengths of intervals")
-        if part.size and (part[0] < 0 or (part[1:] < part[:-1]).any()):
-            raise NetkinError("lengths of intervals: allowed are numbers from 0 on, ascending.")
+def _check_lengths(lengths: Lengths, counts: Counts) -> None:
+    require_finite(lengths, "lengths of intervals")
+    if lengths.size and (lengths[0] < 0 or (lengths[1:] < lengths[:-1]).any()):
+        raise NetkinError("lengths of intervals: allowed are numbers from 0 on, ascending.")
+    if counts.shape != lengths.shape or counts.min(initial=1) < 1:
+        raise NetkinError("counts of lengths: each length has one, of at least 1.")
 
 
 @compiled
-def _matched_within(a: NDArray[np.float64], b: NDArray[np.float64], eps: float) -> bool:
+def _matched_within(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Counts, eps: float) -> bool:
     """Tell whether all x > 2 eps of `a` have partners of their own in `b`, eps apart.
 
     Both ascend and all reach equally far, so the first partner that is free is the best.
@@ -205,10 +259,16 @@ def _matched_within(a: NDArray[np.float64], b: NDArray[np.float64], eps: float) 
         return True
     # often few points are that long: what is farther below them need not be walked through
     j = np.searchsorted(b, a[first] - np.nextafter(eps, np.inf))
+    free = counts_b[j] if j < len(b) else 0
     for i in range(first, len(a)):
-        while j < len(b) and a[i] - b[j] > eps:
-            j += 1
-        if j == len(b) or b[j] - a[i] > eps:
-            return False
-        j += 1
+        alone = counts_a[i]
+        while alone > 0:
+            while j < len(b) and (free == 0 or a[i] - b[j] > eps):
+                j += 1
+                free = counts_b[j] if j < len(b) else 0
+            if j == len(b) or b[j] - a[i] > eps:
+                return False
+            paired = min(alone, free)
+            alone -= paired
+            free -= paired
     return True

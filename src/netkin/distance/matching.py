@@ -5,11 +5,11 @@ births and deaths, an interval and the diagonal half its length. Classes of diff
 homology dimensions are never matched.
 
 Diagrams of networks without skip connections lie on a line per dimension, and there both
-distances are exact and quick at millions of intervals; see `netkin.distance.line`. The
+distances are exact and quick at millions of distinct intervals; see `netkin.distance.line`. The
 dimensions of other diagrams go to hera, as GUDHI ships it, for thousands of intervals.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +44,9 @@ def wasserstein(a: Diagram, b: Diagram) -> float:
     NetkinError
         The diagrams have different numbers of dimensions, or infinite or NaN intervals.
     """
-    from netkin.distance.line import lengths_on_line, wasserstein_on_line
+    from netkin.distance.line import wasserstein_on_line
 
-    total = 0.0
-    for x, y in _dimensions(a, b):
-        lengths = lengths_on_line(x, y)
-        total += _wasserstein_in_plane(x, y) if lengths is None else wasserstein_on_line(*lengths)
-    return total
+    return sum(_distances(a, b, wasserstein_on_line, _wasserstein_in_plane), 0.0)
 
 
 def bottleneck(a: Diagram, b: Diagram) -> float:
@@ -75,29 +71,30 @@ def bottleneck(a: Diagram, b: Diagram) -> float:
     NetkinError
         The diagrams have different numbers of dimensions, or infinite or NaN intervals.
     """
-    from netkin.distance.line import bottleneck_on_line, lengths_on_line
+    from netkin.distance.line import bottleneck_on_line
 
-    largest = 0.0
-    for x, y in _dimensions(a, b):
-        lengths = lengths_on_line(x, y)
-        found = _bottleneck_in_plane(x, y) if lengths is None else bottleneck_on_line(*lengths)
-        largest = max(largest, found)
-    return largest
+    return max(_distances(a, b, bottleneck_on_line, _bottleneck_in_plane), default=0.0)
 
 
-def _dimensions(
-    a: Diagram, b: Diagram
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield the intervals of both diagrams, one dimension after the other, checked."""
+def _distances(
+    a: Diagram, b: Diagram, on_line: Callable[..., float], in_plane: Callable[..., float]
+) -> Iterator[float]:
+    """Yield the distance of each dimension, on the line if it lies on one."""
+    from netkin.distance.line import lengths_on_line
+
     if len(a.intervals) != len(b.intervals):
         raise NetkinError(
             f"diagrams of {len(a.intervals)} and {len(b.intervals)} homology dimensions "
             "cannot be compared; compute them with the same max_dimension."
         )
-    for pair in zip(a.intervals, b.intervals, strict=True):
-        if not all(is_finite(part) for part in pair):
+    for x, counts_x, y, counts_y in zip(a.intervals, a.counts, b.intervals, b.counts, strict=True):
+        if not (is_finite(x) and is_finite(y)):
             raise NotFinite("infinite or NaN intervals cannot be matched; apply a policy first")
-        yield pair
+        lengths = lengths_on_line(x, counts_x, y, counts_y)
+        if lengths is None:  # hera takes a point for each class
+            yield in_plane(np.repeat(x, counts_x, axis=0), np.repeat(y, counts_y, axis=0))
+        else:
+            yield on_line(*lengths)
 
 
 def _wasserstein_in_plane(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

@@ -12,9 +12,10 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from netkin.diagram.forest import SAMPLE_SIZE, EdgeBlock, minimum_spanning_forest
+from netkin.diagram.forest import minimum_spanning_forest
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.finite import require_finite
+from netkin.graph.edges import SAMPLE_SIZE, EdgeBlock
 from netkin.network.file import Network
 
 
@@ -136,9 +137,9 @@ def neural_persistence(
     n_out, n_in = weight.shape
     key = -np.abs(weight)
     sources, targets = np.arange(n_in), n_in + np.arange(n_out)
-    whole = EdgeBlock(key, sources[None, :], targets[:, None], 0)
+    whole = EdgeBlock(key, sources[None, :], targets[:, None])
     row, column = np.divmod(np.arange(0, key.size, max(1, key.size // SAMPLE_SIZE)), n_in)
-    sample = EdgeBlock(key[row, column], sources[column], targets[row], 0)
+    sample = EdgeBlock(key[row, column], sources[column], targets[row])
     forest = minimum_spanning_forest(lambda: iter([whole]), n_out + n_in, key.size, sample)
-    persistence = 1 + key.ravel()[forest.edges].astype(np.float64) / largest
+    persistence = 1 + forest.keys.astype(np.float64) / largest
     return float(np.linalg.norm(persistence, ord=order))

@@ -78,7 +78,11 @@ def _distance(
     samplings = fit_samplings(a, b, n_bins=n_bins)
     return combine_dimensions(
         lp_distance(
-            vectorise(accumulator(s), x), vectorise(accumulator(s), y), step=s.step, axes=axes, p=p
+            vectorise(accumulator(sampling), a.intervals[k], a.counts[k]),
+            vectorise(accumulator(sampling), b.intervals[k], b.counts[k]),
+            step=sampling.step,
+            axes=axes,
+            p=p,
         )
-        for x, y, s in zip(a.intervals, b.intervals, samplings, strict=True)
+        for k, sampling in enumerate(samplings)
     )

@@ -24,12 +24,16 @@ class Curves:
     deaths, births : (k,) float64
         Deaths in dimension 0, where all births are 0, and births in dimension 1, where no
         class dies.
+    death_counts, birth_counts : (k,) int64
+        How many classes have each of them.
     """
 
     name: str
     group: str
     deaths: NDArray[np.float64]
+    death_counts: NDArray[np.int64]
     births: NDArray[np.float64]
+    birth_counts: NDArray[np.int64]
 
 
 def draw_diagrams(
@@ -51,11 +55,17 @@ def draw_diagrams(
             for row in DIMENSIONS:
                 ax = axes[row, column]
                 for network, colour in zip(members, colours, strict=True):
-                    values = np.sort(network.births if row else network.deaths)
+                    if row:
+                        values, counts = network.births, network.birth_counts
+                    else:
+                        values, counts = network.deaths, network.death_counts
                     if values.size:
+                        order = np.argsort(values)
+                        reached = np.cumsum(counts[order])
                         # a few hundred points draw the same curve as a million
-                        shares = np.linspace(0, 1, min(values.size, 400))
-                        places = np.quantile(values, shares, method="inverted_cdf")
+                        shares = np.linspace(0, 1, min(int(reached[-1]), 400))
+                        rank = np.maximum(np.ceil(shares * reached[-1] - 1), 0)
+                        places = values[order][np.searchsorted(reached, rank, side="right")]
                         ax.plot(places, shares, color=colour, linewidth=1.1, label=network.name)
                 ax.set_xlabel("filtration value", fontsize=8)
                 ax.tick_params(labelsize=7)

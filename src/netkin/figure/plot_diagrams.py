@@ -20,9 +20,20 @@ def plot_diagrams(
     """Plot the raw diagrams of one seed, a path for each network of the grid."""
     curves = []
     for path, cell in zip(diagram_paths, grid, strict=True):
-        intervals = read_diagram(path).intervals
-        births = intervals[1][:, 0] if len(intervals) > 1 else intervals[0][:0, 0]
-        deaths = intervals[0][:, 1]
-        finite = deaths[deaths < float("inf")]
-        curves.append(Curves(cell["name"], cell["group"], finite, births))
+        diagram = read_diagram(path)
+        deaths, death_counts = diagram.intervals[0][:, 1], diagram.counts[0]
+        finite = deaths < float("inf")
+        births, birth_counts = deaths[:0], death_counts[:0]
+        if len(diagram.intervals) > 1:
+            births, birth_counts = diagram.intervals[1][:, 0], diagram.counts[1]
+        curves.append(
+            Curves(
+                cell["name"],
+                cell["group"],
+                deaths[finite],
+                death_counts[finite],
+                births,
+                birth_counts,
+            )
+        )
     save_figure(draw_diagrams(curves, title, **options), figure_paths, dpi=dpi)

@@ -1,18 +1,19 @@
 """The directed weighted graph of a feed-forward network, and its file."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args
 
 import numpy as np
 from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, allowed
 from netkin.finite import is_finite, require_finite
+from netkin.graph.edges import EDGES_PER_BLOCK, SAMPLE_SIZE, EdgeBlock
 
 if TYPE_CHECKING:
     from scipy.sparse import coo_matrix
@@ -20,9 +21,42 @@ if TYPE_CHECKING:
 BiasVertices = Literal["per_neuron", "per_layer", "none"]
 
 
+class Edges(Protocol):
+    """The edges of a directed graph with a value on every edge.
+
+    What goes through the blocks needs memory for one of them only, so a graph can have far more
+    edges than fit into memory.
+    """
+
+    @property
+    def n_vertices(self) -> int:
+        """Number of vertices n; they are numbered 0 to n - 1."""
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+
+    def blocks(self) -> Iterator[EdgeBlock]:
+        """Yield all edges, the same ones in the same order at each call."""
+
+    def sample(self) -> EdgeBlock:
+        """Return some edges drawn evenly from all, one-dimensional."""
+
+    def values(self, key: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the filtration values of edges with these keys, of the same shape."""
+
+    def is_two_colourable(self) -> bool:
+        """Tell whether the vertices can be coloured so that every edge joins two colours."""
+
+    def stored(self) -> "Graph":
+        """Return the graph with all edges in memory."""
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A directed graph with a value on every edge.
+    """A directed graph with a value on every edge, all of them in memory.
+
+    The key of an edge, see `Edges`, is its value.
 
     Attributes
     ----------
@@ -46,15 +80,59 @@ class Graph:
     layer: NDArray[np.int32]
     is_bias: NDArray[np.bool_]
 
+    @property
+    def n_edges(self) -> int:
+        """Number of edges m."""
+        return len(self.value)
+
+    def blocks(self) -> Iterator[EdgeBlock]:
+        """Yield all edges; see `Edges`."""
+        for start in range(0, self.n_edges, EDGES_PER_BLOCK):
+            yield self._part(slice(start, start + EDGES_PER_BLOCK))
+
+    def sample(self) -> EdgeBlock:
+        """Return some edges drawn evenly from all."""
+        return self._part(slice(None, None, max(1, self.n_edges // SAMPLE_SIZE)))
+
+    def _part(self, part: slice) -> EdgeBlock:
+        return EdgeBlock(self.value[part], self.source[part], self.target[part])
+
+    def values(self, key: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the filtration values of edges with these keys: the same."""
+        return key.astype(np.float32, copy=False)
+
+    def stored(self) -> "Graph":
+        """Return the graph itself."""
+        return self
+
+    def is_two_colourable(self) -> bool:
+        """Tell whether the vertices can be coloured so that every edge joins two colours.
+
+        A graph without cycles of odd length has no triangle, whatever the directions of its
+        edges. Time linear in the number of edges. The colouring that a feed-forward network
+        has by its layers is tried first, then any other by the bipartite double cover, in
+        which the two copies of a vertex are connected just if it lies in a component with a
+        cycle of odd length.
+        """
+        colour = ((self.layer + self.is_bias) % 2).astype(bool)
+        if all((colour[block.tail] != colour[block.head]).all() for block in self.blocks()):
+            return True
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        n = self.n_vertices
+        source, target = self.source.astype(np.int64), self.target.astype(np.int64)
+        ends = np.concatenate([source, source + n]), np.concatenate([target + n, target])
+        cover = coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(2 * n, 2 * n))
+        _, component = connected_components(cover, directed=False)
+        return bool((component[:n] != component[n:])[np.unique(source)].all())
+
     def check_values(self) -> None:
         """Raise `NetkinError` for a value at which no edge can enter a filtration from 0 on."""
         if not is_finite(self.value):
             raise NetkinError("an edge has a value that is NaN or infinite.")
         if self.value.min(initial=0) < 0:
-            raise NetkinError(
-                f"an edge has the value {self.value.min()}, which is before its vertices enter "
-                "at 0."
-            )
+            raise before_vertices(self.value.min())
 
     def to_scipy(self) -> "coo_matrix":
         """Return the adjacency matrix, a float32 `coo_matrix` of shape (n, n).
@@ -68,9 +146,14 @@ class Graph:
         return coo_matrix((self.value, (self.source, self.target)), shape=shape)
 
 
+def before_vertices(value: np.floating[Any]) -> NetkinError:
+    """Return the error of an edge with a negative value."""
+    return NetkinError(f"an edge has the value {value}, which is before its vertices enter at 0.")
+
+
 def graph_from_weights(
     weights: Sequence[NDArray[np.floating[Any]]],
-    biases: Sequence[NDArray[np.floating[Any]]],
+    biases: Sequence[NDArray[np.floating[Any]] | None],
     *,
     bias_vertices: BiasVertices = "per_neuron",
     zeta: Annotated[float, Gt(0), Lt(1)] = 1e-6,
@@ -89,8 +172,8 @@ def graph_from_weights(
     ----------
     weights : sequence of arrays of shape (n_out, n_in)
         Weights of each layer, from the inputs on.
-    biases : sequence of arrays of shape (n_out,)
-        Biases of each layer.
+    biases : sequence of arrays of shape (n_out,), or None
+        Biases of each layer; a layer without has no bias vertices.
     bias_vertices : {"per_neuron", "per_layer", "none"}
         ``per_neuron`` gives each neuron behind the inputs a bias vertex of its own,
         ``per_layer`` one shared by the layer, ``none`` leaves the biases out, of the
@@ -109,11 +192,11 @@ def graph_from_weights(
         No layer, an empty layer, shapes that do not fit, a weight or bias that is NaN or
         infinite, no weight other than 0, or a `zeta` that is not allowed.
     """
-    widths = _widths(weights, biases)
-    with_biases = bias_vertices != "none"
-    if not all(is_finite(block) for block in (*weights, *biases)):
+    widths = check_layers(weights, biases, bias_vertices, zeta)
+    if not all(is_finite(block) for block in weights):
         raise NetkinError("a weight or bias is NaN or infinite: the training diverged.")
-    blocks = [*weights, *biases] if with_biases else list(weights)
+    used = [None if bias_vertices == "none" else bias for bias in biases]
+    blocks = [*weights, *(bias for bias in used if bias is not None)]
     largest = max(float(np.abs(block).max()) for block in blocks)
     if largest == 0:
         raise NetkinError("every weight is 0, so the values of the edges are undefined.")
@@ -130,16 +213,17 @@ def graph_from_weights(
         targets.append(np.tile(outputs, n_in))
         signed.append(block.T.ravel())
     layers = [np.repeat(np.arange(len(widths), dtype=np.int32), widths)]
-    if with_biases:
-        for layer, bias in enumerate(biases):
-            n_out = len(bias)
-            n_new = n_out if bias_vertices == "per_neuron" else 1
-            vertices = np.arange(next_bias, next_bias + n_new, dtype=np.int32)
-            next_bias += n_new
-            sources.append(np.broadcast_to(vertices, n_out))
-            targets.append(np.arange(first[layer + 1], first[layer + 1] + n_out, dtype=np.int32))
-            signed.append(bias)
-            layers.append(np.full(n_new, layer + 1, dtype=np.int32))
+    for layer, bias in enumerate(used):
+        if bias is None:
+            continue
+        n_out = len(bias)
+        n_new = n_out if bias_vertices == "per_neuron" else 1
+        vertices = np.arange(next_bias, next_bias + n_new, dtype=np.int32)
+        next_bias += n_new
+        sources.append(np.broadcast_to(vertices, n_out))
+        targets.append(np.arange(first[layer + 1], first[layer + 1] + n_out, dtype=np.int32))
+        signed.append(bias)
+        layers.append(np.full(n_new, layer + 1, dtype=np.int32))
 
     source, target = np.concatenate(sources), np.concatenate(targets)
     weight = np.concatenate(signed)
@@ -188,26 +272,52 @@ def edge_values(
     return np.maximum(1 - strength.astype(np.float64) / largest, zeta).astype(np.float32)
 
 
-def _widths(
-    weights: Sequence[NDArray[np.floating[Any]]], biases: Sequence[NDArray[np.floating[Any]]]
+def check_layers(
+    weights: Sequence[Any],
+    biases: Sequence[NDArray[np.floating[Any]] | None],
+    bias_vertices: str,
+    zeta: float,
 ) -> list[int]:
-    """Return the number of neurons of every layer, inputs first, after checking the shapes."""
+    """Check all arguments of `graph_from_weights` but the numbers in weights.
+
+    Returns
+    -------
+    list of int
+        Number of neurons of every layer, inputs first.
+
+    Raises
+    ------
+    NetkinError
+        No layer, an empty layer, shapes that do not fit, a bias that is NaN or infinite, or an
+        option that is not allowed.
+    """
+    if bias_vertices not in get_args(BiasVertices):
+        raise NetkinError(
+            f"bias_vertices: found '{bias_vertices}'. "
+            f"{allowed(bias_vertices, get_args(BiasVertices))}"
+        )
+    if not 0 < zeta < 1:
+        raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
     if not weights or len(weights) != len(biases):
         raise NetkinError(
             f"found {len(weights)} weight and {len(biases)} bias arrays, "
             "expected at least one and equally many."
         )
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True), start=1):
-        if weight.ndim != 2 or weight.size == 0:
+        if len(weight.shape) != 2 or 0 in weight.shape:
             raise NetkinError(
                 f"layer {layer}: weights of shape {weight.shape}, expected (n_out, n_in) with "
                 "at least one neuron on either side."
             )
+        if bias is None:
+            continue
         if bias.shape != weight.shape[:1]:
             raise NetkinError(
                 f"layer {layer}: biases of shape {bias.shape} do not fit the weights of shape "
                 f"{weight.shape}, expected {weight.shape[:1]}."
             )
+        if not is_finite(bias):
+            raise NetkinError("a weight or bias is NaN or infinite: the training diverged.")
     for layer, (before, after) in enumerate(pairwise(weights), start=2):
         if after.shape[1] != before.shape[0]:
             raise NetkinError(

@@ -19,14 +19,24 @@ class Layer(NamedTuple):
     Attributes
     ----------
     weight : array-like of shape (n_out, n_in)
-        Sliced by rows, ``weight[a:b]`` reads just these as a float array.
-    bias : float32 array of shape (n_out,) or None
-    shape : (n_out, n_in)
+        Has a ``shape``; sliced by rows, ``weight[a:b]`` reads just these as a float array.
+    bias : float array of shape (n_out,) or None
     """
 
     weight: Any
-    bias: NDArray[np.float32] | None
-    shape: tuple[int, int]
+    bias: NDArray[np.floating[Any]] | None
+
+
+class _Stored:
+    """An array in a safetensors file, with the interface of other arrays."""
+
+    def __init__(self, stored: Any) -> None:
+        self._stored = stored
+        self.shape = tuple(stored.get_shape())
+
+    def __getitem__(self, rows: slice) -> NDArray[np.floating[Any]]:
+        array: NDArray[np.floating[Any]] = self._stored[rows]
+        return array
 
 
 @contextmanager
@@ -60,7 +70,7 @@ def _open_hdf5(path: str | Path) -> Iterator[list[Layer]]:
             bias = file.get(f"layers/{index}/bias")
             if weight is None or weight.dtype.kind != "f":
                 raise NetkinError(f"{path}: layer {index} has no array of numbers 'weight'.")
-            layers.append(Layer(weight, None if bias is None else bias[:], weight.shape))
+            layers.append(Layer(weight, None if bias is None else bias[:]))
         yield layers
 
 
@@ -88,7 +98,7 @@ def _open_safetensors(path: str | Path) -> Iterator[list[Layer]]:
                 )
             bias_name = name.removesuffix("weight") + "bias"
             bias = stored.get_tensor(bias_name) if bias_name in names else None
-            layers.append(Layer(weight, bias, tuple(weight.get_shape())))
+            layers.append(Layer(_Stored(weight), bias))
         yield layers
 
 
@@ -103,14 +113,15 @@ def _check(path: str | Path, layers: list[Layer]) -> None:
     width = None
     for index, layer in enumerate(layers):
         where = f"{path}: layer {index}"
-        if len(layer.shape) != 2 or 0 in layer.shape:
+        shape = layer.weight.shape
+        if len(shape) != 2 or 0 in shape:
             raise NetkinError(
-                f"{where} has weights of shape {layer.shape}; allowed is (n_out, n_in), not empty."
+                f"{where} has weights of shape {shape}; allowed is (n_out, n_in), not empty."
             )
-        if width is not None and layer.shape[1] != width:
+        if width is not None and shape[1] != width:
             raise NetkinError(
-                f"{where} takes {layer.shape[1]} inputs, but the layer before it has {width} units."
+                f"{where} takes {shape[1]} inputs, but the layer before it has {width} units."
             )
-        if layer.bias is not None and layer.bias.shape != layer.shape[:1]:
-            raise NetkinError(f"{where} has {layer.bias.shape} biases for {layer.shape[0]} units.")
-        width = layer.shape[0]
+        if layer.bias is not None and layer.bias.shape != shape[:1]:
+            raise NetkinError(f"{where} has {layer.bias.shape} biases for {shape[0]} units.")
+        width = shape[0]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Intervals, Sampling, births_deaths
+from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
 class BettiCurve:
@@ -23,11 +23,11 @@ class BettiCurve:
         # births less deaths since the sample before; behind the last sample all the rest
         self._change = np.zeros(sampling.n_bins + 1, dtype=np.int64)
 
-    def add(self, intervals: Intervals) -> None:
-        """Take more intervals."""
+    def add(self, intervals: Intervals, counts: Counts) -> None:
+        """Take more intervals, each as often as its count says."""
         birth, death = births_deaths(intervals)
-        np.add.at(self._change, self._sampling.bins(birth), 1)
-        np.subtract.at(self._change, self._sampling.bins(death), 1)
+        np.add.at(self._change, self._sampling.bins(birth), counts)
+        np.subtract.at(self._change, self._sampling.bins(death), counts)
 
     def result(self) -> NDArray[np.float64]:
         """Return the curve, float64 array of shape (n_bins,); whole numbers, 0 for none."""

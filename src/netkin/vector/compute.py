@@ -79,10 +79,8 @@ def vectorise_diagram(
     sampling = Sampling(low, high, n_bins)
     vectoriser = VECTORISERS[vector]
     diagram = apply_policy(read_diagram(diagram_path), **policy)
-    logger.info("intervals per dimension: %s", [len(part) for part in diagram.intervals])
-    arrays = tuple(
-        vectoriser.vectorise(intervals, sampling, **options) for intervals in diagram.intervals
-    )
+    logger.info("classes per dimension: %s", list(diagram.n_classes()))
+    arrays = vectoriser.arrays(diagram, sampling, **options)
     write_vector(
         vector_path,
         Vector(arrays, sampling, axes=vectoriser.axes, kind=vector),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Intervals, Sampling, births_deaths
+from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
 class PersistenceEntropy:
@@ -24,13 +24,15 @@ class PersistenceEntropy:
         self._total = 0.0
         self._total_log = 0.0
 
-    def add(self, intervals: Intervals) -> None:
-        """Take more intervals."""
+    def add(self, intervals: Intervals, counts: Counts) -> None:
+        """Take more intervals, each as often as its count says."""
         birth, death = births_deaths(intervals)
         length = death - birth
-        length = length[length > 0]
-        self._total += float(length.sum())
-        self._total_log += float(length @ np.log(length))
+        counted = length > 0
+        length = length[counted]
+        total = length * counts[counted]
+        self._total += float(total.sum())
+        self._total_log += float(total @ np.log(length))
 
     def result(self) -> NDArray[np.float64]:
         """Return the entropy, float64 array of shape (1,).

@@ -6,7 +6,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Intervals, Sampling, births_deaths
+from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
 class Heat:
@@ -31,10 +31,10 @@ class Heat:
         self._sigma = sigma
         self._counts = np.zeros(sampling.n_bins**2, dtype=np.int64)
 
-    def add(self, intervals: Intervals) -> None:
-        """Take more intervals."""
+    def add(self, intervals: Intervals, counts: Counts) -> None:
+        """Take more intervals, each as often as its count says."""
         birth, death = births_deaths(intervals)
-        np.add.at(self._counts, self._sampling.pixels(birth, death), 1)
+        np.add.at(self._counts, self._sampling.pixels(birth, death), counts)
 
     def result(self) -> NDArray[np.float64]:
         """Return the image, float64 array of shape (n_bins, n_bins).
@@ -45,7 +45,7 @@ class Heat:
         from scipy.ndimage import gaussian_filter
 
         n_bins, step = self._sampling.n_bins, self._sampling.step
-        if step == 0:
+        if step == 0 or not self._counts.any():
             return np.zeros((n_bins, n_bins))
         image = self._counts.reshape(n_bins, n_bins).astype(np.float64)
         # a pixel there is its own mirror image: 0 at once instead of up to rounding

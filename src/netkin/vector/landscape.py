@@ -6,7 +6,8 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Intervals, Sampling, births_deaths
+from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
+from netkin.vector.vector import CHUNK
 
 
 class Landscape:
@@ -41,13 +42,25 @@ class Landscape:
         # of each bin of midpoints the smallest births and the smallest negated deaths
         self._tables = np.full((2, sampling.n_bins + 1, n_layers), np.inf)
 
-    def add(self, intervals: Intervals) -> None:
-        """Take more intervals."""
+    def add(self, intervals: Intervals, counts: Counts) -> None:
+        """Take more intervals, each as often as its count says."""
+        birth, death = births_deaths(intervals)
+        # what lies below `n_layers` others is never seen, copies of itself included
+        repeats = np.minimum(counts, self._n_layers)
+        # in parts, so that memory does not depend on the counts
+        bounds = np.arange(CHUNK, int(repeats.sum()), CHUNK)
+        for part in np.split(np.arange(len(birth)), np.searchsorted(np.cumsum(repeats), bounds)):
+            self._add(birth[part], death[part], repeats[part])
+
+    def _add(self, birth: NDArray[np.float64], death: NDArray[np.float64], repeats: Counts) -> None:
         count = self._n_layers
-        candidates = np.hstack([self._longest, self._uncovered(*births_deaths(intervals))])
+        seen = self._uncovered(birth, death)
+        new = np.repeat(np.stack([birth[seen], death[seen]]), repeats[seen], axis=1)
+        candidates = np.hstack([self._longest, new])
         order = np.argpartition(candidates[0] - candidates[1], count - 1)
         self._longest = candidates[:, order[:count]]
-        rest = self._uncovered(*candidates[:, order[count:]])
+        rest = candidates[:, order[count:]]
+        rest = rest[:, self._uncovered(*rest)]
         if rest.size:
             self._tables = self._tables_with(rest)
 
@@ -66,11 +79,11 @@ class Landscape:
 
     def _uncovered(
         self, birth: NDArray[np.float64], death: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the intervals, (2, k), that some of the longest does not contain."""
-        keep = birth < self._longest[0].max()
+    ) -> NDArray[np.bool_]:
+        """Tell which intervals some of the longest does not contain."""
+        keep: NDArray[np.bool_] = birth < self._longest[0].max()
         keep |= death > self._longest[1].min()
-        return np.stack([birth[keep], death[keep]])
+        return keep
 
     def _tables_with(self, intervals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the tables after more intervals, (2, k)."""

@@ -6,7 +6,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Intervals, Sampling, births_deaths
+from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
 class PersistenceImage:
@@ -40,13 +40,13 @@ class PersistenceImage:
         self._weight_power = weight_power
         self._counts = np.zeros(sampling.n_bins**2, dtype=np.int64)
 
-    def add(self, intervals: Intervals) -> None:
-        """Take more intervals."""
+    def add(self, intervals: Intervals, counts: Counts) -> None:
+        """Take more intervals, each as often as its count says."""
         birth, death = births_deaths(intervals)
         persistence = death - birth
         pixel = self._sampling.pixels(birth, persistence)
         cut = np.clip(persistence, self._sampling.start, self._sampling.stop)
-        np.add.at(self._counts, pixel[cut != 0], 1)
+        np.add.at(self._counts, pixel[cut != 0], counts[cut != 0])
 
     def result(self) -> NDArray[np.float64]:
         """Return the image, float64 array of shape (n_bins, n_bins).
@@ -57,7 +57,7 @@ class PersistenceImage:
         from scipy.ndimage import gaussian_filter
 
         n_bins, step = self._sampling.n_bins, self._sampling.step
-        if step == 0:
+        if step == 0 or not self._counts.any():
             return np.zeros((n_bins, n_bins))
         weight = np.maximum(self._sampling.points(), 0) ** self._weight_power
         image = gaussian_filter(

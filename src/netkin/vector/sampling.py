@@ -13,6 +13,8 @@ from netkin.finite import NotFinite, is_finite, require_finite
 
 Intervals = NDArray[np.floating[Any]]
 """Finite births and deaths of one homology dimension: shape (k, 2), k may be 0."""
+Counts = NDArray[np.int64]
+"""How many classes have each of the intervals: shape (k,), at least 1."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
-from netkin.vector.sampling import Intervals, Sampling, births_deaths
+from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
 class Silhouette:
@@ -42,8 +42,8 @@ class Silhouette:
         # first sample the slope itself and the negated value, behind the last all the rest
         self._bends = np.zeros((2, sampling.n_bins + 1))
 
-    def add(self, intervals: Intervals) -> None:
-        """Take more intervals."""
+    def add(self, intervals: Intervals, counts: Counts) -> None:
+        """Take more intervals, each as often as its count says."""
         birth, death = births_deaths(intervals)
         weight = death - birth
         longest = float(weight.max(initial=0.0))
@@ -56,6 +56,7 @@ class Silhouette:
             self._longest = longest
         weight /= self._longest
         weight **= self._power
+        weight *= counts
         self._total += float(weight.sum())
         middle = (birth + death) / 2
         weights = np.stack([weight, weight])

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin import storage
+from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
 from netkin.finite import is_finite
-from netkin.vector.sampling import Intervals, Sampling
+from netkin.vector.sampling import Counts, Intervals, Sampling
 
 CHUNK = 2**16
 """Intervals per step: few enough that all temporaries stay in the cache, and enough that the
@@ -21,21 +22,25 @@ calls of numpy do not count."""
 class Accumulator(Protocol):
     """Takes the intervals of one homology dimension bit by bit and gives an array.
 
-    The result depends neither on the order of the intervals nor on how they are divided,
-    but for rounding; the memory it holds does not depend on their number.
+    The result depends neither on the order of the intervals nor on how they are divided, nor
+    on whether equal ones stand apart or are counted, but for rounding; the memory it holds
+    does not depend on their number.
     """
 
-    def add(self, intervals: Intervals) -> None:
-        """Take more intervals."""
+    def add(self, intervals: Intervals, counts: Counts) -> None:
+        """Take more intervals, each as often as its count says."""
 
     def result(self) -> NDArray[np.float64]:
         """Return the array of all intervals so far; more may be added after."""
 
 
-def vectorise(accumulator: Accumulator, intervals: Intervals) -> NDArray[np.float64]:
+def vectorise(
+    accumulator: Accumulator, intervals: Intervals, counts: Counts
+) -> NDArray[np.float64]:
     """Return the result of an accumulator after all `intervals`, float of shape (k, 2)."""
     for first in range(0, len(intervals), CHUNK):
-        accumulator.add(intervals[first : first + CHUNK])
+        part = slice(first, first + CHUNK)
+        accumulator.add(intervals[part], counts[part])
     return accumulator.result()
 
 
@@ -57,10 +62,19 @@ class Vectoriser:
     axes: Literal[0, 1, 2]
 
     def vectorise(
-        self, intervals: Intervals, sampling: Sampling, **options: Any
+        self, intervals: Intervals, counts: Counts, sampling: Sampling, **options: Any
     ) -> NDArray[np.float64]:
         """Return the array of `intervals`, float of shape (k, 2) and finite."""
-        return vectorise(self.accumulator(sampling, **options), intervals)
+        return vectorise(self.accumulator(sampling, **options), intervals, counts)
+
+    def arrays(
+        self, diagram: Diagram, sampling: Sampling, **options: Any
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Return the arrays of a diagram of finite intervals, one per homology dimension."""
+        return tuple(
+            self.vectorise(intervals, counts, sampling, **options)
+            for intervals, counts in zip(diagram.intervals, diagram.counts, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
