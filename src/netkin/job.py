@@ -152,6 +152,7 @@ def run_job(
         storage.check_inputs(inputs or {})
         with threadpool_limits(1):  # of what is loaded already
             function(**arguments)
+        sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
     except KeyboardInterrupt:
         logger.error("interrupted")
         sys.exit(130)

@@ -19,7 +19,6 @@ from itertools import islice
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import matplotlib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from netkin.config_file import COMMAND_LINE, Source, origin, where
@@ -30,6 +29,7 @@ from netkin.errors import allowed, did_you_mean, listed, shown
 from netkin.figure import FIGURES
 from netkin.folders import problem_of_data_folder
 from netkin.grid import GROUPS, Variant, generate_variants
+from netkin.plain_matplotlib import matplotlib
 from netkin.table.questions import CONTROL, OVERALL
 from netkin.vector import VECTORISERS
 

@@ -19,6 +19,7 @@ import h5py
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
 
 from netkin.errors import NetkinError
+from netkin.failure import is_of_content
 
 Size = int | str | None
 TYPES = {
@@ -213,9 +214,9 @@ def check_structure(
                     "Delete it and run the workflow again to make it anew."
                 )
         _Check(path, file, STRUCTURES[layout]).run()
-    except NetkinError:
-        raise
     except Exception as error:  # whatever h5py makes of damage
+        if not is_of_content(error):
+            raise
         what = str(error).partition("\n")[0] or type(error).__name__
         raise NetkinError(
             f"{path}: damaged, or not written by netkin ({what}). "
