@@ -113,7 +113,7 @@ def test_last_hidden_layer_is_stored_by_default_and_read_by_default(compute):
 def test_blocks_do_not_change_what_is_computed(compute, monkeypatch):
     whole = read_activation(compute(probe_rows=100))
     monkeypatch.setattr(evaluation, "VALUES_AT_ONCE", 64 * 7)
-    parts = read_activation(compute(probe_rows=100, code="other"))
+    parts = read_activation(compute(probe_rows=100, code="e" * 16))
     np.testing.assert_allclose(whole.values, parts.values, atol=1e-6)
     np.testing.assert_array_equal(whole.rows, parts.rows)
 
@@ -147,7 +147,7 @@ def test_forward_pass_by_hand():
 
 
 def test_file_says_what_made_it_and_comes_back_when_deleted(digits, compute, caplog):
-    path = compute(code="abc")
+    path = compute(code="a" * 16)
     expected = {"probe_rows": PROBE_ROWS, "layers": "all", **digits.how("base")}
     assert read_parameters(path) == expected
     content = read_attributes(path)["content"]
@@ -155,11 +155,11 @@ def test_file_says_what_made_it_and_comes_back_when_deleted(digits, compute, cap
         before = file["layers/logits"][()]
     Path(path).unlink()
     caplog.set_level("INFO")
-    compute(code="abc")
+    compute(code="a" * 16)
     assert not caplog.records, "put back, not computed"
     assert read_attributes(path)["content"] == content
     Path(path).unlink()
-    compute(code="other")
+    compute(code="e" * 16)
     assert caplog.records
     with h5py.File(path, "r") as file:
         np.testing.assert_array_equal(file["layers/logits"][()], before)

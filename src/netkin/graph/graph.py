@@ -231,7 +231,7 @@ def write_graph(
     ``/is_bias`` (bool) as in `Graph`, attribute ``n_vertices``. `parameters`, `code` and
     `inputs` are recorded as in `netkin.storage.create`.
     """
-    packed = {"compression": "gzip", "shuffle": True}
+    packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     with storage.create(
         path, "graph", parameters=parameters or {}, code=code, inputs=inputs, keep=True
     ) as file:

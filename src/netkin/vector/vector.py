@@ -108,7 +108,9 @@ def write_vector(
         file.attrs["axes"] = vector.axes
         file.attrs["kind"] = vector.kind
         for dimension, array in enumerate(vector.arrays):
-            file.create_dataset(f"H{dimension}", data=array, compression="gzip", shuffle=True)
+            file.create_dataset(
+                f"H{dimension}", data=array, compression="gzip", compression_opts=1, shuffle=True
+            )
 
 
 def read_vector(path: str | os.PathLike[str]) -> Vector:
