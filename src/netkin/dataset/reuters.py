@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays
 from netkin.dataset.source import find, reading
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, require_choice
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ def load_reuters(
     """
     from sklearn.model_selection import train_test_split
 
+    require_choice("features", features, ("words", "characters"))
     keras = data_folder / "reuters" / "reuters.npz"
     archive = data_folder / "reuters21578" / "reuters21578.tar.gz"
     words_ranked = find([keras]) if features == "words" else None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, require_choice
 from netkin.finite import is_finite
 
 
@@ -233,6 +233,7 @@ class Summary:
         NaN stays NaN; a similarity (orientation ``up``) has a scale of its own and is returned as
         it is.
         """
+        require_choice("statistic", statistic, ("mean", "standard_deviation"))
         values: NDArray[np.float64] = getattr(self, statistic).copy()
         if self.orientation == "up":
             return values

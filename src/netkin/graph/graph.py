@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, require_choice
 from netkin.finite import is_finite, require_finite
 
 if TYPE_CHECKING:
@@ -107,8 +107,9 @@ def graph_from_weights(
     ------
     NetkinError
         No layer, an empty layer, shapes that do not fit, a weight or bias that is NaN or
-        infinite, no weight other than 0, or a `zeta` that is not allowed.
+        infinite, no weight other than 0, or a `zeta` or `bias_vertices` that is not allowed.
     """
+    require_choice("bias_vertices", bias_vertices, get_args(BiasVertices))
     widths = _widths(weights, biases)
     with_biases = bias_vertices != "none"
     if not all(is_finite(block) for block in (*weights, *biases)):
