@@ -26,6 +26,7 @@ from netkin.config_file import COMMAND_LINE, Source, origin, where
 from netkin.dataset import CLASSES, DATASETS
 from netkin.diagram import ENGINES
 from netkin.distance import MEASURES, SOURCES
+from netkin.distance.file import MOST_REPETITIONS, MOST_SEEDS
 from netkin.errors import allowed, did_you_mean, listed, shown
 from netkin.figure import FIGURES
 from netkin.folders import problem_of_data_folder
@@ -53,7 +54,7 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 Depth = Annotated[int, Field(ge=1, le=1000)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
-Repetitions = Annotated[int, Field(ge=0, le=100_000)]
+Repetitions = Annotated[int, Field(ge=0, le=MOST_REPETITIONS)]
 # in units of the filtration, which goes from 0 to 1
 Place = Annotated[float, Field(ge=-100, le=100)]
 
@@ -68,8 +69,8 @@ class StudySection(_Section):
     datasets: Annotated[list[str], Field(min_length=1, max_length=50)]
     variants: Literal["all"] | Annotated[list[str], Field(min_length=1, max_length=2500)]
     seeds: (
-        Annotated[int, Field(ge=1, le=10_000)]
-        | Annotated[list[Seed], Field(min_length=1, max_length=10_000)]
+        Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+        | Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS)]
     )
     untrained: bool
 
