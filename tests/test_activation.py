@@ -170,7 +170,7 @@ def test_what_does_not_fit_is_named_in_one_sentence(digits, compute, tmp_path):
         r"has 2 outputs, but was to be trained on 10 labels": {
             "network_path": digits.networks["labels_2"]
         },
-        r"layers: found 'first', allowed": {"layers": "first"},
+        r"layers: found 'first'. Allowed": {"layers": "first"},
         r"0 rows were asked for; at least 1": {"probe_rows": 0},
         r"expected a file with layout 'dataset/2'": {"dataset_path": digits.networks["base"]},
         r"no such file": {"dataset_path": str(tmp_path / "none.h5")},

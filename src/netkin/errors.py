@@ -44,7 +44,8 @@ def require_choice(name: str, found: object, names: Iterable[str | None]) -> Non
     """
     names = [*names]
     if found not in names:
-        raise NetkinError(f"{name}: found {shown(found)}. {allowed(found, map(shown, names))}")
+        texts = ["null" if choice is None else choice for choice in names]
+        raise NetkinError(f"{name}: found {shown(found)}. {allowed(found, texts)}")
 
 
 def did_you_mean(found: object, allowed: Iterable[str]) -> str:

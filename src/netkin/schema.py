@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from netkin.config_file import COMMAND_LINE, Source, origin, where
 from netkin.dataset import CLASSES, DATASETS
 from netkin.diagram import ENGINES
+from netkin.diagram.diagram import MOST_DIMENSIONS
 from netkin.distance import MEASURES, SOURCES
 from netkin.distance.file import MOST_REPETITIONS, MOST_SEEDS
 from netkin.errors import allowed, did_you_mean, listed, shown
@@ -131,7 +132,7 @@ class DiagramSection(_Section):
     """Persistent homology and how its intervals are read."""
 
     engine: Literal[("auto", *ENGINES)]  # type: ignore[valid-type] # made at run time
-    max_dimension: Annotated[int, Field(ge=0, le=10)]
+    max_dimension: Annotated[int, Field(ge=0, le=MOST_DIMENSIONS - 1)]
     reduced: bool
     eta: Annotated[float, Field(ge=0, le=100)]
     infinity_value: Annotated[float, Field(ge=1e-6, le=100)]

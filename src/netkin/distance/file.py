@@ -249,6 +249,9 @@ def _read_null(path: str | os.PathLike[str], file: h5py.File) -> dict[str, NDArr
 
     measure = str(file.attrs["measure"])
     parts = {str(name): values[:] for name, values in file.get("null", {}).items()}
+    chances = parts.get("p_value", np.empty(0))
+    if (chances < 0).any() or (chances > 1).any():
+        raise NetkinError(f"{path}: /null/p_value holds what is no probability.")
     for name, values in parts.items():
         if np.isinf(values).any():
             raise NetkinError(f"{path}: /null/{name} holds an infinite value.")
@@ -264,9 +267,6 @@ def _read_null(path: str | os.PathLike[str], file: h5py.File) -> dict[str, NDArr
             or (low > high + SLACK * np.abs(high)).any()
         ):
             raise NetkinError(f"{path}: /null/low is above /null/high, or only one is defined.")
-    chances = parts.get("p_value", np.empty(0))
-    if (chances < 0).any() or (chances > 1).any():
-        raise NetkinError(f"{path}: /null/p_value holds what is no probability.")
     return parts
 
 
@@ -372,13 +372,13 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
     measure = known_measure(path, found.measure, found.family, found.orientation)
     check_values(path, "mean", found.mean, found.measure)
     check_self_distances(path, "mean", found.mean, measure)
-    if measure.symmetric:
-        check_symmetric(path, "standard_deviation", found.standard_deviation, found.measure)
     if not np.array_equal(np.isnan(found.mean), np.isnan(found.standard_deviation)):
         raise NetkinError(f"{path}: /mean and /standard_deviation are defined for different pairs.")
     deviation = found.standard_deviation[~np.isnan(found.standard_deviation)]
     if not is_finite(deviation) or deviation.min(initial=0) < 0:
         raise NetkinError(f"{path}: /standard_deviation holds a negative or infinite value.")
+    if measure.symmetric:
+        check_symmetric(path, "standard_deviation", found.standard_deviation, found.measure)
     if not np.allclose(normalised, found.normalised(), rtol=1e-9, atol=1e-12, equal_nan=True):
         raise NetkinError(f"{path}: /normalised_mean is not that of /mean.")
     return found

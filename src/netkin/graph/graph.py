@@ -250,8 +250,9 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     Raises
     ------
     NetkinError
-        For a file that is not a graph file, and for a vertex out of range, a self-loop,
-        a value that is NaN or outside of 0 to 1, or arrays whose lengths do not fit.
+        For a file that is not a graph file, and for a vertex out of range, a layer without
+        vertices before others, a self-loop, an edge that stands there twice, a value that is
+        NaN or outside of 0 to 1, or arrays whose lengths do not fit.
     """
     with storage.open_layout(path, "graph") as file:
         for name in ("source", "target", "value", "layer", "is_bias"):
@@ -265,6 +266,12 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             raise NetkinError(f"{path}: /layer has {len(layer)} entries for {n_vertices} vertices.")
         if layer.min(initial=0) < 0 or layer.max(initial=0) > n_vertices:
             raise NetkinError(f"{path}: /layer holds a layer outside 0 to {n_vertices}.")
+        empty = np.flatnonzero(np.bincount(layer) == 0)
+        if empty.size:
+            raise NetkinError(f"{path}: /layer has no vertex in layer {empty[0]}, but behind it.")
+        is_bias = file["is_bias"][:]
+        if is_bias.view(np.uint8).max(initial=0) > 1:
+            raise NetkinError(f"{path}: /is_bias holds a byte that is neither 0 nor 1.")
         source, target = file["source"][:], file["target"][:]
         # before they are made int32, which would wrap what is larger
         for name, vertices in (("source", source), ("target", target)):
@@ -274,6 +281,9 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             raise NetkinError(
                 f"{path}: an edge leads from a vertex to itself, which has no meaning."
             )
+        edges = np.sort(source.astype(np.int64) * n_vertices + target)
+        if (edges[1:] == edges[:-1]).any():
+            raise NetkinError(f"{path}: an edge is listed twice, from the same vertex to the same.")
         value = file["value"][:]
         if not is_finite(value):
             raise NetkinError(f"{path}: /value holds NaN or infinity, expected finite values.")
@@ -287,5 +297,5 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             value=value.astype(np.float32, copy=False),
             n_vertices=n_vertices,
             layer=layer.astype(np.int32, copy=False),
-            is_bias=file["is_bias"][:].astype(bool, copy=False),
+            is_bias=is_bias.astype(bool, copy=False),
         )
