@@ -351,10 +351,10 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
         the measure cannot have.
     """
     with storage.open_layout(path, "distance_summary") as file:
-        for name in ("mean", "standard_deviation", "normalised_mean", "networks"):
+        for name in ("mean", "standard_deviation", "networks"):
             if name not in file:
                 raise NetkinError(f"{path}: the dataset '/{name}' of a summary is missing.")
-        normalised = file["normalised_mean"][:]
+        normalised = file["normalised_mean"][:] if "normalised_mean" in file else None
         found = Summary(
             mean=file["mean"][:],
             standard_deviation=file["standard_deviation"][:],
@@ -379,6 +379,8 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
         raise NetkinError(f"{path}: /standard_deviation holds a negative or infinite value.")
     if measure.symmetric:
         check_symmetric(path, "standard_deviation", found.standard_deviation, found.measure)
-    if not np.allclose(normalised, found.normalised(), rtol=1e-9, atol=1e-12, equal_nan=True):
+    if normalised is not None and not np.allclose(
+        normalised, found.normalised(), rtol=1e-9, atol=1e-12, equal_nan=True
+    ):
         raise NetkinError(f"{path}: /normalised_mean is not that of /mean.")
     return found
