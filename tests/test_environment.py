@@ -76,7 +76,7 @@ TRAIN = """
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     run_job(
         train_network, log_path="log", dataset_path="dataset.h5", network_path=sys.argv[2],
-        device="cpu", threads=int(sys.argv[3]), code="abc", dataset="d", variant="v", seed=0,
+        device="cpu", threads=int(sys.argv[3]), code="a" * 16, dataset="d", variant="v", seed=0,
         width=256, hidden_layers=2, dropout=0.2, learning_rate=1e-3, rho=0.9, epsilon=1e-7,
         batch_size=128, epochs=1, validation_share=0.1, n_labels=None, input_order=None,
         order_seed=0,

@@ -51,7 +51,7 @@ def test_files_as_they_would_be_made_are_fresh(chain):
 
 def test_other_code_is_named_and_what_is_made_from_it(chain):
     graph, diagram, vector = chain
-    graph = changed(graph, code="c9")
+    graph = changed(graph, code="9" * 16)
     diagram = changed(diagram, graph)
     found = reasons([graph, diagram, changed(vector, diagram)])
     assert found[graph.path] == ["other code"]

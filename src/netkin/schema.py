@@ -24,7 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from netkin.config_file import COMMAND_LINE, Source, origin, where
 from netkin.dataset import CLASSES, DATASETS
 from netkin.diagram import ENGINES
+from netkin.diagram.diagram import MOST_DIMENSIONS
 from netkin.distance import MEASURES, SOURCES
+from netkin.distance.file import MOST_REPETITIONS, MOST_SEEDS
 from netkin.errors import allowed, did_you_mean, listed, shown
 from netkin.figure import FIGURES
 from netkin.folders import problem_of_data_folder
@@ -53,7 +55,7 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 Depth = Annotated[int, Field(ge=1, le=1000)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
-Repetitions = Annotated[int, Field(ge=0, le=100_000)]
+Repetitions = Annotated[int, Field(ge=0, le=MOST_REPETITIONS)]
 # in units of the filtration, which goes from 0 to 1
 Place = Annotated[float, Field(ge=-100, le=100)]
 
@@ -68,8 +70,8 @@ class StudySection(_Section):
     datasets: Annotated[list[str], Field(min_length=1, max_length=50)]
     variants: Literal["all"] | Annotated[list[str], Field(min_length=1, max_length=2500)]
     seeds: (
-        Annotated[int, Field(ge=1, le=10_000)]
-        | Annotated[list[Seed], Field(min_length=1, max_length=10_000)]
+        Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+        | Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS)]
     )
     untrained: bool
 
@@ -130,7 +132,7 @@ class DiagramSection(_Section):
     """Persistent homology and how its intervals are read."""
 
     engine: Literal[("auto", *ENGINES)]  # type: ignore[valid-type] # made at run time
-    max_dimension: Annotated[int, Field(ge=0, le=10)]
+    max_dimension: Annotated[int, Field(ge=0, le=MOST_DIMENSIONS - 1)]
     reduced: bool
     eta: Annotated[float, Field(ge=0, le=100)]
     infinity_value: Annotated[float, Field(ge=1e-6, le=100)]

@@ -154,7 +154,7 @@ def _remove_leftovers(final: Path) -> None:
     """Remove what killed writers of a file have left beside it."""
     here = _writer().rpartition("-")[0]
     stem, suffix = re.escape(final.stem), re.escape(final.suffix)
-    name = re.compile(rf"\.{stem}\.(?P<host>[^.]+)-(?P<process>\d+)\.part{suffix}")
+    name = re.compile(rf"\.{stem}\.(?P<host>[^.]+)-(?P<process>\d{{1,9}})\.part{suffix}")
     for path in final.parent.iterdir():
         found = name.fullmatch(path.name)
         if not found:
@@ -543,8 +543,11 @@ def _is_held(file: BufferedIOBase) -> bool:
 
 
 def _hdf5(path: Path, mode: str, **options: Any) -> h5py.File:
-    """Open an HDF5 file without a lock: a file is never changed once it has its name."""
-    return h5py.File(path, mode, locking=False, **options)
+    """Open an HDF5 file without a lock: a file is never changed once it has its name.
+
+    The driver is named, since HDF5 takes another one where the environment says so.
+    """
+    return h5py.File(path, mode, driver="sec2", locking=False, **options)
 
 
 def _why_unreadable(error: OSError) -> str:

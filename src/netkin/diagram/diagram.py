@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
+
+MOST_DIMENSIONS = 11
+"""Homology dimensions of a diagram, at most: 0 to 10."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +77,17 @@ def read_diagram(path: str | os.PathLike[str]) -> Diagram:
     Raises
     ------
     NetkinError
-        For a file that is not a diagram file, and for intervals of another shape, with
-        NaN, an infinite birth or a death before the birth.
+        For a file that is not a diagram file, for more than `MOST_DIMENSIONS` or another engine
+        than netkin's, and for intervals of another shape, with NaN, an infinite birth, a death
+        before the birth, or beyond 0 to 1, where the values of a graph are.
     """
     result: list[NDArray[np.float64]] = []
+    # the registry imports the engines, which import this module
+    from netkin.diagram import ENGINES
+
     with storage.open_layout(path, "diagram") as file:
+        if f"H{MOST_DIMENSIONS}" in file:
+            raise NetkinError(f"{path}: it has more than {MOST_DIMENSIONS} dimensions.")
         while f"H{len(result)}" in file:
             name = f"H{len(result)}"
             intervals = file[name][:].astype(np.float64)
@@ -89,7 +98,16 @@ def read_diagram(path: str | os.PathLike[str]) -> Diagram:
                 raise NetkinError(
                     f"{path}: /{name} holds an interval without finite birth <= death, from 0 on."
                 )
+            latest = max(birth.max(initial=0), death[death < np.inf].max(initial=0))
+            if latest > 1:
+                raise NetkinError(
+                    f"{path}: /{name} holds a birth or death at {latest:g}; allowed is 0 to 1, as "
+                    "the values of a graph are, and no death (inf)."
+                )
             result.append(intervals)
+        engine = file.attrs.get("engine")
     if not result:
         raise NetkinError(f"{path}: the dataset '/H0' of a diagram is missing.")
+    if engine not in ENGINES:
+        raise NetkinError(f"{path}: its engine is {shown(engine)}, allowed: {', '.join(ENGINES)}.")
     return Diagram(tuple(result))

@@ -16,7 +16,7 @@ from numba.core.caching import FunctionCache
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
-from netkin.finite import require_finite
+from netkin.finite import LARGEST, require_finite, require_intervals
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -62,7 +62,7 @@ def lengths_on_line(
         of both diagrams are equal or all their deaths are.
     """
     for intervals in (intervals_a, intervals_b):
-        require_finite(intervals, "births and deaths")
+        require_intervals(*intervals.T)
     for column in (0, 1):
         common = np.concatenate([intervals_a[:, column], intervals_b[:, column]])
         if (common == common[:1]).all():
@@ -190,8 +190,10 @@ def bottleneck_on_line(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def _check_lengths(*lengths: NDArray[np.float64]) -> None:
     for part in lengths:
         require_finite(part, "lengths of intervals")
-        if part.size and (part[0] < 0 or (part[1:] < part[:-1]).any()):
-            raise NetkinError("lengths of intervals: allowed are numbers from 0 on, ascending.")
+        if part.size and (part[0] < 0 or part[-1] > 2 * LARGEST or (part[1:] < part[:-1]).any()):
+            raise NetkinError(
+                f"lengths of intervals: allowed are numbers from 0 to {2 * LARGEST:g}, ascending."
+            )
 
 
 @compiled

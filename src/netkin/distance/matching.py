@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
-from netkin.finite import NotFinite, is_finite
+from netkin.finite import require_intervals
 
 _RELATIVE_ERROR = 1e-9
 
@@ -95,8 +95,8 @@ def _dimensions(
             "cannot be compared; compute them with the same max_dimension."
         )
     for pair in zip(a.intervals, b.intervals, strict=True):
-        if not all(is_finite(part) for part in pair):
-            raise NotFinite("infinite or NaN intervals cannot be matched; apply a policy first")
+        for part in pair:
+            require_intervals(*part.T)
         yield pair
 
 

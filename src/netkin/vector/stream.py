@@ -18,7 +18,7 @@ from netkin.diagram.forest import (
     minimum_spanning_forest,
 )
 from netkin.diagram.policy import apply_policy
-from netkin.errors import NetkinError, allowed
+from netkin.errors import NetkinError, allowed, require_choice
 from netkin.graph.graph import BiasVertices, edge_values
 from netkin.network.layers import Layer, open_layers
 from netkin.vector import VECTORISERS
@@ -121,11 +121,7 @@ def _check_arguments(
             raise NetkinError(f"unknown vector '{name}'. {allowed(name, VECTORISERS)}")
         if "n_bins" not in options:
             raise NetkinError(f"vector '{name}': its number of samples, n_bins, is missing.")
-    if bias_vertices not in get_args(BiasVertices):
-        raise NetkinError(
-            f"bias_vertices: found '{bias_vertices}'. "
-            f"{allowed(bias_vertices, get_args(BiasVertices))}"
-        )
+    require_choice("bias_vertices", bias_vertices, get_args(BiasVertices))
     if not 0 < zeta < 1:
         raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
     if max_dimension < 1:
