@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from netkin.distance import MEASURES
 from netkin.distance.neural_persistence import layer_neural_persistence
 from netkin.errors import NetkinError
 from netkin.network.file import HISTORY, Network, write_network
@@ -353,7 +354,9 @@ def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
     ):
         paths.append(str(tmp_path / f"{measure}.h5"))
         with create(paths[-1], "distance_summary", parameters={}) as file:
-            file.attrs.update(measure=measure, family="x", orientation=orientation, seeds=1)
+            file.attrs.update(
+                measure=measure, family=MEASURES[measure].family, orientation=orientation, seeds=1
+            )
             file["mean"] = [[0.0, 1.0, 4.0], [3.0, 0.0, 8.0], [4.0, 8.0, 0.0]]
             file["standard_deviation"] = np.zeros((3, 3))
             file.create_dataset("networks", data=["a", "b", "c"], dtype=h5py.string_dtype())
@@ -379,7 +382,9 @@ def test_ratios_of_similarities_are_left_out_beside_untrained_networks(tmp_path,
             path = str(tmp_path / f"{name}_{when}.h5")
             values = rng.random((4, 4))
             with create(path, "distance", parameters={}) as file:
-                file.attrs.update(measure=measure, family="x", orientation=orientation)
+                file.attrs.update(
+                    measure=measure, family=MEASURES[measure].family, orientation=orientation
+                )
                 file["matrix"] = values + values.T
                 file.create_dataset("networks", data=list("abcd"), dtype=h5py.string_dtype())
             paths.setdefault(when, []).append(path)
