@@ -405,10 +405,9 @@ class Study:
         n_edges = [self.n_parameters(dataset, name) for name in variants]
         if stage != "vector":
             return estimate.bundle(stage, n_edges)
-        needs = [
-            estimate.bundle(stage, n_edges, self.sampled(vector))
-            for vector in self.needed_vectors()
-        ]
+        # of the vectors, each in a job of its own, what the largest needs
+        sampled = [self.sampled(vector) for vector in self.needed_vectors()]
+        needs = [estimate.bundle(stage, n_edges, one) for one in sampled or [None]]
         return Need(max(need.megabytes for need in needs), max(need.minutes for need in needs))
 
     def sampled(self, vector: str) -> estimate.Sampled:
