@@ -34,6 +34,7 @@ from netkin.grid import GROUPS, Variant, generate_variants
 from netkin.plain_matplotlib import matplotlib
 from netkin.table.questions import CONTROL, OVERALL
 from netkin.vector import VECTORISERS
+from netkin.vector.vector import Vectoriser
 
 UNTRAINED = "_untrained"
 """What is added to the id of a data set for its untrained networks."""
@@ -159,13 +160,16 @@ def options_model(
     return model
 
 
-_n_bins: dict[str, Any] = {"n_bins": (Annotated[int, Field(ge=2, le=10_000)], ...)}
+def _n_bins(entry: Vectoriser) -> dict[str, Any]:
+    return {"n_bins": (Annotated[int, Field(ge=2, le=entry.most_bins)], ...)} if entry.axes else {}
+
+
 VectorSection = create_model(
     "VectorSection",
     __base__=_Section,
     range=(Annotated[list[Place], Field(min_length=2, max_length=2)], ...),
     **{
-        name: (options_model(name, entry.accumulator, **(_n_bins if entry.axes else {})), ...)
+        name: (options_model(name, entry.accumulator, **_n_bins(entry)), ...)
         for name, entry in VECTORISERS.items()
     },  # type: ignore[call-overload] # made at run time
 )

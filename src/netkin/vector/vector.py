@@ -13,6 +13,10 @@ from netkin.errors import NetkinError, shown
 from netkin.finite import is_finite
 from netkin.vector.sampling import Intervals, Sampling
 
+MOST_BINS = 10_000
+"""Points of the sampling of a curve, at most."""
+MOST_BINS_OF_IMAGES = 2_000
+"""Points of the sampling of an image along each axis, at most: 32 MB a homology dimension."""
 CHUNK = 2**16
 """Intervals per step: few enough that all temporaries stay in the cache, and enough that the
 calls of numpy do not count."""
@@ -55,6 +59,11 @@ class Vectoriser:
 
     accumulator: Callable[..., Accumulator]
     axes: Literal[0, 1, 2]
+
+    @property
+    def most_bins(self) -> int:
+        """Points of the sampling, at most; those of an image count squared."""
+        return MOST_BINS_OF_IMAGES if self.axes == 2 else MOST_BINS
 
     def vectorise(
         self, intervals: Intervals, sampling: Sampling, **options: Any
