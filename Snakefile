@@ -30,10 +30,18 @@ include: "workflow/rules/table.smk"
 try:
     check_links("results")
     check_folders(
-        path
-        for each in workflow.rules
-        for path in [*each.output, *each.log, each.benchmark]
-        if path is not None
+        [
+            *results_that_stay(),
+            *rules.figures.input,
+            *rules.tables.input,
+            # folders of one's own beside those of wildcards are no matter
+            *(
+                path
+                for each in workflow.rules
+                for path in [*each.output, *each.log, each.benchmark]
+                if path is not None
+            ),
+        ]
     )
 except NetkinError as error:
     raise WorkflowError(str(error)) from None

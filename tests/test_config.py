@@ -691,7 +691,7 @@ def test_many_errors_are_not_all_told():
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
-        ("~nosuchuser/x", "there is no home folder '~nosuchuser'"),
+        ("~nosuchuser/x", "whose '~' cannot be replaced"),
         ("{here}/file", "file is a file, no folder."),
         ("{here}/file/below", "file is a file, no folder."),
         ("x" * 300, "File name too long"),

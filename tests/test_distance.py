@@ -407,7 +407,7 @@ def test_several_measures_of_a_group_are_written_and_put_back(study):
             distance_paths=[str(path) for path in paths],
             options={"gbs": {"k": 4}},
             calibration=how,
-            codes=dict(zip(names, codes, strict=True)),
+            codes={name: code * 16 for name, code in zip(names, codes, strict=True)},
         )
         return [path.stat().st_ino for path in paths]
 

@@ -76,7 +76,7 @@ TRAIN = """
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     run_job(
         train_network, log_path="log", dataset_path="dataset.h5", network_path=sys.argv[2],
-        device="cpu", threads=int(sys.argv[3]), code="abc", dataset="d", variant="v", seed=0,
+        device="cpu", threads=int(sys.argv[3]), code="a" * 16, dataset="d", variant="v", seed=0,
         width=256, hidden_layers=2, dropout=0.2, learning_rate=1e-3, rho=0.9, epsilon=1e-7,
         batch_size=128, epochs=1, validation_share=0.1, n_labels=None, input_order=None,
         order_seed=0,
@@ -275,12 +275,18 @@ def test_a_users_file_of_tomorrow_is_named_and_left(tmp_path):
 
 
 def test_what_stands_where_results_belong_is_named(tmp_path):
-    paths = [tmp_path / "results/network/{dataset}/{variant}/seed_{seed}.h5", tmp_path / "a/b.log"]
+    paths = [
+        tmp_path / "results/network/digits/width_8/seed_0.h5",
+        tmp_path / "results/figure/{dataset}/{measure}.svg",
+        tmp_path / "a/{rule}.log",
+    ]
     check_folders(paths)
     variant = tmp_path / "results/network/digits/width_8"
     variant.mkdir(parents=True)
     (variant / "seed_0.h5").write_text("")
-    (variant.parent.parent / "notes.txt").write_text("")
+    (variant.parent.parent / "notes").write_text("")
+    (tmp_path / "results/figure").mkdir()
+    (tmp_path / "results/figure/readme").write_text("")
     check_folders(paths)
     (tmp_path / "a").symlink_to("nowhere")
     with pytest.raises(NetkinError, match="/a: this is a link to what is not there"):
@@ -305,6 +311,28 @@ def test_a_file_where_results_belong_stops_a_run_in_one_sentence(fresh):
     assert "\nresults/network/digits: this is no folder, a folder is needed; move it" in output
     assert "Traceback" not in output
     assert path.read_text() == "a user's own"
+
+
+@pytest.mark.workflow
+def test_a_file_of_the_users_beside_the_results_of_others_is_no_matter(trained):
+    for name in ("results/network/notes", "results/figure/readme", "results/network/digits/x"):
+        path = trained.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    assert "Traceback" not in trained.run("--dry-run")
+
+
+@pytest.mark.parametrize("name", ["netkin.schema", "netkin.figure.plot_matrix"])
+def test_a_matplotlibrc_of_the_working_folder_is_not_read(tmp_path, name):
+    (tmp_path / "matplotlibrc").write_bytes(b"axes.grid: \xff\n")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {name}, os; print(os.getcwd())"],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == (f"{tmp_path}\n", "")
 
 
 @pytest.mark.workflow

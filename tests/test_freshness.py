@@ -15,9 +15,9 @@ PARAMETERS = {"options": {"zeta": 0.1, "names": ["a"]}, "seed": 0}
 def chain(tmp_path, monkeypatch):
     """Three files, each made from the one before, and how they are to be made."""
     monkeypatch.chdir(tmp_path)
-    graph = Recipe("results/graph/g.h5", "graph", "c1", PARAMETERS)
-    diagram = Recipe("results/diagram/d.h5", "diagram", "c2", {}, (graph,))
-    vector = Recipe("results/vector/v.h5", "vector", "c3", {}, (diagram,))
+    graph = Recipe("results/graph/g.h5", "graph", "c1" * 8, PARAMETERS)
+    diagram = Recipe("results/diagram/d.h5", "diagram", "c2" * 8, {}, (graph,))
+    vector = Recipe("results/vector/v.h5", "vector", "c3" * 8, {}, (diagram,))
     recipes = [graph, diagram, vector]
     for one in recipes:
         write(one)
@@ -51,7 +51,7 @@ def test_files_as_they_would_be_made_are_fresh(chain):
 
 def test_other_code_is_named_and_what_is_made_from_it(chain):
     graph, diagram, vector = chain
-    graph = changed(graph, code="c9")
+    graph = changed(graph, code="9" * 16)
     diagram = changed(diagram, graph)
     found = reasons([graph, diagram, changed(vector, diagram)])
     assert found[graph.path] == ["other code"]

@@ -480,7 +480,8 @@ def tables(tmp_path):
             matrix = line(points, 0.05, seed)
             folder = tmp_path / comparison
             paths.append(write(folder / f"heat_{seed}.h5", matrix, "heat"))
-            similar = write(folder / f"cka_{seed}.h5", 1 - matrix, "cka", "representational", "up")
+            cka = folder / f"cka_{seed}.h5"
+            similar = write(cka, 1 - matrix / 20, "cka", "representational", "up")
             paths.append(similar)
             comparisons += [comparison] * 2
     out = {

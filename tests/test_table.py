@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from netkin.distance import MEASURES
 from netkin.distance.neural_persistence import layer_neural_persistence
 from netkin.errors import NetkinError
 from netkin.network.file import HISTORY, Network, write_network
@@ -45,7 +46,7 @@ def pages(tmp_path):
 def write_summary(path, mean):
     with create(path, "distance_summary", parameters={}) as file:
         file["mean"] = mean
-        file["standard_deviation"] = np.zeros_like(mean)
+        file["standard_deviation"] = mean * 0.0
         names = [cell["name"] for cell in GRID]
         file.create_dataset("networks", data=names, dtype=h5py.string_dtype())
         file.attrs.update(seeds=1, measure="heat", family="topology", orientation="down")
@@ -353,8 +354,10 @@ def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
     ):
         paths.append(str(tmp_path / f"{measure}.h5"))
         with create(paths[-1], "distance_summary", parameters={}) as file:
-            file.attrs.update(measure=measure, family="x", orientation=orientation, seeds=1)
-            file["mean"] = [[0.0, 1.0, 4.0], [3.0, 0.0, 8.0], [4.0, 8.0, 0.0]]
+            file.attrs.update(
+                measure=measure, family=MEASURES[measure].family, orientation=orientation, seeds=1
+            )
+            file["mean"] = np.array([[0, 1, 4], [3, 0, 8], [4, 8, 0]]) / 8
             file["standard_deviation"] = np.zeros((3, 3))
             file.create_dataset("networks", data=["a", "b", "c"], dtype=h5py.string_dtype())
     tabulate_groups(
@@ -366,7 +369,7 @@ def test_a_table_of_groups_says_which_way_is_alike(tmp_path, pages):
     found = {(row["measure"], row["group"]): row for row in rows(pages["csv_path"])}
     # both directions of a pair count
     assert float(found["error_corrected_disagreement", "one"]["mean"]) == 2 / 8
-    assert float(found["linear_regression", "one"]["mean"]) == 2
+    assert float(found["linear_regression", "one"]["mean"]) == 2 / 8
     assert found["error_corrected_disagreement", "one"]["alike"] == "small"
     assert found["linear_regression", "one"]["alike"] == "large"
 
@@ -377,9 +380,12 @@ def test_ratios_of_similarities_are_left_out_beside_untrained_networks(tmp_path,
     for name, measure, orientation in (("a", "norm_1", "down"), ("b", "cka", "up")):
         for when in ("trained", "untrained"):
             path = str(tmp_path / f"{name}_{when}.h5")
-            values = rng.random((4, 4))
+            values = rng.random((4, 4)) / 2
+            np.fill_diagonal(values, 0.0)
             with create(path, "distance", parameters={}) as file:
-                file.attrs.update(measure=measure, family="x", orientation=orientation)
+                file.attrs.update(
+                    measure=measure, family=MEASURES[measure].family, orientation=orientation
+                )
                 file["matrix"] = values + values.T
                 file.create_dataset("networks", data=list("abcd"), dtype=h5py.string_dtype())
             paths.setdefault(when, []).append(path)

@@ -444,7 +444,8 @@ def test_vectorise_diagram_applies_policy_and_common_sampling(tmp_path, diagram_
     [
         ({"vector": "heatt"}, "Did you mean 'heat'"),
         ({"range": [1.0, 0.0]}, "the first bound must be smaller"),
-        ({"n_bins": 1}, "at least 2"),
+        ({"n_bins": 1}, "allowed is 2 to 2,000"),
+        ({"n_bins": 2001}, "allowed is 2 to 2,000"),
     ],
 )
 def test_vectorise_diagram_names_the_mistake(tmp_path, diagram_file, changes, says):

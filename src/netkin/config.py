@@ -412,7 +412,27 @@ class Study:
         if stage == "diagram":
             # the graph of a network is two-coloured by its layers, so ``auto`` takes ``exact``
             stage = self.config.diagram.engine.replace("auto", "exact")
-        return estimate.bundle(stage, [self.n_parameters(dataset, name) for name in variants])
+        n_edges = [self.n_parameters(dataset, name) for name in variants]
+        if stage != "vector":
+            return estimate.bundle(stage, n_edges)
+        # of the vectors, each in a job of its own, what the largest needs
+        sampled = [self.sampled(vector) for vector in self.needed_vectors()]
+        needs = [estimate.bundle(stage, n_edges, one) for one in sampled]
+        needs = needs or [estimate.bundle(stage, n_edges)]
+        return Need(max(need.megabytes for need in needs), max(need.minutes for need in needs))
+
+    def sampled(self, vector: str) -> estimate.Sampled:
+        """Return how large one vector of a network is."""
+        found = self.vector(vector)
+        low, high = found["range"]
+        axes, options = VECTORISERS[vector].axes, found["options"]
+        # giotto-tda's and scipy's kernels end after four standard deviations, on either side
+        step = (high - low) / (found["n_bins"] - 1)
+        return estimate.Sampled(
+            values=found["n_bins"] ** axes * options.get("n_layers", 1),
+            dimensions=self.config.diagram.max_dimension + 1,
+            kernel=axes * 8 * options.get("sigma", 0) / step,
+        )
 
     def need_of_distances(self, comparison: str, measures: Sequence[str]) -> Need:
         """Return what the matrices of measures of one group need, at one seed."""
@@ -424,6 +444,11 @@ class Study:
                 n_edges,
                 len(measures),
                 vectors=source == "vector",
+                sampled=[
+                    self.sampled(vector)
+                    for vector in (MEASURES[measure].vector for measure in measures)
+                    if vector is not None
+                ],
                 # the cost that a measure declares: D is the width
                 n_matched=self._cubes_of_pairs(cells)
                 * sum("D^3" in MEASURES[measure].cost for measure in measures),

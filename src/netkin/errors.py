@@ -30,6 +30,24 @@ class UndefinedDistance(Exception):
     """
 
 
+def require_choice(name: str, found: object, names: Iterable[str | None]) -> None:
+    """Raise `NetkinError` unless an argument is one of those that are allowed.
+
+    Parameters
+    ----------
+    name : str
+        How the error names the argument.
+    found : object
+        What was given.
+    names : iterable of str or None
+        What is allowed.
+    """
+    names = [*names]
+    if found not in names:
+        texts = ["null" if choice is None else choice for choice in names]
+        raise NetkinError(f"{name}: found {shown(found)}. {allowed(found, texts)}")
+
+
 def did_you_mean(found: object, allowed: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest allowed name, else ``""``.
 

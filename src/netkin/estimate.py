@@ -42,6 +42,14 @@ SECONDS = {
     "pair": 3e-6,
 }
 """Seconds an edge takes in its stage, or in one comparison, five times what was measured."""
+VALUE_BYTES = 250
+"""Bytes of memory a number of a vector takes while it is made, twice what was measured."""
+VALUE_SECONDS = 5e-6
+"""Seconds it takes to make, five times what was measured; an image's wider kernels take more."""
+STEP_OF_KERNEL_SECONDS = 4e-9
+"""Seconds that each step of the kernel of an image takes besides, for each number."""
+COMPARED_SECONDS = 1e-7
+"""Seconds that comparing two numbers of two vectors takes."""
 MATCHING_SECONDS = 1e-7
 """Seconds that matching the hidden units of two networks of one shape takes, for each layer and
 the cube of its width: five times the most that was measured from 256 units on, on random networks;
@@ -87,6 +95,36 @@ class Need:
     def runtime(self, attempt: int) -> int:
         """Return the minutes of an attempt, counted from 1; each has twice those of the last."""
         return math.ceil(self.minutes) << (attempt - 1)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """How large the vector of a network is.
+
+    Attributes
+    ----------
+    values : int
+        Numbers of one homology dimension: layers times points, or pixels.
+    dimensions : int
+        Homology dimensions.
+    kernel : float
+        Steps of the kernel that smooths an image, over both axes; 0 for other vectors.
+    """
+
+    values: int = 0
+    dimensions: int = 0
+    kernel: float = 0.0
+
+    @property
+    def stored(self) -> int:
+        """Bytes of all numbers."""
+        return 8 * self.values * self.dimensions
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in which the numbers are made, besides what the intervals take."""
+        each = VALUE_SECONDS + STEP_OF_KERNEL_SECONDS * self.kernel
+        return each * self.values * self.dimensions
 
 
 SMALL = Need(1000, 5)
@@ -187,7 +225,7 @@ def convolutions(n_inputs: int) -> tuple[int, int]:
     return n_features, operations + sum(a * b for a, b in pairwise([n_features, *HEAD]))
 
 
-def bundle(stage: str, n_edges: Sequence[int]) -> Need:
+def bundle(stage: str, n_edges: Sequence[int], sampled: Sampled | None = None) -> Need:
     """Return what a job of several networks needs, one after the other.
 
     Parameters
@@ -196,15 +234,22 @@ def bundle(stage: str, n_edges: Sequence[int]) -> Need:
         A key of `BYTES`: the stage, or for diagrams the engine.
     n_edges : sequence of int
         Edges of the graph of each network.
+    sampled : Sampled, optional
+        For vectors, how large one is.
     """
-    return Need(
-        START_MB + 1e-6 * BYTES[stage] * max(n_edges),
-        START_MINUTES + SECONDS[stage] * sum(n_edges) / 60,
-    )
+    sampled = sampled or Sampled()
+    n_bytes = BYTES[stage] * max(n_edges) + VALUE_BYTES * sampled.values + 2 * sampled.stored
+    seconds = SECONDS[stage] * sum(n_edges) + len(n_edges) * sampled.seconds
+    return Need(START_MB + 1e-6 * n_bytes, START_MINUTES + seconds / 60)
 
 
 def comparing(
-    n_edges: Sequence[int], n_measures: int = 1, *, vectors: bool, n_matched: float = 0
+    n_edges: Sequence[int],
+    n_measures: int = 1,
+    *,
+    vectors: bool,
+    n_matched: float = 0,
+    sampled: Sequence[Sampled] = (),
 ) -> Need:
     """Return what matrices of distances need.
 
@@ -216,18 +261,30 @@ def comparing(
         How many matrices.
     vectors : bool
         Whether vectors are compared, whose size does not depend on the network, or graphs
-        and diagrams, which are all kept in memory.
+        and diagrams. All are kept in memory.
     n_matched : float
         Sum of the cubes of the widths of all layers whose units are matched, over all pairs of
         networks of one shape and all measures.
+    sampled : sequence of Sampled
+        The vector that is compared, or those that measures of diagrams make of each pair anew.
     """
+    n_pairs = len(n_edges) * (len(n_edges) + 1) / 2
+    comparisons = n_pairs * COMPARED_SECONDS * sum(one.values * one.dimensions for one in sampled)
     if vectors:
-        return Need(2 * START_MB, START_MINUTES)
+        n_bytes = (len(n_edges) + 4) * sum(one.stored for one in sampled)
+        return Need(2 * START_MB + 1e-6 * n_bytes, START_MINUTES + comparisons / 60)
+    made = comparisons + 2 * n_pairs * sum(one.seconds for one in sampled)
+    making = VALUE_BYTES * max((one.values for one in sampled), default=0)
     pairs = (len(n_edges) + 1) / 2  # of each network; with itself is a pair too
     return Need(
-        2 * START_MB + 1e-6 * (32 * sum(n_edges) + 120 * max(n_edges)),
+        2 * START_MB + 1e-6 * (32 * sum(n_edges) + 120 * max(n_edges) + making),
         START_MINUTES
-        + (SECONDS["pair"] * n_measures * pairs * sum(n_edges) + MATCHING_SECONDS * n_matched) / 60,
+        + (
+            SECONDS["pair"] * n_measures * pairs * sum(n_edges)
+            + MATCHING_SECONDS * n_matched
+            + made
+        )
+        / 60,
     )
 
 

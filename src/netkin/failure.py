@@ -54,6 +54,9 @@ WRITE_ERRORS = frozenset(
 )
 """Errors that can leave HDF5 with a file that it cannot write and cannot close."""
 
+WRONG_CODE = (NameError, ImportError, AttributeError, AssertionError)
+"""Errors that no file and no system can be at fault for."""
+
 
 def explain(error: BaseException) -> str | None:
     """Return what a failure means, in one sentence; None if it is a defect of netkin.
@@ -112,6 +115,17 @@ def error_code(error: BaseException) -> int | None:
     return None
 
 
+def is_of_content(error: Exception) -> bool:
+    """Tell whether an error that comes of reading a file can be due to what is in the file.
+
+    It is not where the system says why (permissions, no memory, too many open files), nor where
+    the code is wrong.
+    """
+    if isinstance(error, (NetkinError, *WRONG_CODE)) or _is_of_memory(error):
+        return False
+    return error_code(error) is None
+
+
 def cannot_be_closed(error: BaseException) -> bool:
     """Tell whether HDF5 may crash at the end of the process, on a file it could not write."""
     return any(error_code(one) in WRITE_ERRORS for one in _chain(error))
@@ -125,10 +139,13 @@ def _is_of_memory(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those in whose handling it arose, the last one first."""
+    """Yield an error and those in whose handling it arose, the last one first.
+
+    Wrong code, wherever it runs, is no matter of what came before.
+    """
     while error is not None:
         yield error
-        error = error.__context__
+        error = None if isinstance(error, WRONG_CODE) else error.__context__
 
 
 def _file_of(error: BaseException) -> str | None:

@@ -1,14 +1,13 @@
 """What a run finds where it writes and reads, looked at before any job."""
 
-import glob
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from netkin.dataset.source import user_folder
 from netkin.errors import NetkinError, shown
 from netkin.failure import explain
 
@@ -22,24 +21,23 @@ def check_folders(paths: Iterable[str | os.PathLike[str]]) -> None:
     Parameters
     ----------
     paths : iterable of path
-        Of files. In braces stands what may be anything, as in
-        ``results/network/{dataset}/{variant}/seed_{seed}.h5``.
+        Of files. Where braces stand for what may be anything, as in
+        ``logs/train_network/{dataset}/{variant}.log``, the folders before them.
 
     Raises
     ------
     NetkinError
         A file stands there, or a link to what is not there.
     """
-    patterns = {
-        re.sub(r"\{[^}]*\}", "*", str(folder)) for path in paths for folder in Path(path).parents
-    }
-    for pattern in sorted(patterns):
-        for found in map(Path, sorted(glob.glob(pattern))):  # noqa: PTH207 # absolute ones too
-            # no id has a dot: another file, such as a table, stands beside such folders
-            is_other = found.suffix and pattern.endswith("*")
-            if not found.is_dir() and not is_other:
-                what = "a link to what is not there" if found.is_symlink() else "no folder"
-                raise NetkinError(f"{found}: this is {what}, a folder is needed; move it away.")
+    folders = {folder for path in paths for folder in Path(path).parents if "{" not in str(folder)}
+    for folder in sorted(folders):
+        try:
+            there = folder.is_dir() or not (folder.is_symlink() or folder.exists())
+        except OSError as error:
+            raise NetkinError(explain(error)) from None
+        if not there:
+            what = "a link to what is not there" if folder.is_symlink() else "no folder"
+            raise NetkinError(f"{folder}: this is {what}, a folder is needed; move it away.")
 
 
 def check_links(folder: str | os.PathLike[str]) -> None:
@@ -165,10 +163,9 @@ def problem_of_data_folder(text: str) -> str | None:
         As the config has it; ``~`` is a home folder.
     """
     try:
-        folder = Path(text).expanduser()
-    except RuntimeError:
-        user = text.partition("/")[0]
-        return f"found {shown(text)}, but there is no home folder {shown(user)}."
+        folder = user_folder(text)
+    except NetkinError as error:
+        return str(error).removeprefix("data_folder: ")
     try:
         for there in (folder, *folder.parents):
             if _in_the_way(there):

@@ -26,10 +26,14 @@ FORGOTTEN = (
     # how sums are split, and by which instructions
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NPY_", "ATEN_", "DNNL_", "ONEDNN_"),
     *("CUBLAS_", "NVIDIA_TF32_", "TORCH_ALLOW_TF32_", "TORCH_BLAS_", "PANDAS_"),
+    # by what driver and plugins HDF5 reads a file
+    "HDF5_",
     # what matplotlib and Python do otherwise, or do not start with
     *("MPLBACKEND", "MATPLOTLIBRC", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONHASHSEED"),
 )
 """How the names of environment variables begin that could change a result or fail a job."""
+KEPT = frozenset({"HDF5_USE_FILE_LOCKING"})
+"""Those that are the user's to set all the same: some file systems have no locks."""
 
 
 def settle_environment() -> None:
@@ -39,7 +43,7 @@ def settle_environment() -> None:
     takes the number of the config, see `netkin.network.train.train_network`. Variables that
     libraries have read before stay in effect for this process.
     """
-    for name in [name for name in os.environ if name.startswith(FORGOTTEN)]:
+    for name in [name for name in os.environ if name.startswith(FORGOTTEN) and name not in KEPT]:
         del os.environ[name]
     os.environ.update(THREADS)
     # no matplotlibrc of the user: one that cannot be read fails the import
@@ -152,6 +156,7 @@ def run_job(
         storage.check_inputs(inputs or {})
         with threadpool_limits(1):  # of what is loaded already
             function(**arguments)
+        sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
     except KeyboardInterrupt:
         logger.error("interrupted")
         sys.exit(130)

@@ -19,19 +19,22 @@ from itertools import islice
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import matplotlib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from netkin.config_file import COMMAND_LINE, Source, origin, where
 from netkin.dataset import CLASSES, DATASETS
 from netkin.diagram import ENGINES
+from netkin.diagram.diagram import MOST_DIMENSIONS
 from netkin.distance import MEASURES, SOURCES
+from netkin.distance.file import MOST_REPETITIONS, MOST_SEEDS
 from netkin.errors import allowed, did_you_mean, listed, shown
 from netkin.figure import FIGURES
 from netkin.folders import problem_of_data_folder
 from netkin.grid import GROUPS, Variant, generate_variants
+from netkin.plain_matplotlib import matplotlib
 from netkin.table.questions import CONTROL, OVERALL
 from netkin.vector import VECTORISERS
+from netkin.vector.vector import Vectoriser
 
 UNTRAINED = "_untrained"
 """What is added to the id of a data set for its untrained networks."""
@@ -53,7 +56,7 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 Depth = Annotated[int, Field(ge=1, le=1000)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
-Repetitions = Annotated[int, Field(ge=0, le=100_000)]
+Repetitions = Annotated[int, Field(ge=0, le=MOST_REPETITIONS)]
 # in units of the filtration, which goes from 0 to 1
 Place = Annotated[float, Field(ge=-100, le=100)]
 
@@ -68,8 +71,8 @@ class StudySection(_Section):
     datasets: Annotated[list[str], Field(min_length=1, max_length=50)]
     variants: Literal["all"] | Annotated[list[str], Field(min_length=1, max_length=2500)]
     seeds: (
-        Annotated[int, Field(ge=1, le=10_000)]
-        | Annotated[list[Seed], Field(min_length=1, max_length=10_000)]
+        Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+        | Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS)]
     )
     untrained: bool
 
@@ -130,7 +133,7 @@ class DiagramSection(_Section):
     """Persistent homology and how its intervals are read."""
 
     engine: Literal[("auto", *ENGINES)]  # type: ignore[valid-type] # made at run time
-    max_dimension: Annotated[int, Field(ge=0, le=10)]
+    max_dimension: Annotated[int, Field(ge=0, le=MOST_DIMENSIONS - 1)]
     reduced: bool
     eta: Annotated[float, Field(ge=0, le=100)]
     infinity_value: Annotated[float, Field(ge=1e-6, le=100)]
@@ -157,13 +160,16 @@ def options_model(
     return model
 
 
-_n_bins: dict[str, Any] = {"n_bins": (Annotated[int, Field(ge=2, le=10_000)], ...)}
+def _n_bins(entry: Vectoriser) -> dict[str, Any]:
+    return {"n_bins": (Annotated[int, Field(ge=2, le=entry.most_bins)], ...)} if entry.axes else {}
+
+
 VectorSection = create_model(
     "VectorSection",
     __base__=_Section,
     range=(Annotated[list[Place], Field(min_length=2, max_length=2)], ...),
     **{
-        name: (options_model(name, entry.accumulator, **(_n_bins if entry.axes else {})), ...)
+        name: (options_model(name, entry.accumulator, **_n_bins(entry)), ...)
         for name, entry in VECTORISERS.items()
     },  # type: ignore[call-overload] # made at run time
 )

@@ -40,6 +40,7 @@ import numpy as np
 
 from netkin import __version__
 from netkin.errors import NetkinError
+from netkin.failure import is_of_content
 from netkin.structure import check_structure
 
 LAYOUTS = {
@@ -153,7 +154,7 @@ def _remove_leftovers(final: Path) -> None:
     """Remove what killed writers of a file have left beside it."""
     here = _writer().rpartition("-")[0]
     stem, suffix = re.escape(final.stem), re.escape(final.suffix)
-    name = re.compile(rf"\.{stem}\.(?P<host>[^.]+)-(?P<process>\d+)\.part{suffix}")
+    name = re.compile(rf"\.{stem}\.(?P<host>[^.]+)-(?P<process>\d{{1,9}})\.part{suffix}")
     for path in final.parent.iterdir():
         found = name.fullmatch(path.name)
         if not found:
@@ -291,12 +292,14 @@ def check_inputs(inputs: Mapping[str, str]) -> None:
         contents of one file.
     """
     origins = [read_origin(path) for path in inputs]
-    for origin in origins:
-        if origin.recipe != inputs[origin.path]:
-            raise NetkinError(
-                f"{origin.path}: was made by other code or another config than this run's, "
-                "and nothing has made it anew. Delete it and run the workflow again."
-            )
+    other = [origin.path for origin in origins if origin.recipe != inputs[origin.path]]
+    if other:
+        more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+        raise NetkinError(
+            f"{other[0]}{more}: made by other code or another config than this run's, and nothing "
+            "has made it anew. make fresh lists all such results; delete them, or run the workflow "
+            "with --forceall once."
+        )
     contents: dict[str, tuple[str, str]] = {}
     for origin in origins:
         for made_by, content in _ancestry(origin):
@@ -469,9 +472,9 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn what a file raises while it is read into one sentence."""
     try:
         yield
-    except (NetkinError, MemoryError):
-        raise
-    except Exception as error:  # h5py raises nearly every kind
+    except Exception as error:
+        if not is_of_content(error):
+            raise
         what = str(error).partition("\n")[0] or type(error).__name__
         raise NetkinError(f"{path}: damaged, or not written by netkin ({what}). {ANEW}") from error
 
@@ -505,7 +508,10 @@ def _check_bytes(path: Path, file: BufferedIOBase) -> None:
     if wrong:
         # who has it open to write into it changes its first bytes, and puts them back
         if _is_held(file):
-            raise NetkinError(f"{path}: {HELD}")
+            raise NetkinError(
+                f"{path}: another process has it open to write into it, as its lock says (such as "
+                "HDF5 sets, see HDF5_USE_FILE_LOCKING); end that process, and run again."
+            )
         raise NetkinError(f"{path}: {wrong}. {ANEW}")
     _whole.add(known)
 
@@ -537,8 +543,11 @@ def _is_held(file: BufferedIOBase) -> bool:
 
 
 def _hdf5(path: Path, mode: str, **options: Any) -> h5py.File:
-    """Open an HDF5 file without a lock: a file is never changed once it has its name."""
-    return h5py.File(path, mode, locking=False, **options)
+    """Open an HDF5 file without a lock: a file is never changed once it has its name.
+
+    The driver is named, since HDF5 takes another one where the environment says so.
+    """
+    return h5py.File(path, mode, driver="sec2", locking=False, **options)
 
 
 def _why_unreadable(error: OSError) -> str:

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 import h5py
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
 
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
+from netkin.failure import is_of_content
 
 Size = int | str | None
 TYPES = {
@@ -26,6 +27,7 @@ TYPES = {
     "integer": (h5t.INTEGER, "i", (1, 2, 4, 8)),
     "boolean": (h5t.ENUM, "b", (1,)),
     "text": (h5t.STRING, "O", (8,)),
+    "names": (h5t.STRING, "O", (8,)),
     "digest": (h5t.STRING, "S", (16,)),
 }
 """Name of a type -> its class in HDF5, its kind in numpy and how many bytes it may have."""
@@ -45,12 +47,16 @@ class Array:
         A number is the length of that dimension; a name stands for the same length everywhere in
         the file, and may hold what stands in braces in the name of the dataset; None is any
         length. None for all allows any shape of one to four dimensions.
+    packed : bool
+        Whether it may be compressed. What need not be is stored as it is, so that the file is
+        as long as what it declares.
     attributes : mapping of str to str
         As in `Structure`.
     """
 
     type: str
     shape: tuple[Size, ...] | None
+    packed: bool = False
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,8 +80,17 @@ class Structure:
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-RECORD = ("layout", "parameters", "code", "lineage", "content", "version")
-"""Root attributes of every file, all text; see `netkin.storage`."""
+DIGEST = re.compile("[0-9a-f]{16}")
+RECORD = {
+    "layout": re.compile(".+"),
+    "parameters": re.compile(".+"),
+    "code": re.compile("([0-9a-f]{16})?"),
+    "recipe": DIGEST,
+    "lineage": DIGEST,
+    "content": DIGEST,
+    "version": re.compile(".+"),
+}
+"""Root attributes of every file, and what their text is like; see `netkin.storage`."""
 EVERYWHERE = {"ancestors": Array("digest", ("ancestors", 2))}
 """Datasets that a file of any layout may hold."""
 
@@ -91,13 +106,13 @@ _HISTORY = dict.fromkeys(("loss", "accuracy", "validation_loss", "validation_acc
 STRUCTURES: dict[str, Structure] = {
     "dataset": Structure(
         {
-            "train/inputs": Array("float", ("training rows", "features")),
-            "train/labels": Array("integer", ("training rows",)),
-            "train/rows": Array("integer", ("training rows",)),
-            "test/inputs": Array("float", ("test rows", "features")),
-            "test/labels": Array("integer", ("test rows",)),
-            "test/rows": Array("integer", ("test rows",)),
-            "label_names": Array("text", ("labels",)),
+            "train/inputs": Array("float", ("training rows", "features"), packed=True),
+            "train/labels": Array("integer", ("training rows",), packed=True),
+            "train/rows": Array("integer", ("training rows",), packed=True),
+            "test/inputs": Array("float", ("test rows", "features"), packed=True),
+            "test/labels": Array("integer", ("test rows",), packed=True),
+            "test/rows": Array("integer", ("test rows",), packed=True),
+            "label_names": Array("names", ("labels",)),
             "extractor/layers/{k}/weight": Array("float", None),
             "extractor/layers/{k}/bias": Array("float", ("units of extractor {k}",)),
         },
@@ -116,44 +131,44 @@ STRUCTURES: dict[str, Structure] = {
     ),
     "graph": Structure(
         {
-            "source": Array("integer", ("edges",)),
-            "target": Array("integer", ("edges",)),
+            "source": Array("integer", ("edges",), packed=True),
+            "target": Array("integer", ("edges",), packed=True),
             "value": Array("float", ("edges",)),
-            "layer": Array("integer", ("vertices",)),
-            "is_bias": Array("boolean", ("vertices",)),
+            "layer": Array("integer", ("vertices",), packed=True),
+            "is_bias": Array("boolean", ("vertices",), packed=True),
         },
         {"n_vertices": "integer"},
     ),
     "diagram": Structure(
         {
-            "H{k}": Array("float", ("intervals of H{k}", 2)),
-            "H{k}_count": Array("integer", ("intervals of H{k}",)),
+            "H{k}": Array("float", ("intervals of H{k}", 2), packed=True),
+            "H{k}_count": Array("integer", ("intervals of H{k}",), packed=True),
         },
         {"engine": "text"},
     ),
     "vector": Structure(
-        {"H{k}": Array("float", None)},
+        {"H{k}": Array("float", None, packed=True)},
         {"n_bins": "integer", "start": "float", "stop": "float", "axes": "integer", "kind": "text"},
     ),
     "activation": Structure(
         {
             "rows": Array("integer", ("rows",)),
             "labels": Array("integer", ("rows",)),
-            "layer_names": Array("text", ("layers",)),
-            "layers/{name}": Array("float", ("rows", "units of {name}")),
+            "layer_names": Array("names", ("layers",)),
+            "layers/{name}": Array("float", ("rows", "units of {name}"), packed=True),
         }
     ),
     "prediction": Structure(
         {
             "rows": Array("integer", ("rows",)),
             "labels": Array("integer", ("rows",)),
-            "probabilities": Array("float", ("rows", "classes")),
+            "probabilities": Array("float", ("rows", "classes"), packed=True),
         }
     ),
     "distance": Structure(
         {
             "matrix": Array("float", _NETWORKS),
-            "networks": Array("text", ("networks",)),
+            "networks": Array("names", ("networks",)),
             "reason": Array("text", _NETWORKS),
             **_NULL,
         },
@@ -164,16 +179,18 @@ STRUCTURES: dict[str, Structure] = {
             "mean": Array("float", _NETWORKS),
             "standard_deviation": Array("float", _NETWORKS),
             "normalised_mean": Array("float", _NETWORKS),
-            "networks": Array("text", ("networks",)),
+            "networks": Array("names", ("networks",)),
             **_NULL,
         },
         {**_ABOUT, "seeds": "integer"},
     ),
     "layers": Structure(
         {
-            "layers_a": Array("text", ("layers of a",)),
-            "layers_b": Array("text", ("layers of b",)),
-            "{name}": Array("float", ("layers of a", "layers of b"), {"orientation": "text"}),
+            "layers_a": Array("names", ("layers of a",)),
+            "layers_b": Array("names", ("layers of b",)),
+            "{name}": Array(
+                "float", ("layers of a", "layers of b"), attributes={"orientation": "text"}
+            ),
             "reason/{name}": Array("text", ("layers of a", "layers of b")),
             "null/{name}": Array("float", ("layers of a", "layers of b")),
         }
@@ -183,8 +200,12 @@ STRUCTURES: dict[str, Structure] = {
 
 _LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "an external link"}
 _FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE}
-_MOST_DEFLATED = 1032
-"""How many bytes deflate can make one of."""
+MOST_UNPACKED = 300
+"""Bytes that a file may declare for each one that it has. At level 1, which all writers take,
+zlib makes at most 228 of one, of zeros alone; the words of Reuters are 70 to 120. At its other
+levels it would be 1,032: a file of some MB that fills the memory."""
+ALWAYS_UNPACKED = 256 * 2**20
+"""Bytes that any file may declare."""
 
 
 def check_structure(
@@ -219,9 +240,9 @@ def check_structure(
                     "Delete it and run the workflow again to make it anew."
                 )
         _Check(path, file, STRUCTURES[layout]).run()
-    except NetkinError:
-        raise
     except Exception as error:  # whatever h5py makes of damage
+        if not is_of_content(error):
+            raise
         what = str(error).partition("\n")[0] or type(error).__name__
         raise NetkinError(
             f"{path}: damaged, or not written by netkin ({what}). "
@@ -237,6 +258,7 @@ class _Check:
         self.file = file
         self.structure = structure
         self.bytes = Path(path).stat().st_size
+        self.declared = 0
         self.arrays = [
             (pattern, _compiled(pattern), array)
             for pattern, array in {**EVERYWHERE, **structure.arrays}.items()
@@ -269,10 +291,10 @@ class _Check:
 
     def check_record(self) -> None:
         """Check the attributes that every file has."""
-        for name in RECORD:
+        for name, text in RECORD.items():
             value = self.file.attrs.get(name)
-            if not isinstance(value, str):
-                found = "is missing" if value is None else "is no text"
+            if not isinstance(value, str) or not text.fullmatch(value):
+                found = "is missing" if value is None else f"is {shown(value)}"
                 self.refuse("", f"has a damaged record: its attribute '{name}' {found}")
         try:
             parameters = json.loads(self.file.attrs["parameters"])
@@ -328,7 +350,21 @@ class _Check:
         if space.get_simple_extent_type() != h5s.SIMPLE:
             self.refuse(name, "is a single value or empty, not an array")
         self.check_shape(name, space.get_simple_extent_dims(), array.shape, values)
-        self.check_stored(entry, name)
+        self.check_stored(entry, name, packed=array.packed)
+        if entry.dtype.kind == "O":
+            self.check_texts(name, are_names=array.type == "names")
+
+    def check_texts(self, name: str, *, are_names: bool) -> None:
+        """Check that texts have one line each, and that names are there and differ."""
+        texts = self.file[f"/{name}"].asstr()[()].ravel().tolist()
+        if are_names and not texts:
+            self.refuse(name, "names nothing; at least one name is needed")
+        for text in texts:
+            if text.splitlines() != [text] and (text or are_names):
+                self.refuse(name, f"holds {shown(text)}; allowed is text of one line")
+        if are_names and len(set(texts)) < len(texts):
+            twice = next(text for text in texts if texts.count(text) > 1)
+            self.refuse(name, f"holds {shown(twice)} more than once")
 
     def check_type(self, entry: h5d.DatasetID, name: str, wanted: str) -> None:
         stored = entry.get_type()
@@ -377,7 +413,7 @@ class _Check:
         if not filters <= _FILTERS:
             self.refuse(name, "is compressed in a way that netkin does not use")
 
-    def check_stored(self, entry: h5d.DatasetID, name: str) -> None:
+    def check_stored(self, entry: h5d.DatasetID, name: str, *, packed: bool) -> None:
         """Check that all that is declared is here; what is not would be made up of zeros."""
         how = entry.get_create_plist()
         shape = entry.shape
@@ -389,33 +425,42 @@ class _Check:
             # with a dimension that can grow, a chunk could be larger than all of the array
             if wanted and any(part > size for part, size in zip(chunk, shape, strict=True)):
                 self.refuse(name, f"is of shape {shape} in parts of {chunk}, which are larger")
+            if not packed:
+                self.refuse(name, "is stored in parts, which netkin does only with other arrays")
             parts = math.prod(-(-size // part) for size, part in zip(shape, chunk, strict=True))
-            complete = stored * _MOST_DEFLATED >= wanted and (
-                not wanted or entry.get_num_chunks() == parts
-            )
+            complete = not wanted or entry.get_num_chunks() == parts
         else:
             complete = stored == wanted
         if not complete or stored > self.bytes:
             self.refuse(name, f"declares {wanted} bytes, but not all of them are in the file")
+        self.declared += wanted
+        if self.declared > max(ALWAYS_UNPACKED, MOST_UNPACKED * self.bytes):
+            self.refuse(
+                name,
+                f"declares {wanted:,} bytes in a file of {self.bytes:,}, more than netkin can "
+                "have compressed",
+            )
 
     def check_attributes(self, entry: Any, name: str, known: Mapping[str, str]) -> None:
-        for number in range(h5a.get_num_attrs(entry)):
+        record = RECORD if not name else {}
+        # before one is opened: each is looked up among all
+        count, most = h5a.get_num_attrs(entry), len(known) + len(record)
+        if count > most:
+            self.refuse(name, f"has {count:,} attributes; its layout knows {most}")
+        for number in range(count):
             attribute = h5a.open(entry, index=number)
             title = attribute.name.decode(errors="replace")
-            if not title.isprintable():
+            wanted = known.get(title, "text" if title in record else "")
+            if not wanted:
                 self.refuse(name, f"has an attribute {title!r}, which no layout knows")
-            wanted = known.get(title, "text" if not name and title in RECORD else "")
             stored = attribute.get_type()
-            known_types = (wanted.removesuffix("s"),) if wanted else ("text", "integer", "float")
-            classes = [TYPES[one][0] for one in known_types]
             kind = h5s.SIMPLE if wanted == "floats" else h5s.SCALAR
             if (
                 stored.committed()
-                or stored.get_class() not in classes
+                or stored.get_class() != TYPES[wanted.removesuffix("s")][0]
                 or attribute.get_space().get_simple_extent_type() != kind
             ):
-                expected = wanted or "one number or text"
-                self.refuse(name, f"has an attribute '{title}' of another type than {expected}")
+                self.refuse(name, f"has an attribute '{title}' of another type than {wanted}")
             if stored.get_class() == h5t.STRING:
                 self.check_text(name, title, self.file[f"/{name}"].attrs[title])
 

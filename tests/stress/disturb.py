@@ -1,10 +1,11 @@
 """Disturb the jobs of a run from outside, whatever they are called and wherever they write.
 
 A folder on the Python path holds a ``sitecustomize`` that every Python process of the run
-imports: it lets the job of one script end at a moment of its work, once.
+imports: it lets the first job of each of several scripts end at a moment of its work, once.
 """
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 FAULTS = ("killed", "terminated", "failed", "full disk", "all killed")
@@ -16,13 +17,17 @@ MOMENTS = ("start", "file", "end")
 SITE = """
 import atexit, errno, os, pathlib, signal, sys
 
-script, fault, moment, once = (os.environ.get("DISTURB_" + n, "") for n in
-                               ("SCRIPT", "FAULT", "MOMENT", "ONCE"))
+folder = pathlib.Path(os.environ.get("DISTURB_FOLDER", ""))
+script, fault, moment = next(
+    (each.split(":") for each in os.environ.get("DISTURB", "").split(",")
+     if sys.orig_argv[-1].endswith(each.split(":")[0])),
+    ("", "", ""),
+)
 
 
 def disturb():
     try:
-        os.close(os.open(once, os.O_CREAT | os.O_EXCL))
+        os.close(os.open(folder / f"{script}.done", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return
     if fault == "all killed":
@@ -36,7 +41,7 @@ def disturb():
         raise OSError(code, os.strerror(code))
 
 
-if script and sys.orig_argv[-1].endswith(script):
+if script:
     replace = pathlib.Path.replace
 
     def disturbed(self, target):
@@ -53,31 +58,26 @@ if script and sys.orig_argv[-1].endswith(script):
 """
 
 
-def disturbance(folder: Path, script: str, fault: str, moment: str) -> dict[str, str]:
-    """Return environment variables by which one job of a run is disturbed once.
+def disturbance(folder: Path, jobs: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Return environment variables by which jobs of a run are disturbed, once each.
 
     Parameters
     ----------
     folder : path
-        An empty folder of the caller's.
-    script : str
-        Name of the job's script, such as ``build_graph.py``.
-    fault : str
-        One of `FAULTS`.
-    moment : str
-        One of `MOMENTS`.
+        A folder of the caller's, for what has happened.
+    jobs : mapping of str to (str, str)
+        Name of a script, such as ``build_graph.py`` -> one of `FAULTS` and one of `MOMENTS`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(textwrap.dedent(SITE))
+    each = [f"{script}:{fault}:{moment}" for script, (fault, moment) in jobs.items()]
     return {
         "PYTHONPATH": str(folder),
-        "DISTURB_SCRIPT": script,
-        "DISTURB_FAULT": fault,
-        "DISTURB_MOMENT": moment,
-        "DISTURB_ONCE": str(folder / "done"),
+        "DISTURB_FOLDER": str(folder),
+        "DISTURB": ",".join(each),
     }
 
 
-def happened(folder: Path) -> bool:
-    """Tell whether the job was there to be disturbed."""
-    return (folder / "done").exists()
+def happened(folder: Path) -> set[str]:
+    """Return the scripts whose job was there to be disturbed."""
+    return {path.name.removesuffix(".done") for path in folder.glob("*.done")}

@@ -80,13 +80,18 @@ def everything(checkout):
 
 def disturbed_run(checkout, script, fault, moment, *arguments):
     """Run a checkout while a job is disturbed, and tell whether it was."""
+    shutil.rmtree(checkout.folder / ".disturbance", ignore_errors=True)
+    return script in run_with(checkout, {script: (fault, moment)}, *arguments)
+
+
+def run_with(checkout, jobs, *arguments):
+    """Run a checkout while jobs are disturbed that were not so before; return which were by now."""
     hook = checkout.folder / ".disturbance"
-    shutil.rmtree(hook, ignore_errors=True)
     # in a session of its own, which may be killed as a whole
     subprocess.run(
         checkout.command(*arguments),
         cwd=checkout.folder,
-        env=environment() | disturbance(hook, script, fault, moment),
+        env=environment() | disturbance(hook, jobs),
         capture_output=True,
         start_new_session=True,
     )

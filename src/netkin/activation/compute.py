@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netkin.activation.evaluation import InputOrder, blocks, read_fitting_network, read_part
 from netkin.activation.forward import forward, layer_names, widest_layer
 from netkin.activation.write import write_activations
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, require_choice
 from netkin.storage import restore
 
 logger = logging.getLogger(__name__)
@@ -68,8 +68,7 @@ def compute_activations(
     }
     if restore(activation_path, "activation", **made_by):
         return
-    if layers not in ("last_hidden", "all"):
-        raise NetkinError(f"layers: found '{layers}', allowed: last_hidden, all.")
+    require_choice("layers", layers, ("last_hidden", "all"))
     part = read_part(dataset_path, "test", probe_rows)
     network = read_fitting_network(
         network_path, part, input_order=input_order, order_seed=order_seed, n_labels=n_labels

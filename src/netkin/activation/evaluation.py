@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, require_choice
 from netkin.finite import is_finite
 from netkin.network.file import Network, read_network
 from netkin.storage import open_layout
@@ -75,9 +75,10 @@ def read_part(
     Raises
     ------
     NetkinError
-        The file is unreadable or no data set, its inputs or labels are none, or `n_chosen` is
-        below 1.
+        The file is unreadable or no data set, its inputs or labels are none, there is no such
+        `part`, or `n_chosen` is below 1.
     """
+    require_choice("part", part, ("train", "test"))
     if n_chosen is not None and n_chosen < 1:
         raise NetkinError(f"{dataset_path}: {n_chosen} rows were asked for; at least 1 is needed.")
     with open_layout(dataset_path, "dataset") as file:
@@ -139,8 +140,10 @@ def read_fitting_network(
     Raises
     ------
     NetkinError
-        The file is unreadable, or the network is of another data set or variant.
+        The file is unreadable, the network is of another data set or variant, or `input_order`
+        is none.
     """
+    require_choice("input_order", input_order, ("samples", "features", None))
     network = read_network(network_path)
     n_features = part.inputs.shape[1]
     n_inputs, n_outputs = network.weights[0].shape[1], network.weights[-1].shape[0]

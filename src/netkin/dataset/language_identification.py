@@ -30,7 +30,10 @@ data sets of unlike width could not be compared."""
 CAPITALS = LETTERS.replace("ß", "ẞ").upper()
 """What is counted in the text as it is: the features after those."""
 
-
+MOST_MARKS = 30
+"""Accents and the like on one letter, at most, as in Unicode's stream-safe text (UAX 15): their
+order is made canonical in a time that grows with the square of their number."""
+CHARACTERS_AT_ONCE = 1 << 20
 LEAST_SAMPLES = 10
 """Samples of a language, at least."""
 
@@ -177,8 +180,10 @@ def _read(path: Path) -> str:
         with reading(path, "not a readable gzip file, truncated or another one", "Pack it anew."):
             content = gzip.decompress(content)
     try:
+        text = content.decode("utf-8-sig")
+        _check_marks(path, text)
         # composed letters, as the alphabet has them
-        words = unicodedata.normalize("NFC", content.decode("utf-8-sig")).split()
+        words = unicodedata.normalize("NFC", text).split()
     except UnicodeDecodeError as error:
         raise NetkinError(
             f"{path}: not UTF-8 at byte {error.start} (0x{error.object[error.start]:02x}); "
@@ -191,6 +196,23 @@ def _read(path: Path) -> str:
     if not words:
         raise NetkinError(f"{path}: the file is empty; it needs one sentence a line.")
     return " ".join(words)
+
+
+def _check_marks(path: Path, text: str) -> None:
+    """Refuse piles of marks, of which two that stand in two parts of the text are seen apart."""
+    if text.isascii():
+        return
+    is_mark = np.array([unicodedata.combining(chr(code)) > 0 for code in range(0x110000)])
+    for start in range(0, len(text), CHARACTERS_AT_ONCE):
+        part = text[start : start + CHARACTERS_AT_ONCE]
+        letters = np.flatnonzero(~is_mark[np.frombuffer(part.encode("utf-32-le"), dtype="<u4")])
+        ends = np.concatenate([[-1], letters, [len(part)]])
+        piled = np.flatnonzero(np.diff(ends) > MOST_MARKS + 1)
+        if piled.size:
+            raise NetkinError(
+                f"{path}: more than {MOST_MARKS} marks on one letter, at character "
+                f"{start + ends[piled[0]] + 1:,}; that is no text of a language."
+            )
 
 
 def cut(text: str, length: int) -> list[str]:

@@ -8,6 +8,7 @@ import re
 import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays
 from netkin.dataset.source import find, reading
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, require_choice, shown
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ TOPICS = (
 N_DOCUMENTS = 11228
 LEAST_DOCUMENTS = 14
 """A topic with fewer documents is left out."""
+MOST_DIGITS = 9
+"""Digits of a NEWID, at most; the last one is 21578."""
+MOST_BYTES = 2**28
+"""Bytes of the SGML files together, at most, ten times what they have."""
 
 SGML_SHA256 = "3764d62c6c42ea64f88199a398af03059fb823de62120deefa5cc71f2502a3b3"
 """Of the 22 SGML files one after the other: an archive packed anew holds the same."""
@@ -116,6 +121,7 @@ def load_reuters(
     """
     from sklearn.model_selection import train_test_split
 
+    require_choice("features", features, ("words", "characters"))
     keras, archive = (data_folder / name for name in (KERAS, ARCHIVE))
     words_ranked = find([keras]) if features == "words" else None
     # the archive is looked at only where it is needed
@@ -176,6 +182,7 @@ def read_documents(archive: Path) -> list[Document]:
         documents.
     """
     files: dict[str, bytes] = {}
+    left = MOST_BYTES
     with (
         reading(archive, "not a readable tar archive", "Put the published file there."),
         tarfile.open(archive) as tar,
@@ -184,36 +191,94 @@ def read_documents(archive: Path) -> list[Document]:
             name = Path(member.name).name
             content = tar.extractfile(member) if name.endswith(".sgm") else None
             if content is not None:
-                files[name] = content.read()
+                files[name] = content.read(left + 1)  # however much it unpacks to
+                left -= len(files[name])
+            if left < 0:
+                raise NetkinError(
+                    f"{archive}: its SGML files have more than {MOST_BYTES:,} bytes; put the "
+                    "published file there."
+                )
     sgml = b"".join(files[name] for name in sorted(files))
     _warn_of_other_content(archive, hashlib.sha256(sgml).hexdigest(), SGML_SHA256)
     # the collection is a mix of encodings; latin-1 reads every byte
-    sources = re.findall(r"<REUTERS .*?</REUTERS>", sgml.decode("latin-1"), re.DOTALL)
-    documents = [document for source in sources if (document := _parse(source)) is not None]
+    sources = _elements(sgml.decode("latin-1"))
+    documents = [found for source in sources if (found := _parse(archive, source)) is not None]
     sizes = Counter(document.topic for document in documents)
     frequent = {topic for topic, size in sizes.items() if size >= LEAST_DOCUMENTS}
     kept = [document for document in documents if document.topic in frequent]
     _check_size(archive, len(kept), len(frequent))
     if frequent != set(TOPICS):
+        other = shown(min(frequent - set(TOPICS)))
         raise NetkinError(
-            f"{archive}: it has the topic '{min(frequent - set(TOPICS))}', which is none of the "
+            f"{archive}: it has the topic {other}, which is none of the "
             f"{len(TOPICS)} that occur {LEAST_DOCUMENTS} times or more in Reuters-21578."
         )
     return kept
 
 
-def _parse(source: str) -> Document | None:
+def _elements(sgml: str) -> Iterator[str]:
+    """Yield the REUTERS elements, from tag to tag.
+
+    Here as below each search goes on where the last one ended: a regular expression would try a
+    damaged file anew from every tag.
+    """
+    place = 0
+    while (start := sgml.find("<REUTERS ", place)) >= 0:
+        end = sgml.find("</REUTERS>", start)
+        if end < 0:
+            return
+        place = end + len("</REUTERS>")
+        yield sgml[start:place]
+
+
+def _parse(archive: Path, source: str) -> Document | None:
     """Return the newswire of a REUTERS element; None when it has no topic."""
     number = re.search(r'NEWID="(\d+)"', source)
-    topic = re.search(r"<TOPICS><D>(.*?)</D>", source)
-    text = re.search(r"<TEXT.*?>(.*)</TEXT>", source, re.DOTALL)
+    topic = _between(source, "<TOPICS><D>", "</D>")
+    text = _text(source)
     if number is None or topic is None or text is None:
         return None
-    parts = re.findall(r"<(TITLE|BODY)>(.*?)</\1>", text[1], re.DOTALL)
+    if len(number[1]) > MOST_DIGITS:
+        raise NetkinError(
+            f"{archive}: a newswire has a NEWID of {len(number[1]):,} digits; allowed are "
+            f"{MOST_DIGITS}. Put the published file there."
+        )
     # a few dozen newswires of tables come without marks inside
-    plain = "\n".join(part for _, part in parts) if parts else text[1]
+    plain = "\n".join(_parts(text)) or text
     # numeric entities are control characters such as &#3;, the end of the text
-    return Document(int(number[1]), topic[1], html.unescape(re.sub(r"&#\d+;", " ", plain)).strip())
+    plain = re.sub(r"&#\d+;|&#\d{8,}", " ", plain)
+    return Document(int(number[1]), topic, html.unescape(plain).strip())
+
+
+def _between(source: str, opening: str, closing: str) -> str | None:
+    """Return what stands between the first of one tag and the next of another, in one line."""
+    start = source.find(opening)
+    end = source.find(closing, start + len(opening))
+    found = source[start + len(opening) : end]
+    return None if min(start, end) < 0 or "\n" in found else found
+
+
+def _text(source: str) -> str | None:
+    """Return what stands in the TEXT element, whose tag may have attributes."""
+    start = source.find("<TEXT")
+    inside = source.find(">", start) + 1
+    end = source.rfind("</TEXT>", inside)
+    return None if start < 0 or not inside or end < 0 else source[inside:end]
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield what stands in TITLE and BODY elements."""
+    place, never_closed = 0, set()
+    for opening in re.finditer("<(TITLE|BODY)>", text):
+        tag = opening[1]
+        if opening.start() < place or tag in never_closed:
+            continue
+        end = text.find(f"</{tag}>", opening.end())
+        if end < 0:
+            never_closed.add(tag)
+            continue
+        place = end + len(f"</{tag}>")
+        yield text[opening.end() : end]
 
 
 def _word_ranks(texts: list[str]) -> list[NDArray[np.int64]]:

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
+
+MOST_DIMENSIONS = 11
+"""Homology dimensions of a diagram, at most: 0 to 10."""
 
 MOST_CLASSES = 1 << 53
 """Classes of one dimension; up to here whole numbers are exact in float64 too."""
@@ -171,12 +174,19 @@ def get_diagram(group: h5py.Group, path: str | os.PathLike[str]) -> Diagram:
     Raises
     ------
     NetkinError
-        For arrays of another shape, intervals with NaN, an infinite birth or a death before
-        the birth, that stand twice or out of order, and counts below 1 or of all too many.
+        For more than `MOST_DIMENSIONS` or another engine than netkin's, arrays of another shape,
+        intervals with NaN, an infinite birth, a death before the birth, or beyond 0 to 1, where
+        the values of a graph are, that stand twice or out of order, and counts below 1 or of all
+        too many.
     """
+    # the registry imports the engines, which import this module
+    from netkin.diagram import ENGINES
+
     intervals: list[NDArray[np.float64]] = []
     counts: list[NDArray[np.int64]] = []
     above = f"{path}: {str(group.name).rstrip('/')}"
+    if f"H{MOST_DIMENSIONS}" in group:
+        raise NetkinError(f"{path}: it has more than {MOST_DIMENSIONS} dimensions.")
     while f"H{len(intervals)}" in group:
         name = f"H{len(intervals)}"
         part = group[name][:].astype(np.float64)
@@ -186,6 +196,12 @@ def get_diagram(group: h5py.Group, path: str | os.PathLike[str]) -> Diagram:
         if not (np.isfinite(birth) & (birth <= death)).all() or birth.min(initial=0) < 0:
             raise NetkinError(
                 f"{above}/{name} holds an interval without finite birth <= death, from 0 on."
+            )
+        latest = max(birth.max(initial=0), death[death < np.inf].max(initial=0))
+        if latest > 1:
+            raise NetkinError(
+                f"{above}/{name} holds a birth or death at {latest:g}; allowed is 0 to 1, as the "
+                "values of a graph are, and no death (inf)."
             )
         if not _ascend(part):
             raise NetkinError(
@@ -198,6 +214,9 @@ def get_diagram(group: h5py.Group, path: str | os.PathLike[str]) -> Diagram:
         raise NetkinError(f"{above}/H0, a dataset of every diagram, is missing.")
     if f"H{len(intervals)}_count" in group:
         raise NetkinError(f"{above}/H{len(intervals)}_count counts intervals that are missing.")
+    engine = group.attrs.get("engine")
+    if engine not in ENGINES:
+        raise NetkinError(f"{path}: its engine is {shown(engine)}, allowed: {', '.join(ENGINES)}.")
     return Diagram(tuple(intervals), tuple(counts))
 
 

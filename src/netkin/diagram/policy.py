@@ -1,16 +1,17 @@
 """The policy that makes the raw intervals of diagrams finite and comparable."""
 
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from netkin.diagram.diagram import Diagram, read_diagram
-from netkin.errors import NetkinError
-from netkin.finite import NotFinite
+from netkin.errors import NetkinError, require_choice
+from netkin.finite import LARGEST, require_intervals
 
 Order = Literal["filter_then_cap", "cap_then_filter"]
+"""What is done first: short intervals left out, or infinite deaths made finite."""
 
 
 def apply_policy(
@@ -53,17 +54,18 @@ def apply_policy(
     ``filter_then_cap`` gives the intervals of giotto-tda's `FlagserPersistence` followed
     by `Filtering` with ``epsilon=eta``, infinite deaths then set to `infinity_value`.
     """
-    if not (eta >= 0 and 0 < infinity_value < np.inf):
+    require_choice("order", order, get_args(Order))
+    if not (eta >= 0 and 0 < infinity_value <= LARGEST):
         raise NetkinError(
             f"eta and infinity_value: found {eta} and {infinity_value}, allowed are 0 or more and "
-            "a positive number."
+            "a positive "
+            f"number up to {LARGEST:g}."
         )
     kept, counted = [], []
     for dimension, intervals in enumerate(diagram.intervals):
         counts = diagram.counts[dimension]
         birth, death = intervals.T
-        if not (np.isfinite(birth) & (birth <= death)).all():
-            raise NotFinite(f"/H{dimension} holds an interval without finite birth <= death.")
+        require_intervals(birth, death, f"/H{dimension}", endless=True)
         if dimension == 0 and reduced:
             never_dying = np.flatnonzero(np.isinf(death))
             if never_dying.size:

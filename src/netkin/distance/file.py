@@ -3,15 +3,18 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, did_you_mean, require_choice, shown
 from netkin.finite import is_finite
+
+if TYPE_CHECKING:
+    from netkin.distance.measure import Measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +70,16 @@ def read_reasons(
     file: h5py.File, name: str, values: NDArray[np.float64]
 ) -> dict[tuple[int, int], str]:
     """Return (i, j) -> why the entry of `values` is undefined, as `write_reasons` wrote it."""
-    if name not in file:
-        return {}
-    table = file[name].asstr()[:]
-    if np.isfinite(values[table.astype(bool)]).any():
+    table = file[name].asstr()[:] if name in file else np.full(values.shape, "", dtype=object)
+    given = table.astype(bool)
+    if np.isfinite(values[given]).any():
         raise NetkinError(f"{file.filename}: /{name} gives a reason for an entry that has a value.")
-    return {(int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(table.astype(bool))}
+    if np.isnan(values[~given]).any():
+        i, j = np.argwhere(np.isnan(values) & ~given)[0]
+        raise NetkinError(
+            f"{file.filename}: entry ({i}, {j}) is undefined, but /{name} has no reason for it."
+        )
+    return {(int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(given)}
 
 
 def read_distances(path: str | os.PathLike[str]) -> Distances:
@@ -100,19 +107,84 @@ def read_distances(path: str | os.PathLike[str]) -> Distances:
             null=_read_null(path, file),
             permutations=int(file.attrs.get("permutations", 0)),
         )
-    check_values(path, "matrix", found.matrix, found.measure, found.orientation)
-    for name, value in (
-        ("seconds", found.seconds),
-        ("peak_mib", found.peak_mib),
-        ("permutations", found.permutations),
-    ):
+    measure = known_measure(path, found.measure, found.family, found.orientation)
+    check_values(path, "matrix", found.matrix, found.measure)
+    check_self_distances(path, "matrix", found.matrix, measure)
+    for name, value in (("seconds", found.seconds), ("peak_mib", found.peak_mib)):
         if value < 0 or np.isinf(value):
             raise NetkinError(f"{path}: the attribute '{name}' is {value}; allowed is 0 or more.")
+    if not 0 <= found.permutations <= MOST_REPETITIONS:
+        raise NetkinError(
+            f"{path}: the attribute 'permutations' is {found.permutations}; allowed is 0 to "
+            f"{MOST_REPETITIONS:,}."
+        )
+    unfounded = OF_PERMUTATIONS & set(found.null)
+    if unfounded and not found.permutations:
+        raise NetkinError(
+            f"{path}: /null/{min(unfounded)} rests on permutations, but the attribute "
+            "'permutations' is 0."
+        )
     return found
 
 
 SLACK = 1e-6
-"""How far values may be beyond the range of their measure, for rounding."""
+"""How far values may be beyond the range of their measure, for rounding; of the distance of a
+network and itself the share of the largest distance."""
+MOST_SEEDS = 10_000
+"""Seeds of a study, at most."""
+MOST_REPETITIONS = 100_000
+"""Permutations, or resamples, of a pair, at most."""
+OF_PERMUTATIONS = frozenset({"mean", "calibrated", "p_value"})
+"""Parts of a null that rest on permutations; the others on resamples."""
+
+
+def known_measure(
+    path: str | os.PathLike[str], name: str, family: str | None, orientation: str
+) -> "Measure":
+    """Return the registered measure that a file is about.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    name, family, orientation : str
+        What it says of the measure; no family where the layout has none.
+
+    Raises
+    ------
+    NetkinError
+        There is no such measure, or it has another family or orientation.
+    """
+    # the registry imports modules that read files
+    from netkin.distance import MEASURES
+
+    if name not in MEASURES:
+        raise NetkinError(
+            f"{path}: it is about the measure {shown(name)}, which this netkin does not know."
+            f"{did_you_mean(name, MEASURES)}"
+        )
+    measure = MEASURES[name]
+    found = {"family": family or measure.family, "orientation": orientation}
+    for what, value in found.items():
+        if value != getattr(measure, what):
+            raise NetkinError(
+                f"{path}: the {what} of '{name}' is {shown(value)}, allowed: "
+                f"{getattr(measure, what)}."
+            )
+    return measure
+
+
+def check_self_distances(
+    path: str | os.PathLike[str], name: str, values: NDArray[np.float64], measure: "Measure"
+) -> None:
+    """Check that a metric is 0 between a network and itself, as far as it is defined."""
+    if not measure.metric:
+        return
+    own = np.nanmax(np.diagonal(values), initial=0.0)
+    if own > SLACK * np.nanmax(values, initial=0.0):
+        raise NetkinError(
+            f"{path}: /{name} holds {own:g} for a network and itself, where a metric is 0."
+        )
 
 
 def check_values(
@@ -120,7 +192,6 @@ def check_values(
     name: str,
     values: NDArray[np.float64],
     measure: str,
-    orientation: str,
     *,
     square: bool = True,
 ) -> None:
@@ -134,31 +205,22 @@ def check_values(
         Their dataset.
     values : float64 array of shape (n, m)
         NaN where undefined.
-    measure, orientation : str
-        See `netkin.distance.measure.Measure`. Of a measure that is not registered the values are
-        only checked for what its orientation says.
+    measure : str
+        A key of `netkin.distance.MEASURES`.
     square : bool
         Whether rows and columns are the same networks.
 
     Raises
     ------
     NetkinError
-        No such orientation, an infinite value, a distance outside of the range of the measure, or
-        a matrix of a symmetric measure that is not symmetric.
+        An infinite value, one outside of the range of the measure, or a matrix of a symmetric
+        measure that is not symmetric.
     """
     # the registry imports modules that read files
     from netkin.distance import MEASURES
 
-    entry = MEASURES.get(measure)
-    allowed = ("up", "down") if entry is None else (entry.orientation,)
-    if orientation not in allowed:
-        raise NetkinError(
-            f"{path}: the orientation of '{measure}' is '{orientation}', "
-            f"allowed: {', '.join(allowed)}."
-        )
-    low, high = (0.0 if orientation == "down" else -np.inf, np.inf)
-    if entry is not None and orientation == "down":
-        low, high = entry.range
+    entry = MEASURES[measure]
+    low, high = entry.range
     known = values[~np.isnan(values)]
     if not is_finite(known):
         raise NetkinError(f"{path}: /{name} holds an infinite value.")
@@ -167,21 +229,44 @@ def check_values(
             f"{path}: /{name} holds {known.min():g} to {known.max():g}, but '{measure}' is "
             f"{low:g} to {high:g}."
         )
-    symmetric = square and entry is not None and entry.symmetric
-    if symmetric and not np.array_equal(values, values.T, equal_nan=True):
+    if square and entry.symmetric:
+        check_symmetric(path, name, values, measure)
+
+
+def check_symmetric(
+    path: str | os.PathLike[str], name: str, values: NDArray[np.float64], measure: str
+) -> None:
+    """Check that a matrix of a symmetric measure is symmetric, bit by bit."""
+    if not np.array_equal(values, values.T, equal_nan=True):
         raise NetkinError(
             f"{path}: /{name} is not symmetric, which '{measure}' is by its definition."
         )
 
 
 def _read_null(path: str | os.PathLike[str], file: h5py.File) -> dict[str, NDArray[np.float64]]:
+    # the registry imports modules that read files
+    from netkin.distance import MEASURES
+
+    measure = str(file.attrs["measure"])
     parts = {str(name): values[:] for name, values in file.get("null", {}).items()}
-    for name, values in parts.items():
-        if np.isinf(values).any():
-            raise NetkinError(f"{path}: /null/{name} holds an infinite value.")
     chances = parts.get("p_value", np.empty(0))
     if (chances < 0).any() or (chances > 1).any():
         raise NetkinError(f"{path}: /null/p_value holds what is no probability.")
+    for name, values in parts.items():
+        if np.isinf(values).any():
+            raise NetkinError(f"{path}: /null/{name} holds an infinite value.")
+        if measure in MEASURES and MEASURES[measure].symmetric:
+            check_symmetric(path, f"null/{name}", values, measure)
+    if ("low" in parts) != ("high" in parts):
+        raise NetkinError(f"{path}: /null/low and /null/high go together, but one is missing.")
+    if "low" in parts:
+        low, high = parts["low"], parts["high"]
+        # by rounding they may change places where they are the same
+        if (
+            not np.array_equal(np.isnan(low), np.isnan(high))
+            or (low > high + SLACK * np.abs(high)).any()
+        ):
+            raise NetkinError(f"{path}: /null/low is above /null/high, or only one is defined.")
     return parts
 
 
@@ -233,6 +318,7 @@ class Summary:
         NaN stays NaN; a similarity (orientation ``up``) has a scale of its own and is returned as
         it is.
         """
+        require_choice("statistic", statistic, ("mean", "standard_deviation"))
         values: NDArray[np.float64] = getattr(self, statistic).copy()
         if self.orientation == "up":
             return values
@@ -268,6 +354,7 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
         for name in ("mean", "standard_deviation", "networks"):
             if name not in file:
                 raise NetkinError(f"{path}: the dataset '/{name}' of a summary is missing.")
+        normalised = file["normalised_mean"][:] if "normalised_mean" in file else None
         found = Summary(
             mean=file["mean"][:],
             standard_deviation=file["standard_deviation"][:],
@@ -278,10 +365,22 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
             orientation=str(file.attrs["orientation"]),
             null=_read_null(path, file),
         )
-    if found.seeds < 1:
-        raise NetkinError(f"{path}: the attribute 'seeds' is {found.seeds}; at least 1 is needed.")
-    check_values(path, "mean", found.mean, found.measure, found.orientation)
+    if not 1 <= found.seeds <= MOST_SEEDS:
+        raise NetkinError(
+            f"{path}: the attribute 'seeds' is {found.seeds}; allowed is 1 to {MOST_SEEDS:,}."
+        )
+    measure = known_measure(path, found.measure, found.family, found.orientation)
+    check_values(path, "mean", found.mean, found.measure)
+    check_self_distances(path, "mean", found.mean, measure)
+    if not np.array_equal(np.isnan(found.mean), np.isnan(found.standard_deviation)):
+        raise NetkinError(f"{path}: /mean and /standard_deviation are defined for different pairs.")
     deviation = found.standard_deviation[~np.isnan(found.standard_deviation)]
     if not is_finite(deviation) or deviation.min(initial=0) < 0:
         raise NetkinError(f"{path}: /standard_deviation holds a negative or infinite value.")
+    if measure.symmetric:
+        check_symmetric(path, "standard_deviation", found.standard_deviation, found.measure)
+    if normalised is not None and not np.allclose(
+        normalised, found.normalised(), rtol=1e-9, atol=1e-12, equal_nan=True
+    ):
+        raise NetkinError(f"{path}: /normalised_mean is not that of /mean.")
     return found

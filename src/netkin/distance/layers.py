@@ -14,7 +14,7 @@ from netkin import storage
 from netkin.activation.read import layer_names, read_activation
 from netkin.distance import MEASURES
 from netkin.distance.compute import calibration_of
-from netkin.distance.file import check_values, read_reasons, write_reasons
+from netkin.distance.file import check_values, known_measure, read_reasons, write_reasons
 from netkin.distance.matrix import Function
 from netkin.distance.representational.algebra import on_device
 from netkin.distance.representational.representation import Representation, warn_of_few_rows
@@ -197,8 +197,19 @@ def read_layers(path: str | os.PathLike[str]) -> list[LayerDistances]:
             for name in file
             if name not in ("layers_a", "layers_b", "reason", "null", storage.ANCESTORS)
         ]
+        beside = {
+            f"{part}/{name}": name for part in ("reason", "null") for name in file.get(part, ())
+        }
+    if not found:
+        raise NetkinError(f"{path}: it compares layers by no measure.")
+    for place, name in beside.items():
+        if name not in {one.measure for one in found}:
+            raise NetkinError(f"{path}: /{place} is of a measure that is not there, /{name}.")
     for one in found:
-        check_values(path, one.measure, one.matrix, one.measure, one.orientation, square=False)
+        measure = known_measure(path, one.measure, None, one.orientation)
+        if measure.needs != "activation":
+            raise NetkinError(f"{path}: /{one.measure} is no measure of layers.")
+        check_values(path, one.measure, one.matrix, one.measure, square=False)
         if one.null is not None and np.isinf(one.null).any():
             raise NetkinError(f"{path}: /null/{one.measure} holds an infinite value.")
     return found

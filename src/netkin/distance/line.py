@@ -17,7 +17,7 @@ from numba.core.caching import FunctionCache
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
-from netkin.finite import require_finite
+from netkin.finite import LARGEST, require_finite, require_intervals
 
 Function = TypeVar("Function", bound=Callable[..., object])
 Lengths = NDArray[np.float64]
@@ -70,7 +70,7 @@ def lengths_on_line(
         of both diagrams are equal or all their deaths are.
     """
     for intervals in (intervals_a, intervals_b):
-        require_finite(intervals, "births and deaths")
+        require_intervals(*intervals.T)
     for column in (0, 1):
         common = np.concatenate([intervals_a[:, column], intervals_b[:, column]])
         if (common == common[:1]).all():
@@ -242,8 +242,12 @@ def bottleneck_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Count
 
 def _check_lengths(lengths: Lengths, counts: Counts) -> None:
     require_finite(lengths, "lengths of intervals")
-    if lengths.size and (lengths[0] < 0 or (lengths[1:] < lengths[:-1]).any()):
-        raise NetkinError("lengths of intervals: allowed are numbers from 0 on, ascending.")
+    if lengths.size and (
+        lengths[0] < 0 or lengths[-1] > 2 * LARGEST or (lengths[1:] < lengths[:-1]).any()
+    ):
+        raise NetkinError(
+            f"lengths of intervals: allowed are numbers from 0 to {2 * LARGEST:g}, ascending."
+        )
     if counts.shape != lengths.shape or counts.min(initial=1) < 1:
         raise NetkinError("counts of lengths: each length has one, of at least 1.")
 

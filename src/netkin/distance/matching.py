@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
-from netkin.finite import NotFinite, is_finite
+from netkin.finite import require_intervals
 
 _RELATIVE_ERROR = 1e-9
 
@@ -88,8 +88,8 @@ def _distances(
             "cannot be compared; compute them with the same max_dimension."
         )
     for x, counts_x, y, counts_y in zip(a.intervals, a.counts, b.intervals, b.counts, strict=True):
-        if not (is_finite(x) and is_finite(y)):
-            raise NotFinite("infinite or NaN intervals cannot be matched; apply a policy first")
+        for part in (x, y):
+            require_intervals(*part.T)
         lengths = lengths_on_line(x, counts_x, y, counts_y)
         if lengths is None:  # hera takes a point for each class
             yield in_plane(np.repeat(x, counts_x, axis=0), np.repeat(y, counts_y, axis=0))

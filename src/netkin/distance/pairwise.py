@@ -16,14 +16,14 @@ from netkin.vector.heat import Heat
 from netkin.vector.landscape import Landscape
 from netkin.vector.sampling import Sampling, fit_samplings
 from netkin.vector.silhouette import Silhouette
-from netkin.vector.vector import Accumulator, vectorise
+from netkin.vector.vector import MOST_BINS, MOST_BINS_OF_IMAGES, Accumulator, vectorise
 
 
 def landscape_pairwise(
     a: Diagram,
     b: Diagram,
     *,
-    n_bins: Annotated[int, Ge(2), Le(10_000)] = 200,
+    n_bins: Annotated[int, Ge(2), Le(MOST_BINS)] = 200,
     p: Annotated[float, Ge(1), Le(100)] = 2.0,
     n_layers: Annotated[int, Ge(1), Le(1000)] = 1,
 ) -> float:
@@ -39,7 +39,7 @@ def silhouette_pairwise(
     a: Diagram,
     b: Diagram,
     *,
-    n_bins: Annotated[int, Ge(2), Le(10_000)] = 200,
+    n_bins: Annotated[int, Ge(2), Le(MOST_BINS)] = 200,
     p: Annotated[float, Ge(1), Le(100)] = 2.0,
     power: Annotated[float, Gt(0), Le(100)] = 1.0,
 ) -> float:
@@ -55,7 +55,7 @@ def heat_pairwise(
     a: Diagram,
     b: Diagram,
     *,
-    n_bins: Annotated[int, Ge(2), Le(10_000)] = 200,
+    n_bins: Annotated[int, Ge(2), Le(MOST_BINS_OF_IMAGES)] = 200,
     p: Annotated[float, Ge(1), Le(100)] = 2.0,
     sigma: Annotated[float, Ge(1e-6), Le(10)] = 0.1,
 ) -> float:

@@ -52,10 +52,13 @@ def lp_distance(
     """Return the p-norm of x - y, flattened, times ``step ** (axes / p)``; of finite x and y."""
     for array in (x, y):
         require_finite(array, "arrays of a vector")
-    difference = (x - y).ravel()
+    with np.errstate(over="ignore"):
+        difference = (x - y).ravel()
+    require_finite(difference, "differences of arrays of a vector")
     # a power of two rounds nothing, and keeps high powers in the range of floats
     scale = np.ldexp(1.0, np.frexp(np.abs(difference).max(initial=0.0))[1] - 1)
-    return float(np.linalg.norm(difference / scale, ord=p) * scale * step ** (axes / p))
+    with np.errstate(over="ignore"):  # infinite then, which whoever asks refuses
+        return float(np.linalg.norm(difference / scale, ord=p) * scale * step ** (axes / p))
 
 
 def combine_dimensions(distances: Iterable[float]) -> float:

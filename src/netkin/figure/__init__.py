@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from matplotlib.figure import Figure
+# before the others, which import matplotlib by themselves
+from netkin.plain_matplotlib import Figure  # isort: skip
 
 from netkin.figure.agreement import draw_agreement
 from netkin.figure.diagram import draw_diagrams

@@ -11,7 +11,7 @@ from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError, allowed
+from netkin.errors import NetkinError, require_choice
 from netkin.finite import is_finite, require_finite
 from netkin.graph.edges import EDGES_PER_BLOCK, SAMPLE_SIZE, EdgeBlock
 
@@ -190,7 +190,7 @@ def graph_from_weights(
     ------
     NetkinError
         No layer, an empty layer, shapes that do not fit, a weight or bias that is NaN or
-        infinite, no weight other than 0, or a `zeta` that is not allowed.
+        infinite, no weight other than 0, or a `zeta` or `bias_vertices` that is not allowed.
     """
     widths = check_layers(weights, biases, bias_vertices, zeta)
     if not all(is_finite(block) for block in weights):
@@ -291,11 +291,7 @@ def check_layers(
         No layer, an empty layer, shapes that do not fit, a bias that is NaN or infinite, or an
         option that is not allowed.
     """
-    if bias_vertices not in get_args(BiasVertices):
-        raise NetkinError(
-            f"bias_vertices: found '{bias_vertices}'. "
-            f"{allowed(bias_vertices, get_args(BiasVertices))}"
-        )
+    require_choice("bias_vertices", bias_vertices, get_args(BiasVertices))
     if not 0 < zeta < 1:
         raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
     if not weights or len(weights) != len(biases):
@@ -341,7 +337,7 @@ def write_graph(
     ``/is_bias`` (bool) as in `Graph`, attribute ``n_vertices``. `parameters`, `code` and
     `inputs` are recorded as in `netkin.storage.create`.
     """
-    packed = {"compression": "gzip", "shuffle": True}
+    packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     with storage.create(
         path, "graph", parameters=parameters or {}, code=code, inputs=inputs, keep=True
     ) as file:
@@ -359,8 +355,9 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     Raises
     ------
     NetkinError
-        For a file that is not a graph file, and for a vertex out of range, a self-loop,
-        a value that is NaN or outside of 0 to 1, or arrays whose lengths do not fit.
+        For a file that is not a graph file, and for a vertex out of range, a layer without
+        vertices before others, a self-loop, an edge that stands there twice, a value that is
+        NaN or outside of 0 to 1, or arrays whose lengths do not fit.
     """
     with storage.open_layout(path, "graph") as file:
         for name in ("source", "target", "value", "layer", "is_bias"):
@@ -374,6 +371,12 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             raise NetkinError(f"{path}: /layer has {len(layer)} entries for {n_vertices} vertices.")
         if layer.min(initial=0) < 0 or layer.max(initial=0) > n_vertices:
             raise NetkinError(f"{path}: /layer holds a layer outside 0 to {n_vertices}.")
+        empty = np.flatnonzero(np.bincount(layer) == 0)
+        if empty.size:
+            raise NetkinError(f"{path}: /layer has no vertex in layer {empty[0]}, but behind it.")
+        is_bias = file["is_bias"][:]
+        if is_bias.view(np.uint8).max(initial=0) > 1:
+            raise NetkinError(f"{path}: /is_bias holds a byte that is neither 0 nor 1.")
         source, target = file["source"][:], file["target"][:]
         # before they are made int32, which would wrap what is larger
         for name, vertices in (("source", source), ("target", target)):
@@ -383,6 +386,9 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             raise NetkinError(
                 f"{path}: an edge leads from a vertex to itself, which has no meaning."
             )
+        edges = np.sort(source.astype(np.int64) * n_vertices + target)
+        if (edges[1:] == edges[:-1]).any():
+            raise NetkinError(f"{path}: an edge is listed twice, from the same vertex to the same.")
         value = file["value"][:]
         if not is_finite(value):
             raise NetkinError(f"{path}: /value holds NaN or infinity, expected finite values.")
@@ -396,5 +402,5 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
             value=value.astype(np.float32, copy=False),
             n_vertices=n_vertices,
             layer=layer.astype(np.int32, copy=False),
-            is_bias=file["is_bias"][:].astype(bool, copy=False),
+            is_bias=is_bias.astype(bool, copy=False),
         )

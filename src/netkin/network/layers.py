@@ -104,7 +104,11 @@ def _open_safetensors(path: str | Path) -> Iterator[list[Layer]]:
 
 def _numbers(name: str) -> list[tuple[int, str]]:
     """Return a sort key in which 10 follows 9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"([0-9]+)", name)
+    # digits compare as numbers do, however many there are
+    numbers = [part.lstrip("0") for part in parts[1::2]]
+    parts[1::2] = numbers
+    return [(len(part) if place % 2 else -1, part) for place, part in enumerate(parts)]
 
 
 def _check(path: str | Path, layers: list[Layer]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, require_choice
 
 if TYPE_CHECKING:
     import torch
@@ -30,8 +30,7 @@ def choose_device(device: str) -> "torch.device":
     """
     import torch
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise NetkinError(f"device: '{device}' is not known; allowed are auto, cpu and cuda.")
+    require_choice("device", device, ("auto", "cpu", "cuda"))
     if device == "cuda" and not torch.cuda.is_available():
         raise NetkinError(
             f"device: 'cuda' was asked for, but torch {torch.__version__} finds no GPU here; "

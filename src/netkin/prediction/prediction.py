@@ -118,11 +118,13 @@ def read_prediction(path: str | os.PathLike[str]) -> Prediction:
     Raises
     ------
     NetkinError
-        For a file that is not a prediction file, lacks a part of one, or holds what
-        `Prediction` refuses.
+        For a file that is not a prediction file, lacks a part of one, or holds a row twice or
+        what `Prediction` refuses.
     """
     with storage.open_layout(path, "prediction") as file:
         rows, probabilities, labels = (
             file[name][()] for name in ("rows", "probabilities", "labels")
         )
+    if len(np.unique(rows)) < len(rows):
+        raise NetkinError(f"{path}: /rows holds an id more than once.")
     return Prediction(rows, probabilities, labels, str(path))

@@ -41,7 +41,7 @@ def vectorise_diagram(
     range : pair of float
         First and last point of the sampling, in units of the filtration.
     n_bins : int
-        Number of points, at least 2.
+        Number of points, 2 to `Vectoriser.most_bins`.
     options : mapping
         Options of the vectoriser.
     policy : mapping
@@ -52,7 +52,7 @@ def vectorise_diagram(
     Raises
     ------
     NetkinError
-        Unknown vector, an empty range, too few points, or an unreadable diagram file.
+        Unknown vector, an empty range, too few or many points, or an unreadable diagram file.
     """
     if vector not in VECTORISERS:
         raise NetkinError(f"unknown vector '{vector}'. {allowed(vector, VECTORISERS)}")
@@ -61,8 +61,9 @@ def vectorise_diagram(
         raise NetkinError(
             f"vector '{vector}': range is [{low}, {high}], the first bound must be smaller."
         )
-    if n_bins < 2:
-        raise NetkinError(f"vector '{vector}': n_bins is {n_bins}, at least 2 are needed.")
+    most = VECTORISERS[vector].most_bins
+    if not 2 <= n_bins <= most:
+        raise NetkinError(f"vector '{vector}': n_bins is {n_bins}; allowed is 2 to {most:,}.")
     made_by: Any = {
         "parameters": {
             "kind": vector,

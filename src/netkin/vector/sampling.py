@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
-from netkin.finite import NotFinite, is_finite, require_finite
+from netkin.finite import LARGEST, require_finite, require_intervals
 
 Intervals = NDArray[np.floating[Any]]
 """Finite births and deaths of one homology dimension: shape (k, 2), k may be 0."""
 Counts = NDArray[np.int64]
 """How many classes have each of the intervals: shape (k,), at least 1."""
+
+MOST_POINTS = 10_000_000
+"""Points of a sampling, at most."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Sampling:
     Raises
     ------
     NetkinError
-        Bounds that are NaN or infinite or out of order, or fewer than two points.
+        Bounds that are NaN, infinite, farther from 0 than `netkin.finite.LARGEST` or out of
+        order, or fewer than two points or more than `MOST_POINTS`.
     """
 
     start: float
@@ -35,13 +39,15 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Check what the class promises."""
-        if not -np.inf < self.start <= self.stop < np.inf:
+        if not -LARGEST <= self.start <= self.stop <= LARGEST:
             raise NetkinError(
-                f"a sampling from {self.start} to {self.stop}; allowed are finite bounds, the "
-                "first one not the larger."
+                f"a sampling from {self.start} to {self.stop}; allowed are finite bounds from "
+                f"{-LARGEST:g} to {LARGEST:g}, the first one not the larger."
             )
-        if self.n_bins < 2:
-            raise NetkinError(f"a sampling of {self.n_bins} points; at least 2 are needed.")
+        if not 2 <= self.n_bins <= MOST_POINTS:
+            raise NetkinError(
+                f"a sampling of {self.n_bins} points; allowed are 2 to {MOST_POINTS:,}."
+            )
 
     @property
     def step(self) -> float:
@@ -175,17 +181,17 @@ def fit_samplings(a: Diagram, b: Diagram, *, n_bins: int) -> tuple[Sampling, ...
         )
     spans = []
     for pair in zip(a.intervals, b.intervals, strict=True):
+        for part in pair:
+            require_intervals(*part.T)
         values = np.concatenate([part.ravel() for part in pair])
-        require_finite(values, "births and deaths")
         spans.append((float(values.min()), float(values.max())) if values.size else (0.0, 0.0))
     largest = max(high for _, high in spans)
     return tuple(Sampling(low, high if high != low else largest, n_bins) for low, high in spans)
 
 
 def births_deaths(intervals: Intervals) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return births and deaths of intervals, which must be finite."""
-    if not is_finite(intervals):
-        raise NotFinite("infinite or NaN intervals have no vector; apply a policy first")
+    """Return births and deaths of intervals, which must be finite, birth before death."""
     # one copy into contiguous columns, which all later passes read faster
     birth, death = np.array(intervals.T, dtype=np.float64, order="C")
+    require_intervals(birth, death)
     return birth, death

@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.diagram.diagram import Diagram
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
 from netkin.finite import is_finite
 from netkin.vector.sampling import Counts, Intervals, Sampling
 
+MOST_BINS = 10_000
+"""Points of the sampling of a curve, at most."""
+MOST_BINS_OF_IMAGES = 2_000
+"""Points of the sampling of an image along each axis, at most: 32 MB a homology dimension."""
 CHUNK = 2**16
 """Intervals per step: few enough that all temporaries stay in the cache, and enough that the
 calls of numpy do not count."""
@@ -60,6 +64,11 @@ class Vectoriser:
 
     accumulator: Callable[..., Accumulator]
     axes: Literal[0, 1, 2]
+
+    @property
+    def most_bins(self) -> int:
+        """Points of the sampling, at most; those of an image count squared."""
+        return MOST_BINS_OF_IMAGES if self.axes == 2 else MOST_BINS
 
     def vectorise(
         self, intervals: Intervals, counts: Counts, sampling: Sampling, **options: Any
@@ -122,7 +131,9 @@ def write_vector(
         file.attrs["axes"] = vector.axes
         file.attrs["kind"] = vector.kind
         for dimension, array in enumerate(vector.arrays):
-            file.create_dataset(f"H{dimension}", data=array, compression="gzip", shuffle=True)
+            file.create_dataset(
+                f"H{dimension}", data=array, compression="gzip", compression_opts=1, shuffle=True
+            )
 
 
 def read_vector(path: str | os.PathLike[str]) -> Vector:
@@ -131,9 +142,12 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
     Raises
     ------
     NetkinError
-        For a file that is not a vector file or lacks a part of one, and for arrays that are not
-        those of its sampling, or not finite.
+        For a file that is not a vector file or lacks a part of one, for another kind or other
+        axes than the kind has, and for arrays that are not those of its sampling, or not finite.
     """
+    # the registry imports the vectorisers, which import this package's modules
+    from netkin.vector import VECTORISERS
+
     with storage.open_layout(path, "vector") as file:
         for name in ("n_bins", "start", "stop", "axes", "kind"):
             if name not in file.attrs:
@@ -143,17 +157,29 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
         attributes = file.attrs
         bounds = float(attributes["start"]), float(attributes["stop"])
         axes, n_bins = int(attributes["axes"]), int(attributes["n_bins"])
-        if axes not in (0, 1, 2):
-            raise NetkinError(f"{path}: the attribute 'axes' is {axes}, allowed are 0, 1 and 2.")
+        kind = str(attributes["kind"])
+        if kind not in VECTORISERS:
+            raise NetkinError(
+                f"{path}: its vector is of the kind {shown(kind)}, allowed: "
+                f"{', '.join(VECTORISERS)}."
+            )
+        if axes != VECTORISERS[kind].axes:
+            raise NetkinError(
+                f"{path}: the attribute 'axes' is {axes}, but a vector of the kind '{kind}' has "
+                f"{VECTORISERS[kind].axes}."
+            )
         sampled = (n_bins,) * axes
         arrays: list[NDArray[np.float64]] = []
         while f"H{len(arrays)}" in file:
             name = f"H{len(arrays)}"
             array = file[name][:].astype(np.float64, copy=False)
-            if array.shape[array.ndim - axes :] != sampled or array.shape[0] == 0:
+            # of each sample one number or several
+            if array.shape[array.ndim - axes :] != sampled or not (
+                array.ndim - axes in (0, 1) and array.size
+            ):
                 raise NetkinError(
                     f"{path}: /{name} has shape {array.shape}, expected its last dimensions to be "
-                    f"{sampled}."
+                    f"{sampled}, with at most one more before them."
                 )
             if arrays and array.shape != arrays[0].shape:
                 raise NetkinError(
@@ -166,4 +192,4 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
             sampling = Sampling(*bounds, n_bins)
         except NetkinError as error:
             raise NetkinError(f"{path}: {error}") from None
-        return Vector(tuple(arrays), sampling, axes=axes, kind=str(attributes["kind"]))
+        return Vector(tuple(arrays), sampling, axes=axes, kind=kind)

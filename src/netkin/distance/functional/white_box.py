@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from netkin.activation.forward import forward
 from netkin.distance.functional.model import Model
 from netkin.distance.functional.rows import check_same_classes, known_rows
-from netkin.errors import NetkinError, UndefinedDistance
+from netkin.errors import NetkinError, UndefinedDistance, require_choice
 from netkin.finite import require_finite
 from netkin.network.file import Network
 
@@ -44,11 +44,12 @@ def saliency_cosine(
     Raises
     ------
     NetkinError
-        The networks hold different rows.
+        The networks hold different rows, or `logits` is something else.
     UndefinedDistance
         No row has a label that both know, every map is 0, or the mean over all logits of
         networks that know different classes is wanted.
     """
+    require_choice("logits", logits, ("predicted", "all"))
     known = _known(a, b)
     chosen: Sequence[int | None] = [None]
     if logits == "all":
@@ -203,10 +204,11 @@ def modeldiff(
     Raises
     ------
     NetkinError
-        The networks hold different rows.
+        The networks hold different rows, or `outputs` is something else.
     UndefinedDistance
         No row has a label that both know, or no example moves the answers of one of them.
     """
+    require_choice("outputs", outputs, ("probabilities", "logits"))
     known = _known(a, b)
     examples = a.shared(adversarial_examples, epsilon, steps)[known]
     moved = []
