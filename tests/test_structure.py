@@ -347,6 +347,7 @@ VALUES = {
     "too many permutations": ("distance", attribute("permutations", 2**62), "'permutations' is"),
     "an unknown measure": ("distance", attribute("measure", "ckaa"), "does not know"),
     "an unknown family": ("distance", attribute("family", "weights"), "the family of"),
+    "no family": ("distance", attribute("family", ""), "the family of"),
     "a deviation of one direction": (
         "distance_summary",
         put("standard_deviation", at((0, 1), 7.0)),
