@@ -479,7 +479,7 @@ def test_labels_and_devices_that_are_not_there_end_before_training(train, tmp_pa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(NetkinError, match=r"device: 'cuda' was asked for.*no GPU"):
         train(device="cuda")
-    with pytest.raises(NetkinError, match=r"device: 'gpu'.*allowed"):
+    with pytest.raises(NetkinError, match=r"device: found 'gpu'.*Allowed"):
         train(device="gpu")
     assert not list(tmp_path.glob("network_*"))
 
