@@ -9,6 +9,7 @@ from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
 from netkin.graph.graph import graph_from_weights
 from netkin.network.file import HISTORY, Network, write_network
+from netkin.network.layers import _numbers
 from netkin.vector import VECTORISERS, stream
 from netkin.vector.sampling import Sampling
 from netkin.vector.stream import vectorise_layers
@@ -146,3 +147,8 @@ def test_a_file_that_is_no_network_is_one_sentence(tmp_path):
     save_file({"scale": np.ones(3, np.float32)}, tmp_path / "b.safetensors")
     with pytest.raises(NetkinError, match=r"b\.safetensors: no layers found"):
         vectorise_layers(tmp_path / "b.safetensors", VECTORS)
+
+
+def test_layers_are_in_the_order_of_their_numbers_however_long(tmp_path):
+    names = ["2", "10", "0" * 6000 + "11", "²", "1" * 6000]
+    assert sorted(names, key=_numbers) == ["2", "10", "0" * 6000 + "11", "1" * 6000, "²"]
