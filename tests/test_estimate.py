@@ -95,6 +95,38 @@ def test_needs_follow_the_networks():
     assert vectors.megabytes < graphs.megabytes
 
 
+def test_needs_of_vectors_follow_their_numbers():
+    def needs(options, **sections):
+        changed = study(
+            study={"datasets": ["mnist"]},
+            distance={"measures": ["heat", "landscape", "heat_pairwise", "landscape_pairwise"]},
+            vector=options,
+            **sections,
+        )
+        names = ["width_128", "width_512"]
+        return [
+            changed.need_of_bundle("vector", "mnist", names),
+            changed.need_of_distances("mnist", ["heat"]),
+            changed.need_of_distances("mnist", ["landscape"]),
+            changed.need_of_distances("mnist", ["heat_pairwise", "landscape_pairwise"]),
+        ]
+
+    plain = needs({})
+    fine = needs({"heat": {"n_bins": 2000, "sigma": 0.1}})
+    layered = needs({"landscape": {"n_bins": 10_000, "n_layers": 1000}})
+    high = needs({}, diagram={"max_dimension": 10})
+    wide = needs({"heat": {"n_bins": 200, "sigma": 10.0}})
+    # 19 networks, four dimensions of 32 MB, or of 80 MB
+    assert fine[1].megabytes > 19 * 4 * 32
+    assert layered[2].megabytes > 19 * 4 * 80
+    assert fine[0].megabytes > plain[0].megabytes + 32 + 4 * 32
+    for place in (0, 1, 3):
+        for more in (fine, high):
+            assert more[place].minutes > plain[place].minutes
+    assert wide[0].minutes > plain[0].minutes
+    assert layered[3].megabytes > plain[3].megabytes + 80
+
+
 def test_a_job_that_trains_several_needs_the_memory_of_one_and_the_time_of_all():
     paper = study(study={"datasets": ["mnist"]})
     names = ["width_1024", "labels_2", "layers_10"]

@@ -188,6 +188,42 @@ def test_no_function_takes_what_is_not_finite(name, bad, place):
     assert "\n" not in str(caught.value)
 
 
+BAD_INTERVALS = {
+    "a length beyond all numbers": [[-1e308, 1e308]],
+    "ends beyond what can be squared": [[0.0, 0.1], [0.0, 1e308]],
+    "a death before the birth": [[0.0, 0.1], [0.5, 0.2]],
+}
+OF_INTERVALS = {
+    **{
+        f"vectoriser {name}": lambda bad, name=name: VECTORISERS[name].vectorise(bad, SAMPLING)
+        for name in VECTORISERS
+    },
+    "fit_samplings": lambda bad: fit_samplings(Diagram((bad,)), Diagram((ONE,)), n_bins=3),
+    "lengths_on_line": lambda bad: lengths_on_line(bad, ONE),
+    "apply_policy": lambda bad: apply_policy(Diagram((bad,))),
+    **{
+        distance.__name__: lambda bad, distance=distance: distance(Diagram((ONE,)), Diagram((bad,)))
+        for distance in (
+            *(wasserstein, bottleneck),
+            *(heat_pairwise, landscape_pairwise, silhouette_pairwise),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("intervals", BAD_INTERVALS)
+@pytest.mark.parametrize("name", OF_INTERVALS)
+def test_no_function_takes_intervals_that_are_none(name, intervals):
+    with pytest.raises(NetkinError) as caught:
+        OF_INTERVALS[name](np.array(BAD_INTERVALS[intervals]))
+    assert "\n" not in str(caught.value)
+
+
+def test_vectors_too_far_apart_are_refused():
+    with pytest.raises(NetkinError, match="differences of arrays"):
+        lp_distance(np.array([1e308]), np.array([-1e308]), step=1.0, axes=1, p=2.0)
+
+
 NAN_ONLY = {
     "least_places": lambda bad: least_places(bad(np.ones((2, 3))), 2),
     "apply_policy": lambda bad: apply_policy(diagram(bad)),

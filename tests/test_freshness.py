@@ -15,9 +15,9 @@ PARAMETERS = {"options": {"zeta": 0.1, "names": ["a"]}, "seed": 0}
 def chain(tmp_path, monkeypatch):
     """Three files, each made from the one before, and how they are to be made."""
     monkeypatch.chdir(tmp_path)
-    graph = Recipe("results/graph/g.h5", "graph", "c1" * 8, PARAMETERS)
-    diagram = Recipe("results/diagram/d.h5", "diagram", "c2" * 8, {}, (graph,))
-    vector = Recipe("results/vector/v.h5", "vector", "c3" * 8, {}, (diagram,))
+    graph = Recipe("results/graph/g.h5", "graph", "1" * 16, PARAMETERS)
+    diagram = Recipe("results/diagram/d.h5", "diagram", "2" * 16, {}, (graph,))
+    vector = Recipe("results/vector/v.h5", "vector", "3" * 16, {}, (diagram,))
     recipes = [graph, diagram, vector]
     for one in recipes:
         write(one)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from netkin import storage
 from netkin.errors import NetkinError
 from netkin.failure import HINTS, cannot_be_closed, explain
 from netkin.job import THREADS, settle_environment
@@ -221,6 +222,8 @@ def test_an_interrupt_leaves_no_traceback(tmp_path, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a test run in the background ignores interrupts, and what it starts would too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "begun\n"
     started = time.monotonic()
@@ -323,6 +326,8 @@ def test_processes_that_are_started_find_a_settled_environment(monkeypatch):
         "OMP_DYNAMIC": "true",
         "OPENBLAS_CORETYPE": "Prescott",
         "HDF5_USE_FILE_LOCKING": "FALSE",
+        "HDF5_DRIVER": "split",
+        "HDF5_VOL_CONNECTOR": "bogus",
         "MPLCONFIGDIR": "elsewhere",
     }.items():
         monkeypatch.setenv(name, value)
@@ -333,10 +338,39 @@ def test_processes_that_are_started_find_a_settled_environment(monkeypatch):
     assert {name: os.environ[name] for name in left} == left
     for name in ("MPLBACKEND", "PYTHONWARNINGS", "NPY_PROMOTION_STATE", "OMP_DYNAMIC"):
         assert name not in os.environ
+    assert not [name for name in os.environ if name.startswith("HDF5_") and name not in left]
     assert "OPENBLAS_CORETYPE" not in os.environ
     assert os.environ["OMP_NUM_THREADS"] == "1"
     assert os.environ["PYTHONHASHSEED"] == "0"
     assert os.environ["MATPLOTLIBRC"] == os.devnull
+
+
+@pytest.mark.parametrize("setting", [{"HDF5_DRIVER": "split"}, {"HDF5_VOL_CONNECTOR": "bogus"}])
+def test_hdf5_reads_files_as_ever_whatever_the_environment_says(tmp_path, setting):
+    """As in the workflow: what settles the environment loads no HDF5 before."""
+    path = tmp_path / "a.h5"
+    with storage.create(path, "diagram", parameters={}) as file:
+        file["H0"] = np.zeros((1, 2), np.float32)
+        file.attrs["engine"] = "exact"
+    code = (
+        "import sys; from netkin.job import lead_python_path; lead_python_path(); "
+        "from netkin.diagram.diagram import read_diagram; "
+        "print(len(read_diagram(sys.argv[1]).intervals))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        env=os.environ | setting | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+def test_files_are_opened_by_the_same_driver_in_any_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("HDF5_DRIVER", "split")
+    with storage.create(tmp_path / "a.h5", "diagram", parameters={}) as file:
+        assert file.driver == "sec2"
+    assert storage.read_origin(tmp_path / "a.h5").content
 
 
 def test_a_user_error_is_its_own_sentence():

@@ -1,5 +1,6 @@
 import gzip
 import os
+import time
 import unicodedata
 from pathlib import Path
 
@@ -195,6 +196,14 @@ def test_empty_text_is_named(corpus, tmp_path):
     corpus("es", "\n \n")
     with pytest.raises(NetkinError, match=r"es\.txt: the file is empty"):
         load(tmp_path)
+
+
+def test_a_pile_of_marks_is_named_at_once(corpus, tmp_path):
+    corpus("es", "niño a" + "\u0316\u0301" * 60_000)
+    started = time.monotonic()
+    with pytest.raises(NetkinError, match=r"es\.txt: more than 30 marks on one letter, at .* 6;"):
+        load(tmp_path)
+    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"no gzip"])

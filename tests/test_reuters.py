@@ -3,6 +3,7 @@ import io
 import logging
 import os
 import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,37 @@ def test_known_content_is_known_however_it_is_packed(archive, monkeypatch, caplo
     archive.write_bytes(gzip.decompress(archive.read_bytes()))
     assert len(read_documents(archive)) == 6
     assert not caplog.records
+
+
+BOMBS = {
+    "elements that do not end": "<REUTERS " * 60_000,
+    "elements in one element": "<REUTERS " * 60_000 + "</REUTERS>",
+    "texts without a tag": element(1, ["grain"], text="<TEXT" * 60_000),
+    "titles that do not end": element(1, ["grain"], text="<TITLE><BODY>" * 60_000),
+    "topics that do not end": '<REUTERS NEWID="1">' + "<TOPICS><D>" * 60_000 + "</REUTERS>",
+    "an entity without end": element(1, ["grain"], text="&#" + "1" * 6000 + "&#" * 60_000),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_damaged_archive_takes_no_time(small, tmp_path, bomb):
+    archive = write_archive(tmp_path, [*WIRES[:4], BOMBS[bomb]])
+    started = time.process_time()
+    with pytest.raises(NetkinError, match="newswires in "):
+        read_documents(archive)
+    assert time.process_time() - started < 1
+
+
+def test_a_number_of_thousands_of_digits_is_one_sentence(small, tmp_path):
+    archive = write_archive(tmp_path, [element("1" * 6000, ["grain"], "a")])
+    with pytest.raises(NetkinError, match=r"tar\.gz: a newswire has a NEWID of 6,000 digits"):
+        read_documents(archive)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_one_sentence(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(reuters, "MOST_BYTES", 100)
+    with pytest.raises(NetkinError, match="have more than 100 bytes"):
+        read_documents(write_archive(tmp_path))
 
 
 def test_no_file_is_one_sentence_that_says_which_and_where(tmp_path):

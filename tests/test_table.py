@@ -1,4 +1,5 @@
 import csv
+import os
 import time
 from pathlib import Path
 
@@ -263,6 +264,14 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
         (b"data_set,value\nmnist,much\n", "much"),
         (b"data_set,value\n,1\n", "'data_set' is empty"),
         (b"data_set,value\na,1\nb,2,3,4\n", "line 3"),
+        (b"data_set,value\na,1,2,3\n", "line 2 has 4 cells, but there are 2 columns"),
+        (b"data_set,value\na\n", "line 2 has 1 cells"),
+        (b"data_set,value,value\na,1,2\n", "a column stands there twice"),
+        *(
+            (f"data_set,value\na,{cell}\n".encode(), f"'value' holds '{cell}.*no finite number")
+            for cell in ("inf", "-Infinity", "True", "nan", "1e999", "1_0", "0x10")
+        ),
+        (b"data_set,value\na," + b"1" * 6000 + b"\n", r"\(6,000 letters\), which is no finite"),
         (bytes(range(256)), "decode"),
     ],
 )
@@ -271,6 +280,12 @@ def test_a_table_that_is_none_is_named(tmp_path, content, reason):
     path.write_bytes(content)
     with pytest.raises(NetkinError, match=rf"t\.csv: not the table .*{reason}.*\)\. Delete it"):
         read_table(str(path), text=["data_set"], numbers=["value"])
+
+
+def test_a_pipe_is_no_table(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(NetkinError, match=r"t\.csv: this is a pipe, a file is needed"):
+        read_table(str(tmp_path / "t.csv"), text=[], numbers=[])
 
 
 def command(folder, text):

@@ -417,8 +417,7 @@ class Study:
             return estimate.bundle(stage, n_edges)
         # of the vectors, each in a job of its own, what the largest needs
         sampled = [self.sampled(vector) for vector in self.needed_vectors()]
-        needs = [estimate.bundle(stage, n_edges, one) for one in sampled]
-        needs = needs or [estimate.bundle(stage, n_edges)]
+        needs = [estimate.bundle(stage, n_edges, one) for one in (estimate.Sampled(), *sampled)]
         return Need(max(need.megabytes for need in needs), max(need.minutes for need in needs))
 
     def sampled(self, vector: str) -> estimate.Sampled:

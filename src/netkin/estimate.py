@@ -127,6 +127,7 @@ class Sampled:
         return each * self.values * self.dimensions
 
 
+NOTHING_SAMPLED = Sampled()
 SMALL = Need(1000, 5)
 """What a table or figure asks for that is made of small files."""
 
@@ -225,7 +226,7 @@ def convolutions(n_inputs: int) -> tuple[int, int]:
     return n_features, operations + sum(a * b for a, b in pairwise([n_features, *HEAD]))
 
 
-def bundle(stage: str, n_edges: Sequence[int], sampled: Sampled | None = None) -> Need:
+def bundle(stage: str, n_edges: Sequence[int], sampled: Sampled = NOTHING_SAMPLED) -> Need:
     """Return what a job of several networks needs, one after the other.
 
     Parameters
@@ -237,7 +238,6 @@ def bundle(stage: str, n_edges: Sequence[int], sampled: Sampled | None = None) -
     sampled : Sampled, optional
         For vectors, how large one is.
     """
-    sampled = sampled or Sampled()
     n_bytes = BYTES[stage] * max(n_edges) + VALUE_BYTES * sampled.values + 2 * sampled.stored
     seconds = SECONDS[stage] * sum(n_edges) + len(n_edges) * sampled.seconds
     return Need(START_MB + 1e-6 * n_bytes, START_MINUTES + seconds / 60)

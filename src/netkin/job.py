@@ -10,7 +10,6 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from netkin import storage
 from netkin.errors import NetkinError
 from netkin.failure import cannot_be_closed, explain
 
@@ -110,6 +109,8 @@ def run_each(
                 failures.append(f"{_result_of(of_one)}: {sentence}")
         if failures:
             raise NetkinError("; ".join(failures))
+        from netkin import storage
+
         for path in forget:
             storage.forget(path)
 
@@ -138,6 +139,10 @@ def run_job(
     sentence and ends the process with status 1, an interrupt with 130; any other exception is
     logged with its traceback and raised.
     """
+    # not above: HDF5 looks at the environment when it is loaded, for the workflow after
+    # `lead_python_path` has settled it
+    from netkin import storage
+
     # a log that cannot be written, as on a full disk, is no traceback on standard error
     logging.raiseExceptions = False
     logger = logging.getLogger("netkin")

@@ -7,6 +7,7 @@ import resource
 import tempfile
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -443,7 +444,111 @@ def _alien(file: h5py.File, name: str, chance: random.Random) -> None:
     file.create_dataset(name, (3,), chance.choice(kinds))
 
 
+# --- what no writer can have written, though types and shapes fit ---------------------------
+
+
+def _packed(file: h5py.File, name: str, chance: random.Random) -> None:
+    """Some MB that unpack to some GB."""
+    part = (1000,) * file[name].ndim if file[name].ndim < 3 else (100,) * file[name].ndim
+    kind = file[name].dtype
+    if kind.kind not in "fib":
+        raise ValueError("text")
+    number = 4 * 10**9 // (int(np.prod(part)) * kind.itemsize)
+    shape = (part[0] * min(number, 4000), *part[1:])
+    made = _made(file, name, shape, kind, chunks=part, compression="gzip")
+    zeros = zlib.compress(bytes(int(np.prod(part)) * kind.itemsize), 9)
+    for k in range(shape[0] // part[0]):
+        made.id.write_direct_chunk((k * part[0],) + (0,) * (len(part) - 1), zeros)
+
+
+def _many_attributes(file: h5py.File, name: str, chance: random.Random) -> None:
+    owner = chance.choice((file, file[name]))
+    for number in range(chance.choice((1, 12, 1000))):
+        owner.attrs[f"more_{number}"] = 1
+
+
+def _no_digest(file: h5py.File, name: str, chance: random.Random) -> None:
+    which = chance.choice(("recipe", "lineage", "content", "code"))
+    file.attrs[which] = chance.choice(("x", "0" * 15, "0" * 17, "A" * 16, "0123456789abcdeg"))
+
+
+def _first_of(file: h5py.File, names: tuple[str, ...], chance: random.Random) -> h5py.Dataset:
+    """Return one of the arrays with one of these names; ValueError if there is none."""
+    there = [name for name in _arrays(file) if name in names or name.split("/")[0] in names]
+    if not there:
+        raise ValueError("no such array")
+    return file[chance.choice(there)]
+
+
+def _bad_name(file: h5py.File, name: str, chance: random.Random) -> None:
+    kinds = ("label_names", "layer_names", "networks", "layers_a", "layers_b")
+    names = _first_of(file, kinds, chance)
+    names[0] = chance.choice(("", "a\nb", "a\u2028b", names.asstr()[len(names) - 1]))
+
+
+def _one_direction(file: h5py.File, name: str, chance: random.Random) -> None:
+    kinds = ("matrix", "mean", "standard_deviation", "null")
+    if "networks" not in file:
+        raise ValueError("no matrix")
+    values = _first_of(file, kinds, chance)
+    values[0, 1] = values[0, 1] / 2 + 0.01
+
+
+def _from_itself(file: h5py.File, name: str, chance: random.Random) -> None:
+    _first_of(file, ("matrix", "mean"), chance)[0, 0] = chance.choice((0.3, 1.0))
+
+
+def _undefined(file: h5py.File, name: str, chance: random.Random) -> None:
+    """A value that is gone without a reason, or in one of two matrices that go together."""
+    values = _first_of(file, ("matrix", "mean", "standard_deviation", "cka"), chance)
+    values[1, 0] = np.nan
+    if values.shape[0] == values.shape[1]:
+        values[0, 1] = np.nan
+
+
+def _twice(file: h5py.File, name: str, chance: random.Random) -> None:
+    if "source" in file:
+        for end in ("source", "target"):
+            file[end][1] = file[end][0]
+        return
+    kinds = ("rows", "train/rows", "test/rows")
+    rows = _first_of(file, kinds, chance)
+    rows[1] = rows[0]
+
+
+def _unknown_word(file: h5py.File, name: str, chance: random.Random) -> None:
+    words = [w for w in ("measure", "family", "orientation", "kind", "engine") if w in file.attrs]
+    if not words:
+        raise ValueError("no such attribute")
+    file.attrs[chance.choice(words)] = chance.choice(("x", "", "cka2", "heats"))
+
+
+def _beyond(file: h5py.File, name: str, chance: random.Random) -> None:
+    """A number beyond what its meaning allows."""
+    numbers = {"seeds": 2**62, "permutations": 2**62, "stop": 1e308, "axes": 1, "n_bins": 2**40}
+    arrays = {"cka": 1.5, "value": 1.5, "H0": 2.0, "null/p_value": 2.0, "null/low": 1e6, "layer": 9}
+    there = [n for n in numbers if n in file.attrs]
+    there += [n for n in arrays if n in file and ("kind" not in file.attrs or n != "H0")]
+    if not there:
+        raise ValueError("nothing such")
+    chosen = chance.choice(there)
+    if chosen in numbers:
+        file.attrs[chosen] = numbers[chosen]
+    elif chosen == "layer":
+        file["layer"][...] = np.where(file["layer"][...] == 1, 2, file["layer"][...])
+    elif file[chosen].ndim == 2 and "networks" in file:
+        file[chosen][0, 1] = file[chosen][1, 0] = arrays[chosen]
+    else:
+        file[chosen][(0,) * (file[chosen].ndim - 1) + (-1,)] = arrays[chosen]
+
+
+IMPOSSIBLE = (
+    *(_packed, _many_attributes, _no_digest, _bad_name, _one_direction, _from_itself),
+    *(_undefined, _twice, _unknown_word, _beyond),
+)
+"""Damages after which no file may be read."""
 STRUCTURE = (
+    *IMPOSSIBLE,
     *(_link, _virtual, _external, _huge, _delete, _rename, _exchange, _retype, _reshape),
     *(_wrong_value, _zero_values, _attribute, _json, _committed, _group, _alien),
 )
@@ -501,7 +606,7 @@ def campaign(seed: int, seconds: float) -> Counts:
         A finding is anything but a sentence or what was written: another exception, a warning, a
         reader that takes longer than `LONGEST` or more than `MOST_MEMORY`, a process that dies.
         Where the structure was damaged and the digest made right again, a file may be a right one
-        of another content.
+        of another content, but not after one of `IMPOSSIBLE`.
     """
     counts = Counts()
     end = time.monotonic() + seconds
@@ -582,6 +687,7 @@ def _outcome(
     how: str,
     structural: bool,
 ) -> str:
+    is_impossible = structural and how in {damage.__name__ for damage in IMPOSSIBLE}
     may_differ = structural and how in {harmless.__name__ for harmless in HARMLESS}
     refused = 0
     for reader, known in zip(readers, right, strict=True):
@@ -595,8 +701,10 @@ def _outcome(
         except BaseException as error:
             return f"{reader.__name__} raises {type(error).__name__}: {str(error)[:200]}"
         else:
-            if found != known and not may_differ:
+            if found != known and not may_differ and not is_impossible:
                 return f"{reader.__name__} reads something else"
         if time.monotonic() - started > LONGEST:
             return f"{reader.__name__} takes {time.monotonic() - started:.0f} s"
+    if is_impossible and not refused:
+        return "is accepted"
     return "refused" if refused else "unharmed"

@@ -164,7 +164,7 @@ def known_measure(
             f"{did_you_mean(name, MEASURES)}"
         )
     measure = MEASURES[name]
-    found = {"family": family or measure.family, "orientation": orientation}
+    found = {"orientation": orientation} | ({} if family is None else {"family": family})
     for what, value in found.items():
         if value != getattr(measure, what):
             raise NetkinError(
