@@ -193,16 +193,30 @@ BAD_INTERVALS = {
     "ends beyond what can be squared": [[0.0, 0.1], [0.0, 1e308]],
     "a death before the birth": [[0.0, 0.1], [0.5, 0.2]],
 }
+
+
+def once(intervals):
+    """Return that each interval occurs once."""
+    return np.ones(len(intervals), dtype=np.int64)
+
+
+def of(intervals):
+    """Return a diagram of these intervals, whatever they are."""
+    return Diagram((intervals,), (once(intervals),))
+
+
 OF_INTERVALS = {
     **{
-        f"vectoriser {name}": lambda bad, name=name: VECTORISERS[name].vectorise(bad, SAMPLING)
+        f"vectoriser {name}": lambda bad, name=name: VECTORISERS[name].vectorise(
+            bad, once(bad), SAMPLING
+        )
         for name in VECTORISERS
     },
-    "fit_samplings": lambda bad: fit_samplings(Diagram((bad,)), Diagram((ONE,)), n_bins=3),
-    "lengths_on_line": lambda bad: lengths_on_line(bad, ONE),
-    "apply_policy": lambda bad: apply_policy(Diagram((bad,))),
+    "fit_samplings": lambda bad: fit_samplings(of(bad), of(ONE), n_bins=3),
+    "lengths_on_line": lambda bad: lengths_on_line(bad, once(bad), ONE, once(ONE)),
+    "apply_policy": lambda bad: apply_policy(of(bad)),
     **{
-        distance.__name__: lambda bad, distance=distance: distance(Diagram((ONE,)), Diagram((bad,)))
+        distance.__name__: lambda bad, distance=distance: distance(of(ONE), of(bad))
         for distance in (
             *(wasserstein, bottleneck),
             *(heat_pairwise, landscape_pairwise, silhouette_pairwise),
