@@ -57,7 +57,7 @@ def test_every_stage_is_disturbed():
 
 
 # every stage is edited and disturbed by `make stress`, tests/stress/faults.py
-@pytest.mark.parametrize("script", ["train_network.py", "build_graph.py", "compute_distances.py"])
+@pytest.mark.parametrize("script", ["train_network.py", "build_graph.py"])
 def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(prepared, tmp_path, script):
     checkout = copy(prepared, tmp_path / "checkout")
     EDITS[script](checkout)

@@ -351,6 +351,7 @@ def test_hdf5_reads_files_as_ever_whatever_the_environment_says(tmp_path, settin
     path = tmp_path / "a.h5"
     with storage.create(path, "diagram", parameters={}) as file:
         file["H0"] = np.zeros((1, 2), np.float32)
+        file["H0_count"] = np.ones(1, np.int8)
         file.attrs["engine"] = "exact"
     code = (
         "import sys; from netkin.job import lead_python_path; lead_python_path(); "
