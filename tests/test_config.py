@@ -985,5 +985,5 @@ def test_wrong_configs_by_chance_are_a_study_or_a_sentence():
     counts = campaign(seed=20, seconds=6)
     assert counts.findings == []
     assert counts.tried == counts.refused + counts.unharmed
-    assert counts.refused > 100
+    assert counts.refused > 50
     assert counts.unharmed > 10
