@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import yaml
 
 from tests.cluster.conftest import RUN_SECONDS, ClusterCheckout
 from tests.cluster.slurm import CGROUPS, CONTROLLERS, send, wait_for
-from tests.conftest import TINY, content
+from tests.conftest import TINY, Checkout, content
 
 DIAGRAMS = [f"results/diagram/digits/{variant}/seed_0.h5" for variant in TINY["study"]["variants"]]
 ONE = DIAGRAMS[:1]
@@ -281,7 +282,9 @@ def test_an_interrupted_and_a_killed_snakemake_are_taken_up_again(checkout, clus
     assert_same(checkout, undisturbed, ONE)
 
 
-def test_a_job_killed_after_an_edit_leaves_all_that_follows_to_do(checkout, cluster):
+def test_a_job_killed_after_an_edit_leaves_all_that_follows_to_do(
+    checkout, cluster, undisturbed, tmp_path
+):
     vector = ONE[0].replace("diagram", "vector/heat", 1)
     plain = checkout.study.read_text()
     checkout.set("keep", [])
@@ -298,6 +301,13 @@ def test_a_job_killed_after_an_edit_leaves_all_that_follows_to_do(checkout, clus
     assert process.returncode
     follows = {"build_graph": 1, "compute_diagram": 1, "vectorise_diagram": 1}
     assert checkout.planned(vector) == follows
+    checkout.run(vector)
+    # the same edit where nothing is disturbed, and without a cluster
+    local = Checkout(Path(shutil.copytree(undisturbed.folder, tmp_path / "local")))
+    local.set("graph.zeta", 1.0e-3)
+    local.run(vector)
+    assert content(checkout.folder / vector) == content(local.folder / vector)
+    assert "Nothing to be done" in checkout.run(vector)
     checkout.study.write_text(plain)
 
 
