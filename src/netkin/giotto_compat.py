@@ -27,6 +27,7 @@ def import_giotto(name: str) -> ModuleType:
         giotto-tda is not installed, which netkin does without elsewhere since it is AGPL.
     """
     if not hasattr(np, "product"):
+        # what giotto-tda calls, neither in numpy 2 nor in its types
         np.product = np.prod  # type: ignore[attr-defined]  # noqa: NPY003, NPY201
     warnings.filterwarnings("ignore", "'force_all_finite' was renamed", FutureWarning)
     try:

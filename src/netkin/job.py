@@ -45,7 +45,7 @@ def settle_environment() -> None:
     for name in [name for name in os.environ if name.startswith(FORGOTTEN) and name not in KEPT]:
         del os.environ[name]
     os.environ.update(THREADS)
-    # no matplotlibrc of the user: one that cannot be read fails the import
+    # no matplotlibrc of the user: one that cannot be read fails the import; see plain_matplotlib
     os.environ["MATPLOTLIBRC"] = os.devnull
     # sets of texts have one order, should a result ever depend on it
     os.environ["PYTHONHASHSEED"] = "0"
