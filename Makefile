@@ -10,7 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run plan fresh test cluster-test stress wheel lint bench env lock format clean
+.PHONY: run plan fresh adopt test cluster-test stress wheel lint bench env lock format clean
 
 run: env
 	@$(BIN)/python workflow/check.py $(ARGS)
@@ -23,6 +23,10 @@ plan: env
 # which results today's code and config would make otherwise, and why; status 1 if any
 fresh: env
 	$(BIN)/python workflow/fresh.py $(ARGS)
+
+# take over the networks of an older netkin: make adopt FROM=../older/results
+adopt: env
+	$(BIN)/python workflow/adopt.py "$(FROM)" $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=15
@@ -67,6 +71,7 @@ bench: env
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/dag.py
+	$(BIN)/python benchmarks/members.py
 	$(BIN)/python benchmarks/equality.py
 
 env: $(READY)

@@ -1,7 +1,7 @@
 """netkin: which trained networks are kin?
 
-dataset -> network -> graph -> diagram -> vector -> distance -> figure, table
-           network -> activation, prediction -> distance
+source -> network -> graph -> diagram -> vector -> distance -> figure, table
+          network -> activation, prediction -> distance
 
 One rule file a stage, in workflow/rules/; the library is src/netkin/.
 """
@@ -25,24 +25,15 @@ include: "workflow/rules/prediction.smk"
 include: "workflow/rules/distance.smk"
 include: "workflow/rules/figure.smk"
 include: "workflow/rules/table.smk"
+include: "workflow/rules/paper.smk"
 
+
+from internals import paths_of_rules
 
 try:
     check_links("results")
-    check_folders(
-        [
-            *results_that_stay(),
-            *rules.figures.input,
-            *rules.tables.input,
-            # folders of one's own beside those of wildcards are no matter
-            *(
-                path
-                for each in workflow.rules
-                for path in [*each.output, *each.log, each.benchmark]
-                if path is not None
-            ),
-        ]
-    )
+    # folders of one's own beside those of wildcards are no matter
+    check_folders([*study.results(), *FIGURES, *TABLES, *PAPER, *paths_of_rules(workflow)])
 except NetkinError as error:
     raise WorkflowError(str(error)) from None
 
@@ -50,8 +41,9 @@ except NetkinError as error:
 rule all:
     default_target: True
     input:
-        rules.figures.input,
-        rules.tables.input,
+        FIGURES,
+        TABLES,
+        PAPER,
         # lost after an interrupted job, say, they would not be missed as long as what was made
         # from them is there
-        results_that_stay(),
+        study.results(),

@@ -2,7 +2,7 @@
 
     python benchmarks/equality.py [RESULTS]
 
-Compares the diagrams of all graphs below RESULTS (default: results), interval by interval.
+Compares the diagrams of all networks below RESULTS (default: results), interval by interval.
 """
 
 import sys
@@ -16,12 +16,12 @@ def main(results: Path) -> None:
     """Print how many are equal; exit with 1 if one is not."""
     from netkin.diagram.exact import exact_diagram
     from netkin.diagram.flagser import flagser_diagram
-    from netkin.graph.graph import read_graph
+    from netkin.graph.export import read_network_graph
 
-    paths = sorted(results.glob("graph/*/*/seed_*.h5"))
+    paths = sorted(results.glob("network/**/seed_*.h5"))
     different = []
     for path in paths:
-        graph = read_graph(path)
+        graph = read_network_graph(path, bias_vertices="per_neuron", zeta=1e-6)
         found, wanted = (
             engine(graph, max_dimension=3) for engine in (exact_diagram, flagser_diagram)
         )
@@ -34,7 +34,7 @@ def main(results: Path) -> None:
             different.append(path)
     print(f"{len(paths) - len(different)} of {len(paths)} networks: exact equals flagser")
     if different or not paths:
-        sys.exit("\n".join(["different:", *map(str, different)]) if paths else "no graphs found")
+        sys.exit("\n".join(["different:", *map(str, different)]) if paths else "no networks found")
 
 
 if __name__ == "__main__":

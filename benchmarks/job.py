@@ -25,9 +25,8 @@ from tests.cluster.slurm import Cluster, wait_for
 
 IMPORTS = {
     "train_network": "netkin.network.train, torch",
-    "build_graph": "netkin.graph.build",
-    "compute_diagram": "netkin.diagram.compute",
-    "vectorise_diagram": "netkin.vector.compute",
+    "compute_diagrams": "netkin.diagram.compute",
+    "vectorise_diagrams": "netkin.vector.compute",
     "compute_distances": "netkin.distance.compute",
 }
 """Rule -> what its script imports."""
@@ -76,7 +75,7 @@ def main() -> None:
             checkout.run("--jobs", "1", *targets)
             jobs = [duration(r) for r in cluster.jobs() if r["JobId"] not in known]
             # what a job's Snakemake is called with, but for the executor
-            one = "train_network:dataset=digits_0,variant=layers_3,seed=0"
+            one = "train_network:member=digits_0/layers_3/seed_0"
             search = [sys.executable, "-m", "snakemake", "--nolock", "--cores", "1", "--force"]
             search += ["--configfile", checkout.study.name, "--allowed-rules", "train_network"]
             search += ["--target-jobs", one, "--executor"]

@@ -19,84 +19,89 @@ import yaml
 
 def main(results: Path) -> None:
     """Print the table."""
-    from netkin.config import Study
-    from netkin.diagram.compute import compute_diagram
+    from netkin import storage
+    from netkin.diagram.compute import compute_diagrams
+    from netkin.distance import INPUTS, MEASURES
     from netkin.distance.compute import compute_distances
-    from netkin.graph.build import build_graph
     from netkin.network.train import train_network
-    from netkin.vector.compute import vectorise_diagram
+    from netkin.study import Study
+    from netkin.vector.compute import vectorise_diagrams
 
     study = Study(yaml.safe_load((common.ROOT / "config" / "config.yaml").read_text()))
-    dataset = study.datasets[0]
-    names = [variant.name for variant in study.variants(dataset)]
+    comparison = next(iter(study.comparisons.values()))
+    bundle = next(iter(study.bundles.values()))
     work: dict[str, float] = {}
+
+    def there(path: str) -> str:
+        """Return a path of the study in the results that are read."""
+        return str(results / Path(path).relative_to("results"))
 
     def timed(rule, function, **arguments):
         started = time.perf_counter()
         function(**arguments)
         work[rule] = work.get(rule, 0.0) + time.perf_counter() - started
 
+    def all_stages(members, target):
+        networks = [there(study.file_of("network", member)) for member in members]
+        for member in members:
+            timed(
+                "train_network",
+                train_network,
+                dataset_path=there(study.path("dataset", str(member.probe))),
+                network_path=target,
+                device="auto",
+                **study.source_of[member.id].making(member),
+            )
+        timed(
+            "compute_diagrams",
+            compute_diagrams,
+            network_paths=networks,
+            ids=[member.id for member in members],
+            diagram_path=target,
+            **study.graph(),
+            **study.diagram(),
+        )
+        for vector in study.needed_vectors():
+            timed(
+                "vectorise_diagrams",
+                vectorise_diagrams,
+                diagram_path=there(study.path("diagram", bundle.id)),
+                vector_path=target,
+                vector=vector,
+                policy=study.policy(),
+                **study.vector(vector),
+            )
+
     with tempfile.TemporaryDirectory() as folder:
-        target = str(Path(folder) / "out.h5")
-
-        def file(stage, name):
-            return str(results / stage / dataset / name / "seed_0.h5")
-
-        def all_stages(names, train):
-            for name in names:
-                if train:
-                    timed(
-                        "train_network",
-                        train_network,
-                        dataset_path=str(results / "dataset" / f"{dataset}.h5"),
-                        network_path=target,
-                        device="cpu",
-                        threads=1,
-                        **study.training(dataset, name, 0),
-                    )
-                options = study.config.graph.model_dump()
-                source = file("network", name)
-                timed("build_graph", build_graph, network_path=source, graph_path=target, **options)
-                timed(
-                    "compute_diagram",
-                    compute_diagram,
-                    graph_path=file("graph", name),
-                    diagram_path=target,
-                    engine=study.config.diagram.engine,
-                    max_dimension=study.config.diagram.max_dimension,
-                )
-                for vector in study.needed_vectors():
-                    timed(
-                        "vectorise_diagram",
-                        vectorise_diagram,
-                        diagram_path=file("diagram", name),
-                        vector_path=target,
-                        vector=vector,
-                        policy=study.policy(),
-                        **study.vector(vector),
-                    )
-
-        all_stages(names[:1], True)  # imports
+        target = str(Path(folder) / "target.h5")
+        all_stages(bundle.members[:1], target)  # imports
         work.clear()
-        all_stages(names, True)
-        for group, source, measures in study.measure_groups():
-            folder = group.replace("vector_", "vector/") if source == "vector" else source
+        all_stages(bundle.members, target)
+        for group, measures in study.groups.items():
+            needs = MEASURES[measures[0]].needs
+            assert not INPUTS[needs].with_dataset
+            compared = study.compared(group, comparison.name, bundle.members[0].replicate)
             timed(
                 "compute_distances",
                 compute_distances,
                 measures=measures,
-                input_paths=[file(folder, name) for name in names],
-                networks=names,
-                distance_paths=[target] * len(measures),
+                input_paths=[
+                    storage.address(there(storage.file_of(path)), storage.id_of(path))
+                    if storage.id_of(path)
+                    else there(path)
+                    for path in compared
+                ],
+                networks=[cell.name for cell in comparison.cells],
+                distance_path=target,
                 options={measure: study.measure_options(measure) for measure in measures},
-                reading=study.reading(source),
+                reading=study.reading(needs),
             )
     rows = []
     totals = [0.0, 0.0]
     for rule, seconds in work.items():
         paths = list((results / "benchmark" / rule).rglob("*.tsv"))
         wall = pd.concat([pd.read_csv(path, sep="\t") for path in paths])["s"].sum()
-        pure = seconds * len(study.seeds)
+        pure = seconds * len(study.replicates)
         totals = [totals[0] + pure, totals[1] + wall]
         rows.append([rule, str(len(paths)), *figures(pure, wall, len(paths))])
     rows.append(["all", "", *figures(*totals, 1)])

@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
-from netkin.distance import MEASURES, SOURCES  # noqa: E402 # found by the line above
+from netkin.distance import INPUTS, MEASURES  # noqa: E402 # found by the line above
 from netkin.distance.functional import GROUP_MEASURES  # noqa: E402
 from netkin.distance.measure import Measure  # noqa: E402
 
@@ -106,7 +106,7 @@ COLUMNS = {
 
 def beside(measure: Measure) -> str:
     """Return what is found out about the values of a measure, if wanted."""
-    if SOURCES[measure.needs].calibrate is None:
+    if INPUTS[measure.needs].calibrate is None:
         return ""
     return ", ".join(["null"] * measure.paired + ["interval"] * measure.resampled)
 

@@ -37,9 +37,7 @@ TINY = {
     "distance": {"measures": ["landscape", "heat", "norm_1"]},
 }
 """Overrides of config.yaml: three small networks, one epoch."""
-DISTANCES = [
-    f"results/distance/digits/{measure}/summary.h5" for measure in TINY["distance"]["measures"]
-]
+DISTANCES = [f"results/distance/digits/{measure}.h5" for measure in TINY["distance"]["measures"]]
 """What its tables and figures are made of, beside the networks."""
 
 
@@ -127,20 +125,15 @@ class Checkout:
     def planned(self, *targets):
         """Return {rule: number of jobs} of a dry run; empty when there is nothing to do."""
         output = self.run("--dry-run", *targets)
-        if "Nothing to be done" in output:
-            return {}
-        stats = output.split("Job stats:")[1].split("\ntotal")[0]
-        counts = Counter()
-        for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", stats):
-            counts[plain(name)] += int(count)
-        del counts["all"]
-        return dict(counts)
+        counts = {} if "Nothing to be done" in output else counts_of(output)
+        counts.pop("all", None)
+        return counts
 
 
-def plain(rule):
-    """Return a rule's name without the bundle of networks or group of measures it is made for."""
-    rule = re.sub(r"_(digits|mnist|digits_untrained)_\d+$", "", rule)
-    return re.sub(r"^(compute_distances)_.*", r"\1", rule)
+def counts_of(output):
+    """Return {rule: number of jobs} of what a dry run printed."""
+    stats = output.split("Job stats:")[1].split("\ntotal")[0]
+    return {name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", stats)}
 
 
 def environment():
@@ -166,6 +159,11 @@ def content(path):
     found = {}
 
     def visit(name, item):
+        # what a run cost is another one each time
+        costs = ("seconds", "peak_mib")
+        found[f"{name} attributes".strip()] = {
+            key: repr(value) for key, value in item.attrs.items() if key not in costs
+        }
         if isinstance(item, h5py.Dataset):
             found[name] = (
                 item.dtype.str,
@@ -174,10 +172,8 @@ def content(path):
             )
 
     with h5py.File(path) as file:
+        visit("", file)
         file.visititems(visit)
-        # what a run cost is another one each time
-        costs = ("seconds", "peak_mib")
-        found["attributes"] = {k: repr(v) for k, v in file.attrs.items() if k not in costs}
     return found
 
 
@@ -225,7 +221,7 @@ def pristine(tmp_path_factory):
 
 def copy_of(pristine, folder):
     """Copy a checkout with its results, to which nothing is left to do there either."""
-    # with times and hard links as they are
+    # with times as they are
     subprocess.run(["cp", "-a", f"{pristine}/.", folder], check=True)
     return Checkout(folder)
 

@@ -68,10 +68,11 @@ class Digits:
         """Return {variant: prediction}, computed into files in `folder`."""
         for variant, network in self.networks.items():
             compute_predictions(
-                network_path=network,
+                network_paths=[network],
+                ids=[variant],
                 dataset_path=self.dataset,
                 prediction_path=str(folder / f"{variant}.h5"),
-                **self.how(variant),
+                trained_with=[self.how(variant)],
             )
         return {variant: read_prediction(folder / f"{variant}.h5") for variant in VARIANTS}
 

@@ -6,7 +6,7 @@ SUMMARIES = {"tabulate_groups": 1, "tabulate_costs": 1}
 MEASURES = {"tabulate_measures": 1, "plot_agreement": 1, "plot_readings": 1}
 GROUPS = {**SUMMARIES, "tabulate_reproduction": 1, **MEASURES}
 TRAINED = {"plot_training": 1, "tabulate_accuracy": 1, "tabulate_neural_persistence": 1}
-DOWNSTREAM = {"build_graph": 1, "compute_diagram": 1, "vectorise_diagram": 2}
+DOWNSTREAM = {"compute_diagrams": 1, "vectorise_diagrams": 2}
 ALL_DISTANCES = {**DISTANCES, **FIGURES, **GROUPS}
 TOPOLOGY = {
     "compute_distances": 2,
@@ -16,8 +16,7 @@ TOPOLOGY = {
     "plot_overview": 1,
     **GROUPS,
 }
-ONE_VECTOR = {
-    "vectorise_diagram": 1,
+ONE_DISTANCE = {
     "compute_distances": 1,
     "summarise_distances": 1,
     "plot_distance_matrix": 1,
@@ -25,6 +24,7 @@ ONE_VECTOR = {
     "plot_overview": 1,
     **GROUPS,
 }
+ONE_VECTOR = {"vectorise_diagrams": 1, **ONE_DISTANCE}
 ALL_NETWORKS = {
     "train_network": 3,
     **DOWNSTREAM,
@@ -63,11 +63,37 @@ EDITS = {
     ),
     "how intervals are filtered": (
         lambda c: c.set("diagram.eta", 0.05),
-        {"vectorise_diagram": 2, **TOPOLOGY},
+        {"vectorise_diagrams": 2, **TOPOLOGY},
     ),
     "a plot option": (
         lambda c: c.set("figure.overview.colour_map", "cividis"),
         {"plot_overview": 1},
+    ),
+    "a paper that no table is about any more": (lambda c: c.set("study.paper", False), {}),
+    "graphs as files": (
+        lambda c: c.set("graph.export", True),
+        {"export_graph": 3, "tabulate_costs": 1},
+    ),
+    "the device of distances": (lambda c: c.set("distance.device", "cpu"), {}),
+    "the device of training": (lambda c: c.set("network.device", "auto"), ALL_NETWORKS),
+    "one more measure of another group": (
+        lambda c: c.set("distance.measures", ["landscape", "heat", "norm_1", "wasserstein"]),
+        ONE_DISTANCE,
+    ),
+    "one more measure of a group": (
+        lambda c: c.set("distance.measures", ["landscape", "heat", "norm_1", "frobenius"]),
+        {
+            "compute_distances": 1,
+            # a file of both
+            "summarise_distances": 2,
+            "plot_distance_matrix": 2,
+            "plot_deviation_matrix": 2,
+            **GROUPS,
+        },
+    ),
+    "an option of one measure": (
+        lambda c: c.set("distance.p", 1.0),
+        TOPOLOGY,
     ),
     "the data folder": (lambda c: c.set("data_folder", "elsewhere"), {}),
     "a comment in the library": (
@@ -84,7 +110,7 @@ EDITS = {
     ),
     "the engine": (
         lambda c: c.edit("src/netkin/diagram/flagser.py", '"max"', '"max" or "max"'),
-        {"compute_diagram": 1, "vectorise_diagram": 2, **TOPOLOGY, "plot_diagrams": 1},
+        {"compute_diagrams": 1, "vectorise_diagrams": 2, **TOPOLOGY, "plot_diagrams": 1},
     ),
     "the training": (
         lambda c: c.edit("src/netkin/network/mlp.py", "widths = ", "widths = [] + "),
@@ -111,11 +137,11 @@ EDITS = {
     ),
     "the policy's code": (
         lambda c: c.edit("src/netkin/diagram/policy.py", "birth < capped", "capped > birth"),
-        {"vectorise_diagram": 2, **TOPOLOGY},
+        {"vectorise_diagrams": 2, **TOPOLOGY},
     ),
     "the vectors' file": (
         lambda c: c.edit("src/netkin/vector/vector.py", '"axes"', '"axes" or "axis"'),
-        {"vectorise_diagram": 2, **TOPOLOGY},
+        {"vectorise_diagrams": 2, **TOPOLOGY},
     ),
     "the summary": (
         lambda c: c.edit("src/netkin/distance/summary.py", "np.stack(", "np.array("),
@@ -135,7 +161,7 @@ EDITS = {
     ),
     "the order of filtering": (
         lambda c: c.set("diagram.order", "cap_then_filter"),
-        {"vectorise_diagram": 2, **TOPOLOGY},
+        {"vectorise_diagrams": 2, **TOPOLOGY},
     ),
     "resolution of the PNG": (
         lambda c: c.set("figure.dpi", 90),

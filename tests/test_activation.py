@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
@@ -19,8 +18,8 @@ from netkin.distance.representational.representation import Representation
 from netkin.errors import NetkinError
 from netkin.network.file import Network, read_network, write_network
 from netkin.network.train import select_rows
-from netkin.storage import create, read_attributes, read_parameters
-from tests.altered import altered
+from netkin.storage import create, read_attributes, read_ids, read_parameters
+from tests.altered import altered, opened
 from tests.digits import VARIANTS, Digits, torch_outputs
 
 PROBE_ROWS = 50
@@ -38,12 +37,13 @@ def compute(digits, tmp_path):
     def run(variant="base", **changes):
         target = str(tmp_path / f"{variant}_activation.h5")
         arguments = {
-            "network_path": digits.networks[variant],
+            "network_paths": [digits.networks[variant]],
+            "ids": [variant],
             "dataset_path": digits.dataset,
             "activation_path": target,
             "probe_rows": PROBE_ROWS,
             "layers": "all",
-            **digits.how(variant),
+            "trained_with": [digits.how(variant)],
         }
         compute_activations(**arguments | changes)
         return target
@@ -94,7 +94,7 @@ def test_probe_rows_are_the_beginning_of_a_fixed_permutation(digits, compute):
 
 def test_last_hidden_layer_is_stored_by_default_and_read_by_default(compute):
     only, everything = compute(layers="last_hidden", probe_rows=7), compute("deeper", probe_rows=7)
-    with h5py.File(only) as file:
+    with opened(only) as file:
         assert list(file["layers"]) == ["hidden_2"]
         assert file["layers/hidden_2"].dtype == np.float32
         assert file["layers/hidden_2"].shape == (7, 16)
@@ -103,7 +103,7 @@ def test_last_hidden_layer_is_stored_by_default_and_read_by_default(compute):
     np.testing.assert_array_equal(
         read_activation(everything).values, read_activation(everything, "hidden_3").values
     )
-    with h5py.File(everything) as file:
+    with opened(everything) as file:
         names = ["hidden_1", "hidden_2", "hidden_3", "logits"]
         assert file["layer_names"].asstr()[()].tolist() == names
     with pytest.raises(NetkinError, match=r"no layer 'hidden_9'; stored: hidden_2\."):
@@ -113,7 +113,7 @@ def test_last_hidden_layer_is_stored_by_default_and_read_by_default(compute):
 def test_blocks_do_not_change_what_is_computed(compute, monkeypatch):
     whole = read_activation(compute(probe_rows=100))
     monkeypatch.setattr(evaluation, "VALUES_AT_ONCE", 64 * 7)
-    parts = read_activation(compute(probe_rows=100, code="e" * 16))
+    parts = read_activation(compute(probe_rows=100))
     np.testing.assert_allclose(whole.values, parts.values, atol=1e-6)
     np.testing.assert_array_equal(whole.rows, parts.rows)
 
@@ -146,29 +146,41 @@ def test_forward_pass_by_hand():
     assert hidden.dtype == logits.dtype == np.float64
 
 
-def test_file_says_what_made_it_and_comes_back_when_deleted(digits, compute, caplog):
+def test_file_says_what_made_it_and_is_the_same_again(digits, compute):
     path = compute(code="a" * 16)
-    expected = {"probe_rows": PROBE_ROWS, "layers": "all", **digits.how("base")}
+    expected = {
+        "networks": ["base"],
+        "probe_rows": PROBE_ROWS,
+        "layers": "all",
+        "trained_with": [digits.how("base")],
+    }
     assert read_parameters(path) == expected
-    content = read_attributes(path)["content"]
-    with h5py.File(path, "r") as file:
-        before = file["layers/logits"][()]
-    Path(path).unlink()
-    caplog.set_level("INFO")
-    compute(code="a" * 16)
-    assert not caplog.records, "put back, not computed"
-    assert read_attributes(path)["content"] == content
-    Path(path).unlink()
-    compute(code="e" * 16)
-    assert caplog.records
-    with h5py.File(path, "r") as file:
-        np.testing.assert_array_equal(file["layers/logits"][()], before)
+    before, values = Path(path).read_bytes(), read_activation(path, "logits").values
+    assert Path(compute(code="a" * 16)).read_bytes() == before
+    other = compute(code="e" * 16)
+    assert read_attributes(other)["code"] == "e" * 16
+    np.testing.assert_array_equal(read_activation(other, "logits").values, values)
+
+
+def test_a_bundle_holds_what_each_network_alone_gives(digits, compute):
+    variants = ["base", "labels_2", "features"]
+    alone = {variant: read_activation(compute(variant)) for variant in variants}
+    together = compute(
+        network_paths=[digits.networks[variant] for variant in variants],
+        ids=variants,
+        trained_with=[digits.how(variant) for variant in variants],
+    )
+    assert read_ids(together, "activation") == variants
+    for variant, expected in alone.items():
+        found = read_activation(f"{together}::{variant}")
+        np.testing.assert_array_equal(found.values, expected.values)
+        np.testing.assert_array_equal(found.rows, expected.rows)
 
 
 def test_what_does_not_fit_is_named_in_one_sentence(digits, compute, tmp_path):
     refused = {
         r"has 2 outputs, but was to be trained on 10 labels": {
-            "network_path": digits.networks["labels_2"]
+            "network_paths": [digits.networks["labels_2"]]
         },
         r"layers: found 'first'. Allowed": {"layers": "first"},
         r"0 rows were asked for; at least 1": {"probe_rows": 0},
@@ -182,15 +194,18 @@ def test_what_does_not_fit_is_named_in_one_sentence(digits, compute, tmp_path):
     write_network(narrow, Network(weights, base.biases, history, 0.5), parameters={})
     one = (np.zeros((10, 64), np.float32),)
     write_network(linear, Network(one, (np.zeros(10, np.float32),), history, 0.1), parameters={})
-    refused[r"takes 63 inputs, but the data set has 64 features"] = {"network_path": narrow}
-    refused[r"has no hidden layer"] = {"network_path": linear, "layers": "last_hidden"}
+    refused[r"takes 63 inputs, but the data set has 64 features"] = {"network_paths": [narrow]}
+    refused[r"has no hidden layer"] = {"network_paths": [linear], "layers": "last_hidden"}
     for says, changes in refused.items():
         with pytest.raises(NetkinError, match=says) as caught:
             compute(**changes)
         assert "\n" not in str(caught.value)
-    assert read_activation(compute(network_path=linear), "logits").values.shape == (PROBE_ROWS, 10)
+    assert read_activation(compute(network_paths=[linear]), "logits").values.shape == (
+        PROBE_ROWS,
+        10,
+    )
     with pytest.raises(NetkinError, match=r"no layer 'last_hidden'; stored: logits"):
-        read_activation(compute(network_path=linear))
+        read_activation(compute(network_paths=[linear]))
 
 
 def test_damaged_and_foreign_files_are_named(compute, tmp_path):

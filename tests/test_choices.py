@@ -13,17 +13,17 @@ from netkin.activation.compute import compute_activations
 from netkin.activation.evaluation import read_fitting_network, read_part
 from netkin.dataset.features import extract_features
 from netkin.dataset.reuters import load_reuters
+from netkin.diagram.compute import compute_diagrams
 from netkin.diagram.diagram import Diagram
 from netkin.diagram.network import network_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.distance.file import Summary
 from netkin.distance.functional.white_box import modeldiff, saliency_cosine
 from netkin.errors import NetkinError
-from netkin.graph.build import build_graph
+from netkin.graph.export import export_graph, read_network_graph
 from netkin.graph.graph import graph_from_weights
 from netkin.network.torch_setup import choose_device
 from netkin.network.train import train_network
-from netkin.prediction.compute import compute_predictions
 
 ONE = np.eye(2)
 CALLS = {
@@ -45,10 +45,10 @@ CALLS = {
     (choose_device, "device"): lambda: choose_device("x"),
 }
 HANDED_ON = {
-    (build_graph, "bias_vertices"),
+    (export_graph, "bias_vertices"),
     (compute_activations, "layers"),  # see tests/test_activation.py
-    (compute_activations, "input_order"),
-    (compute_predictions, "input_order"),
+    (compute_diagrams, "bias_vertices"),
+    (read_network_graph, "bias_vertices"),
     (train_network, "input_order"),  # see tests/test_network.py
     (train_network, "device"),
     (extract_features, "device"),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr, ttest_1samp
 
-from netkin.storage import create
-from netkin.table.claims import FAILS, HOLDS, UNDECIDED, Comparison, claims, overall
-from netkin.table.reproduction import tabulate_reproduction
+from netkin.paper.claims import FAILS, HOLDS, UNDECIDED, Comparison, claims, overall
+from netkin.paper.reproduction import tabulate_reproduction
+from netkin.storage import create, member
 from netkin.table.statistic import (
     average_precision,
     control_ratio,
@@ -168,7 +168,8 @@ def test_overall_counts_cases_in_plain_words():
 
 
 def write_distances(path, matrix, measure):
-    with create(path, "distance", parameters={}) as file:
+    with create(path, "distance", parameters={}) as bundle:
+        file = member(bundle)
         file["matrix"] = matrix
         names = [str(i) for i in range(len(matrix))]
         file.create_dataset("networks", data=names, dtype=h5py.string_dtype())

@@ -1,6 +1,5 @@
 import copy
 import ctypes
-import os
 import re
 import subprocess
 import sys
@@ -14,15 +13,15 @@ import yaml
 from pydantic import BaseModel
 from snakemake.utils import update_config
 
-from netkin.config import Study
-from netkin.config_file import (
+from netkin.config.check import MOST_NETWORKS, check
+from netkin.config.file import (
     COMMAND_LINE,
     MOST_BYTES,
     MOST_VALUES,
     Source,
-    read_command_line,
-    read_config_file,
 )
+from netkin.config.sections import FAMILIES, Config, DatasetSection, options_model
+from netkin.config.words import CHOICES, GONE, in_words
 from netkin.dataset import CLASSES, DATASETS, FILES
 from netkin.diagram.exact import exact_diagram
 from netkin.diagram.policy import apply_policy
@@ -32,21 +31,12 @@ from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
 from netkin.graph.graph import graph_from_weights
-from netkin.schema import (
-    CHOICES,
-    FAMILIES,
-    MOST_NETWORKS,
-    Config,
-    DatasetSection,
-    check,
-    in_words,
-    options_model,
-)
+from netkin.study import Study
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
 from netkin.vector.vector import Vector
 from tests.conftest import environment
-from tests.stress.configs import LAUGHS, OF_THE_MACHINERY, campaign
+from tests.stress.configs import OF_THE_MACHINERY, campaign
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -93,6 +83,17 @@ MISTAKES = {
         changed("study.datasets", ["mnits"]),
         "study.datasets: found 'mnits', which is not in the section dataset. "
         f"Did you mean 'mnist'? Allowed: {', '.join(CONFIG['dataset'])}.",
+    ),
+    "no_data_set_to_run": (
+        changed("study.datasets", []),
+        "study.datasets: found [], so there are no networks. "
+        f"Allowed: one or more of {', '.join(CONFIG['dataset'])}.",
+    ),
+    # what follows from it is not told besides
+    "no_data_set_to_run_variants_of": (
+        changed("study", CONFIG["study"] | {"datasets": [], "variants": ["width_128"]}),
+        "study.datasets: found [], so there are no networks. "
+        f"Allowed: one or more of {', '.join(CONFIG['dataset'])}.",
     ),
     "unknown_loader": (
         changed("dataset.sound", {"labels": [2], "batch_size": 1, "epochs": 1}),
@@ -284,16 +285,19 @@ def test_a_section_that_is_no_section_is_named():
     )
 
 
+def training(study, id):
+    """Return all that determines a network of the grid."""
+    return study.source_of[id].making(study.members[id])
+
+
 def test_the_default_study_is_the_grid_of_the_paper():
     study = Study(CONFIG)
-    assert len(study.variants("digits")) == 19
-    assert study.seeds == [0, 1]
-    assert {study.training("digits", v.name, 0)["width"] for v in study.variants("digits")} == {
-        128,
-        256,
-        512,
-        1024,
-    }
+    assert len(study.comparisons["digits"].cells) == 19
+    assert study.replicates == ["seed_0", "seed_1"]
+    assert len(study.members) == 38
+    assert {training(study, id)["width"] for id in study.members} == {128, 256, 512, 1024}
+    assert study.members["digits/width_512/seed_1"].size.units == (64, 512, 512, 10)
+    assert study.members["digits/labels_2/seed_1"].size.classes == 2
 
 
 def test_two_data_sets_can_share_a_loader():
@@ -301,10 +305,10 @@ def test_two_data_sets_can_share_a_loader():
         "dataset.digits_small", {**CONFIG["dataset"]["digits"], "kind": "digits", "test_share": 0.5}
     )
     config["study"]["datasets"] = ["digits", "digits_small"]
-    study = Study(config)
-    assert study.dataset("digits_small").kind == "digits"
-    assert study.dataset_options("digits_small") == {"test_share": 0.5, "split_seed": 0}
-    assert study.dataset_options("digits") == {"test_share": 0.2, "split_seed": 0}
+    datasets = Study(config).datasets
+    assert datasets["digits_small"].section.kind == "digits"
+    assert datasets["digits_small"].options == {"test_share": 0.5, "split_seed": 0}
+    assert datasets["digits"].options == {"test_share": 0.2, "split_seed": 0}
 
 
 def test_what_is_said_of_data_sets_is_said_of_registered_ones():
@@ -314,9 +318,9 @@ def test_what_is_said_of_data_sets_is_said_of_registered_ones():
 def test_an_extractor_is_trained_as_the_networks_are():
     config = changed("network.learning_rate", 0.002)
     config["study"]["datasets"] = ["digits", "cifar10"]
-    study = Study(config)
-    assert study.dataset("digits").extractor is None
-    assert study.extraction("cifar10") == {
+    datasets = Study(config).datasets
+    assert datasets["digits"].section.extractor is None
+    assert datasets["cifar10"].extraction() == {
         "dataset": "cifar10",
         "epochs": 20,
         "batch_size": 256,
@@ -325,15 +329,17 @@ def test_an_extractor_is_trained_as_the_networks_are():
         "rho": 0.9,
         "epsilon": 1e-7,
         "validation_share": 0.1,
+        "threads": 1,
     }
     # not the loader's business
-    assert set(study.dataset_options("cifar10")) == {"batches", "unknown_checksums"}
+    assert set(datasets["cifar10"].options) == {"batches", "unknown_checksums"}
 
 
 def test_only_controls_are_permuted():
     study = Study(changed("network.input_order", "features"))
     orders = {
-        v.name: study.training("digits", v.name, 0)["input_order"] for v in study.variants("digits")
+        member.name: training(study, member.id)["input_order"]
+        for member in study.comparisons["digits"].first
     }
     assert {name for name, order in orders.items() if order} == {
         f"input_order_{i}" for i in range(1, 6)
@@ -345,19 +351,32 @@ def test_stages_follow_from_the_measures():
     assert Study(changed("distance.measures", ["norm_1"])).needed_stages() == {
         "dataset",
         "network",
-        "graph",
         "distance",
     }
     study = Study(changed("distance.measures", ["heat"]))
     assert study.needed_stages() == {
         "dataset",
         "network",
-        "graph",
         "diagram",
         "vector",
         "distance",
     }
     assert study.needed_vectors() == ["heat"]
+    assert "graph" in Study(changed("graph.export", True)).needed_stages()
+
+
+def test_graphs_are_files_where_the_study_asks_for_them():
+    graphs = {
+        export: [path for path in found.results() if path.startswith("results/graph/")]
+        for export in (False, True)
+        for found in [Study(changed("graph.export", export))]
+    }
+    assert graphs[False] == []
+    assert len(graphs[True]) == 38
+    assert "results/graph/digits/width_512/seed_1.h5" in graphs[True]
+    # it says what is written, not how weights become edges
+    assert Study(changed("graph.export", True)).graph() == Study(CONFIG).graph()
+    assert "export" not in Study(CONFIG).graph()
 
 
 def test_every_key_stands_in_the_default_config_with_a_comment():
@@ -408,40 +427,65 @@ def two_datasets(**study):
 
 def test_control_networks_of_several_data_sets_are_compared_with_each_other():
     study = two_datasets()
-    assert study.comparisons == ["digits", "digits_b", "control"]
-    cells = study.compared("control")
-    assert [(c.dataset, c.variant, c.index) for c in cells[4:6]] == [
-        ("digits", "input_order_5", 5),
-        ("digits_b", "input_order_1", 1),
+    assert list(study.comparisons) == ["digits", "digits_b", "control"]
+    control = study.comparisons["control"]
+    assert [member.id for member in control.members["seed_1"][4:6]] == [
+        "digits/input_order_5/seed_1",
+        "digits_b/input_order_1/seed_1",
     ]
-    assert {c.group for c in cells} == {"digits", "digits_b"}
-    assert len({c.name for c in cells}) == len(cells) == 10
-    assert Study(CONFIG).comparisons == ["digits"]
-    assert two_datasets(variants=["width_128"]).comparisons == ["digits", "digits_b"]
+    assert [cell.index for cell in control.cells[4:6]] == [5, 1]
+    assert {cell.group for cell in control.cells} == {"digits", "digits_b"}
+    assert len({cell.name for cell in control.cells}) == len(control.cells) == 10
+    # there are no rows to put to all of them
+    assert control.probe is None
+    assert list(Study(CONFIG).comparisons) == ["digits"]
+    assert list(two_datasets(variants=["width_128"]).comparisons) == ["digits", "digits_b"]
 
 
 def test_untrained_networks_are_the_trained_ones_before_training():
     study = two_datasets(untrained=True)
-    assert study.networks == ["digits", "digits_b", "digits_untrained", "digits_b_untrained"]
-    assert study.dataset_of("digits_b_untrained") == "digits_b"
-    trained = study.training("digits_b", "layers_4", 1)
+    names = ["digits", "digits_b", "digits_untrained", "digits_b_untrained", "control"]
+    assert list(study.comparisons) == names
+    assert study.nulls == {"digits_untrained": "digits", "digits_b_untrained": "digits_b"}
+    assert [one.name for one in study.trained] == ["digits", "digits_b"]
+    trained = training(study, "digits_b/layers_4/seed_1")
     assert trained["epochs"] == 3
-    assert study.training("digits_b_untrained", "layers_4", 1) == {**trained, "epochs": 0}
-    names = [[cell.name for cell in study.compared(n)] for n in ("digits", "digits_untrained")]
-    assert names[0] == names[1]
-    assert {dataset for dataset, _, _ in study.bundles()} == set(study.networks)
+    untrained = "digits_b/untrained/layers_4/seed_1"
+    assert training(study, untrained) == {**trained, "epochs": 0}
+    assert study.members[untrained].annotations["trained"] is False
+    cells = [study.comparisons[name].cells for name in ("digits", "digits_untrained")]
+    assert [cell.name for cell in cells[0]] == [cell.name for cell in cells[1]]
 
 
-def test_bundles_hold_every_network_once_and_no_more_than_their_size():
-    study = two_datasets()
-    names = [v.name for v in study.variants("digits")]
-    for size in (None, 1, 7, 100):
-        bundles = study.bundles(size)
-        assert len({bundle for _, bundle, _ in bundles}) == len(bundles)
-        most = size or CONFIG["networks_per_job"]
-        assert max(len(variants) for _, _, variants in bundles) == min(most, len(names))
-        for dataset in study.networks:
-            assert [v for d, _, variants in bundles if d == dataset for v in variants] == names
+def test_every_member_is_in_one_bundle():
+    study = two_datasets(untrained=True)
+    found = [member.id for bundle in study.bundles.values() for member in bundle.members]
+    assert sorted(found) == sorted(study.members)
+    # untrained networks apart, so that asking for them makes nothing anew
+    assert set(study.bundles) == {
+        f"{dataset}/seed_{seed}/{which}"
+        for dataset in ("digits", "digits_b")
+        for seed in (0, 1)
+        for which in ("all", "untrained/all")
+    }
+
+
+TOOK_ITS_PLACE = {
+    "networks_per_job": "in bundles, which netkin makes by itself",
+    "trainings_per_job": "--group-components",
+    "keep": "graph.export: true writes the graphs",
+}
+"""Key of older versions -> words of what is there now."""
+
+
+@pytest.mark.parametrize("key", TOOK_ITS_PLACE)
+def test_a_key_that_is_gone_says_what_took_its_place(key):
+    assert {path for (path,) in GONE} == set(TOOK_ITS_PLACE)
+    head, line = message_of(changed(key, 1)).splitlines()
+    assert head == "my.yaml has an error:"
+    assert line.startswith(f"  {key}: this key is gone: ")
+    assert TOOK_ITS_PLACE[key] in line
+    assert line.endswith(" Take it out.")
 
 
 @pytest.mark.parametrize("name", ["control", "all", "digits_untrained"])
@@ -482,8 +526,8 @@ LIMITS = {
     "dataset.digits.labels": [[10**12], list(range(2, 600)), 2],
     "dataset.language_identification.samples_per_language": [10**12],
     "figure.dpi": [10**9],
-    "networks_per_job": [10**12],
-    "trainings_per_job": [10**12],
+    "graph.export": ["yes", 1],
+    "study.paper": ["no"],
 }
 """Key -> values beyond what it allows, each by itself."""
 
@@ -706,145 +750,6 @@ def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path, folder, words):
     message = message_of(changed("data_folder", folder.format(here=tmp_path)))
     assert "data_folder: found" in message
     assert words in message
-
-
-def file_of(tmp_path, content):
-    path = tmp_path / "my.yaml"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-DEEP = "".join(f"{' ' * level}a:\n" for level in range(1000))
-UNREADABLE = {
-    "tab": ("a: 1\n\tb: 2\n", ", line 2: found a tab."),
-    "tab below a section": ("a:\n\tb: 2\n", ", line 2: found a tab."),
-    "brace": ("a: {b: 1\nc:\n  d: 3\n", ", line 2: not valid YAML; the { of line 1 is not closed"),
-    "bracket": ("x: 1\na: [b, c\n", ", line 3: not valid YAML; the [ of line 2 is not closed"),
-    "brace at the end": ("a: 1\nb: {", ", line 3: not valid YAML; the file ends before an opening"),
-    "quote": ("a: 'b\nc: 1\n", "; the quote that opens in line 1 is not closed."),
-    "colon": ("a: b: c\n", ", line 1: not valid YAML; mapping values are not allowed"),
-    "indentation": ("a:\n  b: 1\n c: 2\n", ", line 3: not valid YAML;"),
-    "key twice": ("a:\n  b: 1\n  b: 2\n", ", line 3: the key b is there already, in line 2."),
-    "section twice": ("a:\n  b: 1\nc: 1\na:\n  d: 1\n", ", line 4: the key a is there already"),
-    "key twice in a list": ("a:\n- b: 1\n  b: 2\n", ", line 3: the key b is there already"),
-    "key twice in JSON": ('{"a": 1,\n"a": 2}', ", line 2: the key a is there already, in line 1."),
-    "no": (
-        "a:\n  no: 1\n",
-        ', line 2: YAML reads the key no as false, not as text; quote it: "no"',
-    ),
-    "yes": ("yes: 1\n", ', line 1: YAML reads the key yes as true, not as text; quote it: "yes"'),
-    "On": ("On: 1\n", ' reads the key On as true, not as text; quote it: "On".'),
-    "number as key": ("1: 1\n", ' reads the key 1 as a number, not as text; quote it: "1".'),
-    "date as key": ("2020-01-01: 1\n", ' as a date, not as text; quote it: "2020-01-01".'),
-    "null as key": ("~: 1\n", ' reads the key ~ as nothing, not as text; quote it: "~".'),
-    "list as key": ("? [a]\n: 1\n", ", line 1: found a list or section as a key."),
-    "list": ("- a\n- b\n", ", line 1: found a list."),
-    "value": ("abc\n", ", line 1: found a single value."),
-    "empty": ("", " is empty. Allowed: sections with keys, as in"),
-    "comment": ("# nothing\n", " is empty."),
-    "two documents": ("a: 1\n---\nb: 2\n", ", line 2: not valid YAML; found another document"),
-    "binary": (b"a: 1\nb: \x00\x01\n", ", line 2: found the character U+0000, which is no text."),
-    "not UTF-8": ("a: 1\nb: \xe9\n".encode("latin-1"), ", line 2: not UTF-8 (byte 0xe9)."),
-    "UTF-16": ("a: 1\n".encode("utf-16"), ", line 1: not UTF-8 (byte 0xff)."),
-    "recursive": ("a:\n  b: &x\n    c: *x\n", ", line 2: the anchor here holds an alias of itself"),
-    "recursive list": ("a: &x [*x]\n", ", line 1: the anchor here holds an alias of itself"),
-    "deep list": ("a: " + "[" * 3000 + "]" * 3000, ", line 1: sections and lists are nested more"),
-    "deep sections": (DEEP, ", line 21: sections and lists are nested more than 20 levels deep."),
-    "deep JSON": ('{"a":' * 3000 + "1" + "}" * 3000, " are nested more than 20 levels deep."),
-    "deep JSON that Python reads": (
-        '{"a":' * 300 + "1" + "}" * 300,
-        "20 sections and lists inside",
-    ),
-    "deep by aliases": (
-        "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 2000)),
-        ", line 21: with its aliases written out this is 22 values in 21 levels.",
-    ),
-    "billion laughs": (LAUGHS, ", line 5: with its aliases written out this is"),
-    "alias of nothing": ("a: *b\n", ", line 1: not valid YAML; found undefined alias"),
-    "code": ("a: !!python/object/apply:os.system [ls]\n", ", line 1: found the tag"),
-    "template": ("__use_yte__: true\n", ": found the key __use_yte__; no code is run"),
-    "no such day": ("a: 2020-02-31\n", ", line 1: found '2020-02-31', which YAML takes for a date"),
-    "digits": (f"x: 1\na: {'9' * 5000}\n", ", line 2: found '999"),
-    "merge of a number": ("a:\n  <<: 3\n", ", line 2: not valid YAML; expected a mapping"),
-    "half a character": ('{"a": "\\ud800"}', ": a: found the character U+D800, which is no text."),
-    "50 MB": ("study:\n  seeds: [" + "1," * 25_000_000 + "]", f": more than {MOST_BYTES:,} bytes."),
-    "many values": ("a: [" + "1," * 60_000 + "]", ", line 1: more than 50,000 keys and values."),
-}
-"""What is wrong with a file -> its content, and words of the sentence."""
-
-
-@pytest.mark.parametrize("wrong", UNREADABLE)
-def test_a_file_that_is_no_config_is_one_sentence_with_its_line(tmp_path, wrong):
-    content, words = UNREADABLE[wrong]
-    path = file_of(tmp_path, content)
-    begun = time.process_time()
-    with pytest.raises(NetkinError) as error:
-        read_config_file(path, "my.yaml")
-    message = str(error.value)
-    assert time.process_time() - begun < 1
-    assert message.startswith("my.yaml")
-    assert words in message
-    assert "\n" not in message
-    assert len(message) < 300
-
-
-def test_what_is_no_file_is_one_sentence(tmp_path):
-    (tmp_path / "my.yaml").write_text("a: 1\n")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "nothing").symlink_to("nowhere")
-    (tmp_path / "loop").symlink_to("loop")
-    os.mkfifo(tmp_path / "pipe")
-    for name, words in {
-        "mi.yaml": "there is no such config file. Did you mean 'my.yaml'?",
-        "folder": "is a folder. Allowed: a config file",
-        "nothing": "is a link to a file that is missing (nowhere).",
-        "loop": "cannot be read (Too many levels of symbolic links).",
-        "pipe": "is no regular file",
-        "nowhere/my.yaml": "there is no folder",
-        "my.yaml/x": "cannot be read (Not a directory).",
-    }.items():
-        with pytest.raises(NetkinError) as error:
-            read_config_file(tmp_path / name)
-        assert words in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "content"),
-    [
-        ("a: 1\nb: {c: [x, 1.5, null]}\n", {"a": 1, "b": {"c": ["x", 1.5, None]}}),
-        ("\ufeffa: 1\r\nb: true\r\n", {"a": 1, "b": True}),
-        ('{"a": 1e-6,\n\t"no": [1]}', {"a": 1e-6, "no": [1]}),
-        ('"no": 1\n', {"no": 1}),
-        ("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2\n", {"a": {"b": 1}, "c": {"b": 1, "d": 2}}),
-    ],
-)
-def test_what_is_right_is_read_as_snakemake_reads_it(tmp_path, text, content):
-    assert read_config_file(file_of(tmp_path, text)).content == content
-
-
-def test_reading_strictly_costs_milliseconds():
-    begun = time.process_time()
-    for _ in range(5):
-        read_config_file(ROOT / "config" / "config.yaml")
-    assert (time.process_time() - begun) / 5 < 0.05
-
-
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ("study.seeds=1", "found the key 'study.seeds'. Allowed: a key of the top level"),
-        ("study={a: [", "study, line 2: not valid YAML"),
-        ("study={no: 1}", "quote it"),
-        ("study={a: 1, a: 2}", "the key a is there already"),
-        ("study=&a [*a]", "holds an alias of itself"),
-        ("study", "Allowed: KEY=VALUE"),
-    ],
-)
-def test_a_wrong_entry_of_the_command_line_is_one_sentence(entry, words):
-    with pytest.raises(NetkinError) as error:
-        read_command_line(["data_folder=x", entry])
-    assert str(error.value).startswith("the command line (--config): ")
-    assert words in str(error.value)
 
 
 def merged_message(*sources):

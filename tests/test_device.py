@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from netkin.distance import SOURCES
+from netkin.distance import INPUTS
 from netkin.distance.representational import REPRESENTATIONAL, algebra
 from netkin.distance.representational.representation import Representation
 from netkin.errors import NetkinError
@@ -116,7 +116,7 @@ def test_a_gpu_without_enough_memory_is_one_sentence():
 
 
 def test_only_activations_are_computed_there():
-    assert {name for name, source in SOURCES.items() if source.on_device} == {"activation"}
+    assert {name for name, source in INPUTS.items() if source.on_device} == {"activation"}
 
 
 def test_without_a_driver_torch_is_not_imported():

@@ -12,7 +12,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from netkin.diagram import ENGINES
-from netkin.diagram.compute import compute_diagram
+from netkin.diagram.compute import compute_diagrams
 from netkin.diagram.diagram import (
     Diagram,
     get_diagram,
@@ -24,8 +24,9 @@ from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
 from netkin.giotto_compat import import_giotto
-from netkin.graph.graph import Graph, graph_from_weights, write_graph
-from netkin.storage import create
+from netkin.graph.graph import Graph, graph_from_weights
+from netkin.network.file import HISTORY, Network, write_network
+from netkin.storage import create, member, open_layout, read_ids
 
 INF = np.inf
 DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=60)
@@ -332,8 +333,8 @@ def test_a_group_of_a_file_holds_a_diagram(tmp_path):
             assert same(get_diagram(file[name], "all.h5"), diagram)
             assert file[name].attrs["engine"] == engine
         file["b/H1_count"][0] = -1
-        with pytest.raises(NetkinError, match=r"^all\.h5: /b/H1_count holds a count below 1"):
-            get_diagram(file["b"], "all.h5")
+        with pytest.raises(NetkinError, match=r"^all\.h5::b: /H1_count holds a count below 1"):
+            get_diagram(file["b"], "all.h5::b")
 
 
 def test_diagram_file_is_sorted_unpadded_and_deterministic(tmp_path):
@@ -348,19 +349,45 @@ def test_diagram_file_is_sorted_unpadded_and_deterministic(tmp_path):
     assert h1.shape == (0, 2)
 
 
-def test_compute_diagram_writes_what_the_engine_finds(tmp_path):
-    graph = graph_from_weights(*random_network(np.random.default_rng(3), (5, 4, 2)))
-    write_graph(tmp_path / "graph.h5", graph)
+def test_compute_diagrams_writes_what_the_engine_finds(tmp_path):
+    networks = {
+        f"net/{seed}": random_network(np.random.default_rng(seed), (5, 4, 2)) for seed in (3, 4)
+    }
+    paths = [str(tmp_path / f"{seed}.h5") for seed in (3, 4)]
+    history = {name: np.zeros(1) for name in HISTORY}
+    for path, (weights, biases) in zip(paths, networks.values(), strict=True):
+        # as a file stores them
+        weights[:] = [weight.astype(np.float32) for weight in weights]
+        biases[:] = [bias.astype(np.float32) for bias in biases]
+        write_network(path, Network(weights, biases, history, 1.0), parameters={})
     arguments = {
-        "graph_path": str(tmp_path / "graph.h5"),
+        "network_paths": paths,
+        "ids": list(networks),
         "diagram_path": str(tmp_path / "diagram.h5"),
+        "bias_vertices": "per_layer",
+        "zeta": 1e-3,
         "max_dimension": 2,
     }
-    compute_diagram(**arguments, engine="flagser")
-    found = read_diagram(tmp_path / "diagram.h5")
-    assert same(found, flagser_diagram(graph, max_dimension=2)), "float32 must lose nothing"
+    for engine, used in {"auto": "exact", "flagser": "flagser"}.items():
+        compute_diagrams(**arguments, engine=engine)
+        assert read_ids(tmp_path / "diagram.h5", "diagram") == list(networks)
+        for id, network in networks.items():
+            graph = graph_from_weights(*network, bias_vertices="per_layer", zeta=1e-3)
+            address = f"{tmp_path / 'diagram.h5'}::{id}"
+            expected = flagser_diagram(graph, max_dimension=2)
+            assert same(read_diagram(address), expected), "float32 must lose nothing"
+            with open_layout(address, "diagram") as group:
+                assert group.attrs["engine"] == used
+    before = (tmp_path / "diagram.h5").read_bytes()
     with pytest.raises(NetkinError, match="Did you mean 'flagser'"):
-        compute_diagram(**arguments, engine="flagsr")
+        compute_diagrams(**arguments, engine="flagsr")
+    zeros = [np.zeros_like(weight) for weight in weights]
+    write_network(paths[1], Network(zeros, biases, history, 1.0), parameters={})
+    with pytest.raises(NetkinError, match=r"4\.h5: every weight is 0, so .* undefined"):
+        compute_diagrams(**arguments | {"bias_vertices": "none"}, engine="exact")
+    # one network that makes no graph leaves nothing half-written
+    assert (tmp_path / "diagram.h5").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["3.h5", "4.h5", "diagram.h5"]
 
 
 @pytest.mark.parametrize(
@@ -375,8 +402,9 @@ def test_compute_diagram_writes_what_the_engine_finds(tmp_path):
 def test_a_diagram_file_that_makes_no_sense_is_refused(tmp_path, intervals, says):
     path = tmp_path / "diagram.h5"
     with create(path, "diagram", parameters={}) as file:
+        group = member(file)
         if intervals is not None:
-            file["H0"] = intervals
+            group["H0"] = intervals
     with pytest.raises(NetkinError, match=says):
         read_diagram(path)
 

@@ -18,7 +18,7 @@ from netkin.dataset.arrays import Arrays, write_arrays
 from netkin.diagram.diagram import Diagram, read_diagram, write_diagram
 from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.policy import apply_policy
-from netkin.distance import MEASURES, SOURCES
+from netkin.distance import INPUTS, MEASURES
 from netkin.distance.compute import compute_distances
 from netkin.distance.file import Summary, read_distances, read_summary
 from netkin.distance.functional.model import read_model
@@ -31,13 +31,16 @@ from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.giotto_compat import import_giotto
-from netkin.graph.graph import graph_from_weights, read_graph, write_graph
+from netkin.graph.export import read_network_graph
+from netkin.graph.graph import graph_from_weights, write_graph
 from netkin.network.file import HISTORY, Network, read_network, write_network
 from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
+from netkin.storage import read_ids
 from netkin.vector import VECTORISERS
-from netkin.vector.compute import read_vector, vectorise_diagram
+from netkin.vector.compute import vectorise_diagrams
 from netkin.vector.sampling import Sampling
-from netkin.vector.vector import Vector
+from netkin.vector.vector import Vector, read_vector
+from tests.altered import opened
 
 DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 PAIRWISE = {
@@ -220,7 +223,7 @@ def sources(tmp_path_factory):
         diagram = flagser_diagram(graph, max_dimension=3)
         write_diagram(folder / f"diagram_{i}.h5", diagram, engine="flagser")
         for kind in VECTORISERS:
-            vectorise_diagram(
+            vectorise_diagrams(
                 diagram_path=str(folder / f"diagram_{i}.h5"),
                 vector_path=str(folder / f"{kind}_{i}.h5"),
                 vector=kind,
@@ -232,9 +235,12 @@ def sources(tmp_path_factory):
     return folder
 
 
+GRAPH = {"bias_vertices": "per_neuron", "zeta": 1e-6}
+
+
 def inputs_of(study, measure):
     entry = MEASURES[measure]
-    stage = entry.vector if entry.needs == "vector" else SOURCES[entry.needs].stage
+    stage = entry.vector if entry.needs == "vector" else INPUTS[entry.needs].stage
     return [str(study / f"{stage}_{i}.h5") for i in range(3)]
 
 
@@ -243,9 +249,9 @@ def run(study, measure, options=None, target="distance.h5", networks=("a", "b", 
         measures=[measure],
         input_paths=inputs_of(study, measure),
         networks=list(networks),
-        distance_paths=[str(study / target)],
+        distance_path=str(study / target),
         options={measure: options or {}},
-        reading=reading,
+        reading=GRAPH if MEASURES[measure].needs == "graph" else reading,
         dataset_path=str(study / "dataset.h5") if MEASURES[measure].needs == "model" else None,
     )
     return read_distances(study / target)
@@ -258,7 +264,7 @@ def test_compute_distances_writes_the_matrix_of_every_measure(study, measure):
     read = {
         "vector": read_vector,
         "diagram": lambda path: apply_policy(read_diagram(path)),
-        "graph": read_graph,
+        "graph": partial(read_network_graph, **GRAPH),
         "network": read_network,
         "activation": read_activation,
         "prediction": read_prediction,
@@ -295,7 +301,7 @@ def test_undefined_pairs_are_nan_with_their_reason(study):
     assert "corresponding vertices" in found.reasons[0, 2]
     defined = run(study, "heat", target="heat_distance.h5")
     assert defined.reasons == {}
-    with h5py.File(study / "heat_distance.h5") as file:
+    with opened(study / "heat_distance.h5") as file:
         assert "reason" not in file
 
 
@@ -315,14 +321,14 @@ def test_policy_and_options_reach_a_pairwise_measure(study):
 def test_unknown_measure_and_foreign_vector_are_named(study):
     with pytest.raises(NetkinError, match="Did you mean 'silhouette'"):
         compute_distances(
-            measures=["silhuette"], input_paths=[], networks=[], distance_paths=[""], options={}
+            measures=["silhuette"], input_paths=[], networks=[], distance_path="", options={}
         )
     with pytest.raises(NetkinError, match="of kind 'heat', but the measure 'landscape'"):
         compute_distances(
             measures=["landscape"],
             input_paths=inputs_of(study, "heat"),
             networks=["a", "b", "c"],
-            distance_paths=[str(study / "distance.h5")],
+            distance_path=str(study / "distance.h5"),
             options={},
         )
 
@@ -393,26 +399,19 @@ def test_summary_refuses_other_networks_and_measures(study):
         summarise_distances(distance_paths=[], summary_path=str(study / "summary.h5"))
 
 
-def test_several_measures_of_a_group_are_written_and_put_back(study):
-    """What an edit does not affect is put back, not computed anew."""
+def test_several_measures_of_a_job_stand_in_one_file(study):
     names = ["cka", "gbs", "magnitude_difference"]
-    paths = [study / f"{name}.h5" for name in names]
+    path = study / "some.h5"
     how = {"permutations": 3, "resamples": 2, "level": 0.9, "seed": 1, "fewer": {"gbs": 1}}
-
-    def compute(codes):
-        compute_distances(
-            measures=names,
-            input_paths=inputs_of(study, "cka"),
-            networks=["a", "b", "c"],
-            distance_paths=[str(path) for path in paths],
-            options={"gbs": {"k": 4}},
-            calibration=how,
-            codes={name: code * 16 for name, code in zip(names, codes, strict=True)},
-        )
-        return [path.stat().st_ino for path in paths]
-
-    before = compute(["1", "1", "1"])
-    cka, gbs, magnitude = (read_distances(path) for path in paths)
+    arguments = {
+        "input_paths": inputs_of(study, "cka"),
+        "networks": ["a", "b", "c"],
+        "options": {"gbs": {"k": 4}},
+        "calibration": how,
+    }
+    compute_distances(measures=names, distance_path=str(path), **arguments)
+    assert read_ids(path, "distance") == names
+    cka, gbs, magnitude = (read_distances(f"{path}::{name}") for name in names)
     assert set(cka.null) == {"mean", "calibrated", "p_value", "low", "high"}
     # fewer of the same permutations, and no interval
     assert set(gbs.null) == {"mean", "calibrated", "p_value"}
@@ -422,10 +421,14 @@ def test_several_measures_of_a_group_are_written_and_put_back(study):
     assert set(magnitude.null) == {"low", "high"}
     assert cka.null["p_value"][0, 1] in (0.25, 0.5, 0.75, 1.0)
     assert cka.seconds > 0
-    for path in paths:
-        path.unlink()
-    after = compute(["1", "2", "1"])
-    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
+    # each is what it is alone
+    compute_distances(measures=["cka"], distance_path=str(study / "one.h5"), **arguments)
+    alone = read_distances(study / "one.h5")
+    assert np.array_equal(alone.matrix, cka.matrix, equal_nan=True)
+    for part, values in alone.null.items():
+        assert np.array_equal(values, cka.null[part], equal_nan=True)
+    with pytest.raises(NetkinError, match="it holds 3 members, name one"):
+        read_distances(path)
 
 
 def test_a_summary_holds_what_nulls_say(study):
@@ -436,7 +439,7 @@ def test_a_summary_holds_what_nulls_say(study):
             measures=["cka"],
             input_paths=inputs_of(study, "cka"),
             networks=["a", "b", "c"],
-            distance_paths=paths[-1:],
+            distance_path=paths[-1],
             options={},
             calibration={
                 "permutations": 5,

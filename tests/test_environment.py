@@ -192,8 +192,10 @@ def test_a_run_in_an_odd_environment_gives_the_same_files(fresh, finished, monke
     (fresh.folder / "matplotlibrc").write_text(MATPLOTLIBRC)
     monkeypatch.delenv("PYTHONWARNINGS")  # Snakemake itself does not start with it
     figure = "results/figure/digits/training.svg"
-    distances = "results/distance/digits/norm_1/seed_0.h5"
-    command = fresh.command(figure, distances, "--set-threads", "train_network=2", "build_graph=2")
+    distances = "results/distance/digits/graph/seed_0.h5"
+    vectors = "results/vector/heat/digits/seed_0/all.h5"
+    threads = ("--set-threads", "train_network=2", "compute_diagrams=2")
+    command = fresh.command(figure, distances, vectors, *threads)
     # a cold start, in which Snakemake too meets this environment
     done = subprocess.run(
         command, cwd=fresh.folder, env=environment(), capture_output=True, text=True
@@ -201,7 +203,8 @@ def test_a_run_in_an_odd_environment_gives_the_same_files(fresh, finished, monke
     assert done.returncode == 0, done.stdout + done.stderr
     assert (fresh.folder / figure).read_bytes() == (finished.folder / figure).read_bytes()
     found = results(fresh)
-    assert len(found) == 8
+    # data set, three networks, their diagrams, vectors and distances
+    assert len(found) == 7
     assert found == {name: finished.results[name] for name in found}
 
 
@@ -235,7 +238,7 @@ def test_results_of_tomorrow_are_kept_and_do_not_fail_a_run(fresh):
 
 def test_dates_in_the_future_are_set_to_now_and_others_are_left(tmp_path):
     (tmp_path / "network").mkdir()
-    late, hidden, past = (tmp_path / name for name in ("network/a.h5", "network/.a.kept", "b"))
+    late, hidden, past = (tmp_path / name for name in ("network/a.h5", "network/.a.h5", "b"))
     for path in (late, hidden, past):
         path.write_text("as it was")
     tomorrow(late)
@@ -322,7 +325,7 @@ def test_a_file_of_the_users_beside_the_results_of_others_is_no_matter(trained):
     assert "Traceback" not in trained.run("--dry-run")
 
 
-@pytest.mark.parametrize("name", ["netkin.schema", "netkin.figure.plot_matrix"])
+@pytest.mark.parametrize("name", ["netkin.config.check", "netkin.figure.plot_matrix"])
 def test_a_matplotlibrc_of_the_working_folder_is_not_read(tmp_path, name):
     (tmp_path / "matplotlibrc").write_bytes(b"axes.grid: \xff\n")
     done = subprocess.run(

@@ -1,15 +1,19 @@
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netkin.diagram import forest
-from netkin.diagram.compute import compute_diagram
+from netkin.diagram import ENGINES, forest
+from netkin.diagram.compute import compute_diagrams
+from netkin.diagram.diagram import write_diagram
 from netkin.diagram.exact import exact_diagram
 from netkin.diagram.flagser import flagser_diagram
+from netkin.diagram.network import choose_engine
 from netkin.errors import NetkinError
-from netkin.graph.graph import Graph, graph_from_weights, write_graph
+from netkin.graph.dense import DenseEdges
+from netkin.graph.graph import Graph, graph_from_weights
+from netkin.network.file import HISTORY, Network, write_network
+from tests.altered import opened
 
 pytestmark = pytest.mark.budget("graphs")
 
@@ -184,23 +188,38 @@ def test_a_value_that_makes_no_filtration_is_refused(value, sentence):
     ("edges", "used"), [(EVEN["square"], "exact"), (ODD["triangle"], "flagser")]
 )
 def test_auto_takes_the_engine_that_is_valid_and_says_which(tmp_path, edges, used):
-    write_graph(tmp_path / "g.h5", graph_of(edges, 5))
-    paths = {"graph_path": str(tmp_path / "g.h5"), "max_dimension": 2}
-    for engine in ("auto", "flagser"):
-        compute_diagram(engine=engine, diagram_path=str(tmp_path / f"{engine}.h5"), **paths)
-    with h5py.File(tmp_path / "auto.h5") as auto, h5py.File(tmp_path / "flagser.h5") as flagser:
+    graph = graph_of(edges, 5)
+    chosen = choose_engine(graph, "auto")
+    assert chosen == used
+    for engine in (chosen, "flagser"):
+        diagram = ENGINES[engine](graph, max_dimension=2)
+        write_diagram(tmp_path / f"{engine}.h5", diagram, engine=engine)
+    with opened(tmp_path / f"{chosen}.h5") as auto, opened(tmp_path / "flagser.h5") as flagser:
         assert auto.attrs["engine"] == used
         for name in ("H0", "H1", "H2", "H0_count", "H1_count", "H2_count"):
             np.testing.assert_array_equal(auto[name][:], flagser[name][:])
 
 
-def test_exact_for_a_triangle_is_one_sentence_with_the_file(tmp_path):
-    write_graph(tmp_path / "g.h5", graph_of(ODD["triangle"], 3))
-    with pytest.raises(NetkinError, match=r"g\.h5: the engine 'exact' needs"):
-        compute_diagram(
-            graph_path=str(tmp_path / "g.h5"),
-            diagram_path=str(tmp_path / "d.h5"),
-            engine="exact",
-            max_dimension=1,
-        )
+def test_exact_for_a_triangle_is_one_sentence_with_the_file(tmp_path, monkeypatch):
+    with pytest.raises(NetkinError, match=r"^the engine 'exact' needs") as caught:
+        exact_diagram(graph_of(ODD["triangle"], 3), max_dimension=1)
+    # no network has a triangle yet: as if one had
+    monkeypatch.setattr(DenseEdges, "is_two_colourable", lambda edges: False)
+    weights, biases = (np.ones((2, 3), np.float32),), (np.ones(2, np.float32),)
+    history = {name: np.zeros(1) for name in HISTORY}
+    write_network(tmp_path / "n.h5", Network(weights, biases, history, 0.5), parameters={})
+    arguments = {
+        "network_paths": [str(tmp_path / "n.h5")],
+        "ids": ["n"],
+        "diagram_path": str(tmp_path / "d.h5"),
+        "bias_vertices": "per_neuron",
+        "zeta": 1e-6,
+        "max_dimension": 1,
+    }
+    with pytest.raises(NetkinError) as with_file:
+        compute_diagrams(**arguments, engine="exact")
+    assert str(with_file.value) == f"{tmp_path / 'n.h5'}: {caught.value}"
     assert not (tmp_path / "d.h5").exists()
+    compute_diagrams(**arguments, engine="auto")
+    with opened(tmp_path / "d.h5") as file:
+        assert file.attrs["engine"] == "flagser"

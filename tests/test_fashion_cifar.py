@@ -552,7 +552,7 @@ def test_features_take_the_place_of_the_pixels(fresh):
     fresh.set("dataset.digits.extractor", {"epochs": 1, "batch_size": 128})
     fresh.set("study.variants", ["width_8", "labels_2"])
     fresh.set("distance.measures", ["norm_1"])
-    targets = ("results/distance/digits/norm_1/summary.h5", "results/table/costs.csv")
+    targets = ("results/distance/digits/norm_1.h5", "results/table/costs.csv")
     fresh.run(*targets)
     folder = fresh.folder / "results"
     images = read_arrays(folder / "dataset/digits.images.h5")

@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.workflow, pytest.mark.budget("stress")]
 FAULTS = {
     "prepare_dataset.py": ("killed", "start"),
     "train_network.py": ("full disk", "file"),
-    "build_graph.py": ("killed", "file"),
-    "compute_diagram.py": ("failed", "end"),
-    "vectorise_diagram.py": ("terminated", "end"),
+    "export_graph.py": ("failed", "end"),
+    "compute_diagrams.py": ("killed", "file"),
+    "vectorise_diagrams.py": ("terminated", "end"),
     "compute_activations.py": ("all killed", "file"),
     "compute_predictions.py": ("failed", "start"),
     "compute_distances.py": ("killed", "end"),
@@ -28,24 +28,21 @@ FAULTS = {
 }
 """Script -> what happens to its job, and when; tests/stress/faults.py has all of them."""
 SEVERAL = {
-    "train_network": {"build_graph", "compute_distances", "tabulate_accuracy", "plot_training"},
+    "train_network": {
+        "compute_diagrams",
+        "compute_distances",
+        "tabulate_accuracy",
+        "plot_training",
+    },
     "compute_distances": {"summarise_distances", "tabulate_measures", "tabulate_groups"},
     "summarise_distances": {"plot_distance_matrix", "tabulate_groups", "tabulate_costs"},
 }
 """Rule of several jobs, one of which is disturbed -> rules that follow from any of them."""
-NAMES = {
-    "prepare_dataset": ["prepare_dataset"],
-    "compare_layers": ["compare_layers"],
-    "train_network": ["train_network"],
-    "summarise_distances": ["summarise_distances"],
-    "compute_distances": ["compute_distances_vector_heat", "compute_distances_graph"],
-}
-"""Rule -> the names that it has here, where they are not those of one bundle of networks."""
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
-    """A study of all stages, whose graphs and diagrams are deleted after use."""
+    """A study of all stages."""
     with made_once(tmp_path_factory, "faults") as (folder, to_make):
         if to_make:
             prepare(folder)
@@ -57,14 +54,13 @@ def test_every_stage_is_disturbed():
 
 
 # every stage is edited and disturbed by `make stress`, tests/stress/faults.py
-@pytest.mark.parametrize("script", ["train_network.py", "build_graph.py"])
+@pytest.mark.parametrize("script", ["train_network.py", "compute_diagrams.py"])
 def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(prepared, tmp_path, script):
     checkout = copy(prepared, tmp_path / "checkout")
     EDITS[script](checkout)
     before = checkout.planned()
     rule = script.removesuffix(".py")
-    names = NAMES.get(rule, [f"{rule}_digits_1"])
-    assert disturbed_run(checkout, script, *FAULTS[script], "--until", *names)
+    assert disturbed_run(checkout, script, *FAULTS[script], "--until", rule)
     if FAULTS[script][0] == "all killed":
         checkout.run("--unlock")
     after = checkout.planned()
@@ -73,14 +69,14 @@ def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(prepared, tm
         assert SEVERAL[rule] <= set(after)
     else:
         # all that follows from this job, whatever is there
-        assert set(checkout.planned("--forcerun", *names)) <= set(after)
+        assert set(checkout.planned("--forcerun", rule)) <= set(after)
     assert checkout.ask("fresh").returncode == 1 or rule == "summarise_distances"
 
 
 CODE = {
-    "a script of results that are gone": (
-        ("workflow/scripts/build_graph.py", "**snakemake.params.options", 'bias_vertices="none"'),
-        "build_graph",
+    "a script": (
+        ("workflow/scripts/compute_diagrams.py", "**snakemake.params.graph", "zeta=1e-5"),
+        "compute_diagrams",
     ),
     "a measure's function": (
         ("src/netkin/distance/__init__.py", "        norm_1,\n", "        frobenius,\n"),
@@ -88,7 +84,7 @@ CODE = {
     ),
     "the engine of a name": (
         ("src/netkin/diagram/__init__.py", '"exact": exact_diagram', '"exact": flagser_diagram'),
-        "compute_diagram",
+        "compute_diagrams",
     ),
 }
 """Edit that leaves no trace in files or in the module of a function -> rule to run again."""
@@ -124,14 +120,13 @@ def test_runs_disturbed_at_every_stage_end_as_an_undisturbed_one(prepared, tmp_p
     assert disturbed.ask("fresh").returncode == 0
 
 
-def test_kept_files_come_back_after_a_forced_job_failed(copied):
-    graphs = sorted(copied.folder.glob("results/graph/*/*/*.h5"))
-    before = {path: content(path) for path in graphs}
-    assert before
-    assert disturbed_run(
-        copied, "build_graph.py", "killed", "start", "--forcerun", "build_graph_digits_1"
-    )
-    assert not any(path.exists() for path in graphs)
+def test_files_come_back_after_a_forced_job_failed(copied):
+    path = copied.folder / "results/diagram/digits/seed_0/all.h5"
+    before = content(path)
+    forced = ("--forcerun", "compute_diagrams")
+    assert disturbed_run(copied, "compute_diagrams.py", "killed", "start", *forced)
+    # Snakemake deletes what it is about to make
+    assert not path.exists()
     copied.run()
-    assert {path: content(path) for path in graphs} == before
+    assert content(path) == before
     assert copied.planned() == {}

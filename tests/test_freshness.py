@@ -6,7 +6,7 @@ import pytest
 
 from netkin.freshness import describe, examine, files_in
 from netkin.recipe import Recipe
-from netkin.storage import create
+from netkin.storage import create, member
 
 PARAMETERS = {"options": {"zeta": 0.1, "names": ["a"]}, "seed": 0}
 
@@ -28,9 +28,10 @@ def write(one, value=1.0):
     """Write a file as it is expected, with something more in its parameters."""
     made_by = {"parameters": one.parameters, "determined": {"device": "cpu"}, "code": one.code}
     inputs = [other.path for other in one.inputs]
-    with create(one.path, one.layout, inputs=inputs, keep=True, **made_by) as file:
+    with create(one.path, one.layout, inputs=inputs, **made_by) as file:
         name = {"graph": "value", "diagram": "H0", "vector": "H0"}[one.layout]
-        file[name] = np.full((3, 2) if one.layout == "diagram" else 3, value)
+        group = file if one.layout == "graph" else member(file)
+        group[name] = np.full((3, 2) if one.layout == "diagram" else 3, value)
 
 
 def reasons(expected):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from netkin.errors import NetkinError
-from netkin.graph.build import build_graph
+from netkin.graph.export import export_graph, read_network_graph
 from netkin.graph.graph import Graph, graph_from_weights, read_graph, write_graph
 from netkin.network.file import Network, write_network
 from netkin.storage import create, read_parameters
@@ -110,24 +110,26 @@ def test_what_makes_no_graph_is_named(weights, biases, says):
     assert "\n" not in str(caught.value)
 
 
-def test_build_graph_writes_the_graph_of_a_network_file(tmp_path):
+def test_export_graph_writes_the_graph_of_a_network_file(tmp_path):
     network, target = tmp_path / "network.h5", tmp_path / "graph.h5"
     history = {
         name: np.zeros(1) for name in ("loss", "accuracy", "validation_loss", "validation_accuracy")
     }
     write_network(network, Network(WEIGHTS, BIASES, history, 1.0), parameters={})
-    build_graph(
+    export_graph(
         network_path=str(network), graph_path=str(target), bias_vertices="per_layer", zeta=1e-3
     )
     expected = graph_from_weights(WEIGHTS, BIASES, bias_vertices="per_layer", zeta=1e-3)
     found = read_graph(target)
     assert edges(found) == edges(expected)
     assert read_parameters(target) == {"bias_vertices": "per_layer", "zeta": 1e-3}
+    unwritten = read_network_graph(str(network), bias_vertices="per_layer", zeta=1e-3)
+    assert edges(unwritten) == edges(expected)
 
     zeros = tuple(np.zeros_like(weight) for weight in WEIGHTS)
     write_network(network, Network(zeros, BIASES, history, 1.0), parameters={})
     with pytest.raises(NetkinError, match=str(network)):
-        build_graph(
+        export_graph(
             network_path=str(network), graph_path=str(target), bias_vertices="none", zeta=1e-3
         )
     assert edges(read_graph(target)) == edges(expected), "a failed job must not touch its output"
@@ -185,7 +187,7 @@ def test_truncated_foreign_and_missing_files_are_named_in_one_sentence(tmp_path,
     with h5py.File(foreign, "w") as file:
         file["source"] = [0]
     other = tmp_path / "diagram.h5"
-    with create(other, "diagram", parameters={}):
+    with create(other, "dataset", parameters={}):
         pass
     partial = tmp_path / "partial.h5"
     with create(partial, "graph", parameters={}) as file:
@@ -234,7 +236,7 @@ def test_graph_file_loads_in_scipy_networkx_and_igraph(graph_file):
 
 def test_stage_modules_import_no_heavy_library():
     modules = (
-        "netkin.graph.build, netkin.diagram.compute, netkin.vector.compute, "
+        "netkin.graph.export, netkin.diagram.compute, netkin.vector.compute, "
         "netkin.distance.matrix, netkin.distance.summary"
     )
     heavy = "{'scipy', 'pyflagser', 'numba', 'torch', 'pandas', 'gtda', 'sklearn', 'matplotlib'}"

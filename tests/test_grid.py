@@ -1,4 +1,4 @@
-from netkin.grid import generate_variants, group_bounds
+from netkin.source.variants import generate_variants, group_bounds
 
 PAPER = {
     "base_width": 512,

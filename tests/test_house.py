@@ -35,9 +35,7 @@ def rules():
 
 
 def name_of(block):
-    """Return the name of a rule, without the bundle of a rule made in a loop."""
-    pattern = r"rule (\w+):|f\"(\w+)_\{(?:bundle|group)\}\"|logs/(\w+)/\{place\}"
-    return re.search(pattern, block).expand(r"\1\2\3")
+    return re.search(r"rule (\w+):", block).group(1)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -48,7 +46,7 @@ def test_script_is_one_call_of_the_library(script):
     assert ast.unparse(guard.test) == "__name__ == '__main__'"
     (statement,) = guard.body
     call = statement.value
-    assert call.func.id in ("run_job", "run_each")
+    assert call.func.id == "run_job"
     assert call.args[0].id == script.stem
     assert "snakemake.config" not in script.read_text()
 
@@ -59,9 +57,19 @@ def test_rule_is_complete_and_named_as_its_script(block):
     for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params"):
         assert re.search(rf"(?m)^ *{directive}:", block), f"{name} has no {directive}"
     assert f'"../scripts/{name}.py"' in block
-    assert re.search(r"\bcodes?=", block)
-    assert re.search(rf'log:\n *f?"logs/{name}[./]', block)
-    assert re.search(rf'benchmark:\n *f?"results/benchmark/{name}[./]', block)
+    assert re.search(r"(?m)^ *mem_mb=.*mem_mb\(", block), f"{name} asks for no memory"
+    assert re.search(r"(?m)^ *runtime=.*runtime\(", block), f"{name} asks for no time"
+    assert re.search(r"\bcode=", block)
+    assert re.search(rf'log:\n *"logs/{name}[./]', block)
+    assert re.search(rf'benchmark:\n *"results/benchmark/{name}[./]', block)
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
+def test_no_rule_is_made_in_a_loop_or_named_by_a_program(path):
+    text = path.read_text()
+    assert not re.search(r"(?m)^ *name:", text)
+    assert not re.search(r"(?m)^ +rule\b", text)
+    assert "overwrite_resources" not in text
 
 
 def test_every_script_has_its_rule():

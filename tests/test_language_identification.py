@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import yaml
 
-from netkin.config import Study
 from netkin.dataset.language_identification import (
     CAPITALS,
     LANGUAGES,
@@ -23,6 +22,7 @@ from netkin.dataset.prepare import prepare_dataset
 from netkin.errors import NetkinError
 from netkin.recipe import Recipes
 from netkin.storage import read_origin
+from netkin.study import Study
 from tests.conftest import ROOT
 
 TEXTS = {

@@ -16,7 +16,6 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from netkin.config import Study
 from netkin.diagram.diagram import Diagram
 from netkin.distance import line
 from netkin.distance.line import lengths_on_line
@@ -27,6 +26,7 @@ from netkin.distance.matching import (
     wasserstein,
 )
 from netkin.errors import NetkinError
+from netkin.study import Study
 
 DETERMINISTIC = settings(derandomize=True, database=None, deadline=None, max_examples=300)
 BOTH = pytest.mark.parametrize("distance", [wasserstein, bottleneck])
@@ -360,5 +360,5 @@ def test_the_study_hands_a_matching_the_policy_and_nothing_else():
     for measure in study.measures:
         assert study.measure_options(measure) == {}
         assert study.reading("diagram") == study.policy()
-    assert study.needed_stages() >= {"graph", "diagram", "distance"}
+    assert study.needed_stages() == {"dataset", "network", "diagram", "distance"}
     assert study.needed_vectors() == []

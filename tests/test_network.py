@@ -1,13 +1,7 @@
 """Networks: selection of rows, initialisation, training, and files."""
 
 import dataclasses
-import json
 import logging
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -484,70 +478,30 @@ def test_labels_and_devices_that_are_not_there_end_before_training(train, tmp_pa
     assert not list(tmp_path.glob("network_*"))
 
 
-JOB = """
-import json, sys
-from netkin.job import run_each
-from netkin.network.train import train_network
-run_each(train_network, **json.load(sys.stdin))
-"""
-
-
-def job(folder, networks):
-    """Train networks in one job, a process of its own; return how it ended."""
-    keys = {key for network in networks.values() for key in network}
-    rows = [SETTINGS | network for network in networks.values()]
-    arguments = {
-        "log_path": str(folder / "log"),
-        "each": {
-            "network_path": [str(folder / f"{name}.h5") for name in networks],
-            **{key: [row[key] for row in rows] for key in keys},
-        },
-        "dataset_path": str(folder.parent / "dataset.h5"),
-        "code": "a" * 16,
-        **{key: value for key, value in SETTINGS.items() if key not in keys},
-    }
-    source = Path(__file__).resolve().parent.parent / "src"
-    return subprocess.run(
-        [sys.executable, "-c", JOB],
-        input=json.dumps(arguments),
-        env={**os.environ, "PYTHONPATH": str(source)},
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_networks_of_one_job_are_those_of_jobs_of_their_own(tmp_path):
+def test_a_network_is_the_same_whatever_its_process_trained_before(tmp_path):
     write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
-    networks = {
-        "base": {"variant": "base", "width": 8, "learning_rate": 1e-3, "n_labels": None},
-        "diverging": {"variant": "other", "width": 8, "learning_rate": 1e30, "n_labels": None},
-        "wide": {"variant": "wide", "width": 16, "learning_rate": 1e-3, "n_labels": None},
-        "few": {"variant": "few", "width": 8, "learning_rate": 1e-3, "n_labels": 2},
-    }
-    together = tmp_path / "together"
-    done = job(together, networks)
-    # the one that fails is named, and the others are there
-    assert done.returncode == 1
-    (sentence,) = done.stderr.splitlines()
-    assert "variant 'other', seed 0" in sentence
-    right = [name for name in networks if name != "diverging"]
-    assert {path.stem for path in together.glob("*.h5") if path.name[0] != "."} == set(right)
-    for name in right:
-        alone = job(tmp_path / "alone", {name: networks[name]})
-        assert alone.returncode == 0, alone.stderr
-        one, other = (tmp_path / folder / f"{name}.h5" for folder in ("alone", "together"))
-        assert one.read_bytes() == other.read_bytes()
 
-    # Snakemake deletes what a failed job left: the next one trains what was missing only
-    before = {name: (together / f"{name}.h5").stat().st_ino for name in right}
-    for name in right:
-        (together / f"{name}.h5").unlink()
-    networks["diverging"]["learning_rate"] = 1e-3
-    done = job(together, networks)
-    assert done.returncode == 0, done.stderr
-    assert {name: (together / f"{name}.h5").stat().st_ino for name in right} == before
-    log = (together / "log").read_text()
-    assert re.findall(r"variant '(\w+)', seed 0: training on", log) == ["other"]
+    def trained(name, **changes):
+        path = tmp_path / f"{name}.h5"
+        train_network(
+            dataset_path=str(tmp_path / "dataset.h5"),
+            network_path=str(path),
+            **SETTINGS | {"variant": "base", "width": 8} | changes,
+        )
+        return path.read_bytes()
+
+    variants = {
+        "base": {},
+        "wide": {"variant": "wide", "width": 16},
+        "few": {"variant": "few", "n_labels": 2},
+    }
+    first = {name: trained(name, **changes) for name, changes in variants.items()}
+    assert len(set(first.values())) == len(variants)
+    with pytest.raises(NetkinError, match="variant 'other', seed 0"):
+        trained("diverging", variant="other", learning_rate=1e30)
+    assert not (tmp_path / "diverging.h5").exists()
+    for name in reversed(variants):
+        assert trained(f"{name}_again", **variants[name]) == first[name]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -600,6 +554,17 @@ def test_how_a_training_went_is_read_without_the_weights(tmp_path):
     with altered(tmp_path / "n.h5") as file:
         del file["history/loss"]
     with pytest.raises(NetkinError, match="history/loss"):
+        read_training(tmp_path / "n.h5")
+
+
+def test_a_network_of_unknown_training_is_read(tmp_path):
+    known = small_network()
+    write_network(tmp_path / "n.h5", Network(known.weights, known.biases), parameters={})
+    found = read_network(tmp_path / "n.h5")
+    np.testing.assert_array_equal(found.weights[0], known.weights[0])
+    assert found.history == {}
+    assert np.isnan(found.test_accuracy)
+    with pytest.raises(NetkinError, match="does not say how the network was trained"):
         read_training(tmp_path / "n.h5")
 
 

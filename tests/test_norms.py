@@ -9,14 +9,19 @@ import pytest
 
 from netkin.diagram.exact import exact_diagram
 from netkin.distance.norm import self_frobenius, self_norm_1
-from netkin.graph.graph import graph_from_weights, write_graph
-from netkin.table.norms import shuffle_hidden_units, tabulate_norms
+from netkin.graph.graph import graph_from_weights
+from netkin.network.file import HISTORY, Network, write_network
+from netkin.paper.norms import shuffle_hidden_units, tabulate_norms
 
 
-def graph_of(seed, widths=(6, 5, 4, 3)):
+def layers_of(seed, widths=(6, 5, 4, 3)):
     rng = np.random.default_rng(seed)
-    weights = [rng.normal(size=(b, a)) for a, b in pairwise(widths)]
-    return graph_from_weights(weights, [rng.normal(size=len(w)) for w in weights])
+    weights = [rng.normal(size=(b, a)).astype(np.float32) for a, b in pairwise(widths)]
+    return weights, [rng.normal(size=len(w)).astype(np.float32) for w in weights]
+
+
+def graph_of(seed):
+    return graph_from_weights(*layers_of(seed))
 
 
 def dense(graph):
@@ -52,14 +57,16 @@ def test_table_2_in_both_readings(tmp_path):
         for network in range(3):
             for seed in range(2):
                 scale = {"a": 6, "b": 9}[name]
-                graph = graph_of([network, seed, scale], (scale, 5, 4, 3))
-                graphs[name, network, seed] = dense(graph)
+                layers = layers_of([network, seed, scale], (scale, 5, 4, 3))
+                graphs[name, network, seed] = dense(graph_from_weights(*layers))
                 paths.append(str(tmp_path / f"{name}{network}{seed}.h5"))
-                write_graph(paths[-1], graph, parameters={})
+                history = {key: np.zeros(1) for key in HISTORY}
+                write_network(paths[-1], Network(*layers, history, 1.0), parameters={})
                 datasets.append(name)
                 seeds.append(seed)
     tabulate_norms(
-        graph_paths=paths,
+        network_paths=paths,
+        graph={"bias_vertices": "per_neuron", "zeta": 1e-6},
         datasets=datasets,
         seeds=seeds,
         csv_path=str(tmp_path / "n.csv"),

@@ -1,6 +1,5 @@
 """Predictions: softmax of torch's logits on all test rows, and their file."""
 
-import h5py
 import numpy as np
 import pytest
 
@@ -11,8 +10,8 @@ from netkin.network.file import read_network
 from netkin.network.train import select_rows
 from netkin.prediction.compute import compute_predictions
 from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
-from netkin.storage import create, read_parameters
-from tests.altered import altered
+from netkin.storage import create, read_ids, read_parameters
+from tests.altered import altered, opened
 from tests.digits import VARIANTS, Digits, torch_outputs
 
 
@@ -28,10 +27,11 @@ def compute(digits, tmp_path):
     def run(variant="base", **changes):
         target = str(tmp_path / f"{variant}_prediction.h5")
         arguments = {
-            "network_path": digits.networks[variant],
+            "network_paths": [digits.networks[variant]],
+            "ids": [variant],
             "dataset_path": digits.dataset,
             "prediction_path": target,
-            **digits.how(variant),
+            "trained_with": [digits.how(variant)],
         }
         compute_predictions(**arguments | changes)
         return target
@@ -64,19 +64,37 @@ def test_right_answers_on_known_labels_are_the_test_accuracy_of_training(digits,
 
 def test_file_holds_float32_probabilities_and_its_parameters(digits, compute):
     path = compute("features")
-    with h5py.File(path) as file:
+    with opened(path) as file:
         assert file["probabilities"].dtype == np.float32
         assert file["rows"].dtype == file["labels"].dtype == np.int64
         np.testing.assert_allclose(file["probabilities"][()].sum(axis=1), 1, atol=1e-6)
-    assert read_parameters(path) == digits.how("features")
+    assert read_parameters(path) == {
+        "networks": ["features"],
+        "trained_with": [digits.how("features")],
+    }
 
 
 def test_blocks_do_not_change_what_is_computed(compute, monkeypatch):
     whole = read_prediction(compute()).probabilities
     monkeypatch.setattr(evaluation, "VALUES_AT_ONCE", 64 * 7)
-    np.testing.assert_allclose(
-        read_prediction(compute(code="e" * 16)).probabilities, whole, atol=1e-7
+    np.testing.assert_allclose(read_prediction(compute()).probabilities, whole, atol=1e-7)
+
+
+def test_a_bundle_holds_what_each_network_alone_gives(digits, compute):
+    # of other numbers of classes, in another order than by id
+    variants = ["labels_2", "base", "features"]
+    alone = {variant: read_prediction(compute(variant)) for variant in variants}
+    together = compute(
+        network_paths=[digits.networks[variant] for variant in variants],
+        ids=variants,
+        trained_with=[digits.how(variant) for variant in variants],
     )
+    assert read_ids(together, "prediction") == variants
+    for variant, expected in alone.items():
+        found = read_prediction(f"{together}::{variant}")
+        np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(found.labels, expected.labels)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -125,4 +143,4 @@ def test_damaged_and_foreign_files_are_named(compute, tmp_path):
 
 def test_network_of_another_variant_is_refused(digits, compute):
     with pytest.raises(NetkinError, match="has 2 outputs, but was to be trained on 10 labels"):
-        compute(network_path=digits.networks["labels_2"])
+        compute(network_paths=[digits.networks["labels_2"]])

@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score
 
+from netkin.comparison import OVERALL
 from netkin.distance.file import Distances
 from netkin.errors import NetkinError
 from netkin.figure.agreement import draw_agreement
@@ -23,10 +24,10 @@ from netkin.figure.plot_agreement import plot_agreement
 from netkin.figure.plot_readings import plot_readings
 from netkin.figure.readings import Dot, Question, draw_readings
 from netkin.figure.style import UNDEFINED_COLOUR, save_figure
-from netkin.storage import create
+from netkin.storage import create, member
 from netkin.table.findings import ABOVE, BELOW, OPEN, best_of, decide, limits, shown
 from netkin.table.measures import tabulate_measures
-from netkin.table.questions import OVERALL, QUANTITIES, Compared
+from netkin.table.questions import QUANTITIES, Compared
 from netkin.table.readings import (
     agreements,
     agreements_over_data_sets,
@@ -462,7 +463,8 @@ def test_a_measure_of_answers_is_not_praised_for_following_answers():
 
 def write(path, matrix, measure, family="topology", orientation="down", networks=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with create(str(path), "distance", parameters={}) as file:
+    with create(str(path), "distance", parameters={}) as bundle:
+        file = member(bundle)
         file["matrix"] = matrix
         names = networks or [cell["name"] for cell in GRID]
         file.create_dataset("networks", data=names, dtype=h5py.string_dtype())

@@ -1,177 +1,95 @@
-"""What a user may put where a data file belongs: always one sentence, never a wait."""
+"""A source of networks of one's own, as docs/extending.md adds it."""
 
-import errno
-import gzip
-import os
-import socket
+import re
+import textwrap
+from itertools import pairwise
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
-from netkin.dataset.prepare import prepare_dataset
-from netkin.dataset.source import KINDS, find, reading, user_folder
-from netkin.errors import NetkinError
-from netkin.failure import explain
+from netkin.diagram.network_file import network_file_diagram
+from netkin.network.file import HISTORY, Network, write_network
 
-FILES = {
-    "language_identification": "language_identification/en.txt",
-    "reuters": "reuters/reuters.npz",
-    "cifar10": "cifar-10-batches-bin/data_batch_1.bin",
-    "mnist": "MNIST/raw/train-images-idx3-ubyte.gz",
-}
-"""Kind -> the first of its files that is looked at."""
-OPTIONS = {"language_identification": {"languages": ["en", "fr"]}}
+ROOT = Path(__file__).resolve().parent.parent
+REGISTRY = "src/netkin/source/__init__.py"
+NAMES = ("a", "b", "c")
+UNITS = (6, 5, 3)
 
 
-def ended(folder, kind, **options):
-    """Prepare a data set and return the sentence in which the job would end."""
-    try:
-        prepare_dataset(
-            kind=kind,
-            data_folder=str(folder),
-            options=OPTIONS.get(kind, {}) | options,
-            dataset_path=f"{folder}/new.h5",
-        )
-    except Exception as error:
-        sentence = explain(error)
-        assert sentence is not None, repr(error)
-        assert "\n" not in sentence
-        return sentence
-    raise AssertionError("it was prepared")
+def write(path, seed):
+    """Write a network of random weights."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=(out, into)) for into, out in pairwise(UNITS)]
+    biases = [rng.normal(size=out) for out in UNITS[1:]]
+    network = Network(
+        tuple(weight.astype(np.float32) for weight in weights),
+        tuple(bias.astype(np.float32) for bias in biases),
+        {name: np.empty(0) for name in HISTORY},
+        float("nan"),
+    )
+    path.parent.mkdir(exist_ok=True)
+    write_network(path, network, parameters={"seed": seed})
 
 
-def folder(path):
-    path.mkdir()
+@pytest.fixture
+def folder(fresh):
+    """A checkout with the source of the docs, three networks, and nothing to train."""
+    text = (ROOT / "docs/extending.md").read_text()
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?s)```python\n(.*?)```", text)]
+    (source,) = (block for block in blocks if "class Folder" in block)
+    path = fresh.folder / "src/netkin/source/folder.py"
+    path.write_text(source.replace("(784, 512, 10)", repr(UNITS)))
+    fresh.edit(REGISTRY, "TrainedGrid,\n", 'TrainedGrid,\n    "folder": Folder,\n')
+    fresh.edit(
+        REGISTRY,
+        "from netkin.source.source",
+        "from .folder import Folder\nfrom netkin.source.source",
+    )
+    for seed, name in enumerate(NAMES):
+        write(fresh.folder / f"given/{name}.h5", seed)
+    for key, value in {
+        "study.datasets": [],
+        "study.variants": "all",
+        "study.paper": False,
+        "distance.measures": ["norm_1", "wasserstein"],
+    }.items():
+        fresh.set(key, value)
+    return fresh
 
 
-def pipe(path):
-    os.mkfifo(path)
+@pytest.mark.budget("docs")
+def test_a_new_source_needs_one_class_and_one_line(folder):
+    folder.run()
+    results = folder.folder / "results"
+    assert not (results / "network").exists()
+    assert not (results / "dataset").exists()
+    assert not (results / "paper").exists()
+    with h5py.File(results / "distance/given/graph/once.h5") as file:
+        assert list(file["members/norm_1/networks"].asstr()) == list(NAMES)
+        matrix = file["members/norm_1/matrix"][:]
+    assert np.isfinite(matrix).all()
+    assert (matrix[np.triu_indices(3, 1)] > 0).all()
+    (bundle,) = (results / "diagram/given").rglob("*.h5")
+    for name in NAMES:
+        expected, _ = network_file_diagram(str(folder.folder / f"given/{name}.h5"), max_dimension=1)
+        with h5py.File(bundle) as file:
+            for dimension in (0, 1):
+                found = file[f"members/given/{name}/H{dimension}"][:]
+                np.testing.assert_array_equal(found, expected.intervals[dimension])
+    assert (results / "figure/given/overview.svg").exists()
+    assert folder.planned() == {}
+    # another network
+    write(folder.folder / "given/d.h5", seed=3)
+    planned = folder.planned()
+    assert planned["compute_diagrams"] == 1
+    assert planned["compute_distances"] == 2
+    assert "train_network" not in planned
 
 
-def listening(path):
-    here = Path.cwd()
-    os.chdir(path.parent)  # the name of a socket is short
-    try:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def device(path):
-    path.symlink_to("/dev/zero")
-
-
-def circle(path):
-    path.symlink_to(path.name)
-
-
-@pytest.mark.parametrize("kind", FILES)
-@pytest.mark.parametrize(
-    ("put", "found"),
-    [
-        (folder, "this is a folder"),
-        (pipe, "this is a pipe"),
-        (listening, "this is a socket"),
-        (device, "this is a device"),
-        (circle, "symbolic links lead in a circle"),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_what_is_no_file_is_named(tmp_path, kind, put, found):
-    path = tmp_path / FILES[kind]
-    path.parent.mkdir(parents=True)
-    if kind == "language_identification":
-        (path.parent / "fr.txt").write_text("un deux trois\n")
-    put(path)
-    sentence = ended(tmp_path, kind)
-    assert str(path) in sentence
-    assert found in sentence
-
-
-@pytest.mark.parametrize("kind", FILES)
-@pytest.mark.parametrize(
-    "content", [b"", b"\x00" * 1000, b"\xff\xfe\x00", gzip.compress(b"", mtime=0)]
-)
-def test_empty_and_foreign_files_are_named(tmp_path, kind, content):
-    path = tmp_path / FILES[kind]
-    path.parent.mkdir(parents=True)
-    if kind == "language_identification":
-        (path.parent / "fr.txt").write_text("un deux trois\n")
-    if kind == "cifar10":
-        (path.parent / "test_batch.bin").write_bytes(content)
-    if kind == "mnist":
-        for name in ("train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-            (path.parent / f"{name}-ubyte").write_bytes(content)
-    path.write_bytes(content)
-    sentence = ended(tmp_path, kind, **({"batches": 1} if kind == "cifar10" else {}))
-    assert path.name in sentence
-
-
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [
-        (errno.EACCES, "permission denied; let the user of this run read"),
-        (errno.EIO, "input/output error; the disk or the file server failed"),
-        (errno.ESTALE, "stale file handle; the file server has lost it"),
-    ],
-)
-@pytest.mark.parametrize("damage", ["not a readable tar archive", "truncated"])
-def test_errors_of_the_system_are_not_read_as_damage(code, said, damage):
-    path = Path("data/a.tar")
-    with pytest.raises(OSError) as caught, reading(path, damage, "Put it there."):
-        raise OSError(code, os.strerror(code), str(path))
-    assert explain(caught.value).startswith(f"data/a.tar: {said}")
-
-
-@pytest.mark.parametrize(
-    "error",
-    [gzip.BadGzipFile("no"), EOFError("end"), KeyError("y.npy"), IndexError(), MemoryError()],
-)
-def test_whatever_damaged_bytes_raise_is_damage(error):
-    path = Path("data/a.tar")
-    with (
-        pytest.raises(NetkinError, match=r"^data/a\.tar: truncated \(.*\)\. Put it there\.$"),
-        reading(path, "truncated", "Put it there."),
-    ):
-        raise error
-
-
-def test_a_file_that_may_not_be_looked_at_is_named(monkeypatch):
-    def refuse(path, **_):
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "stat", refuse)
-    with pytest.raises(NetkinError, match=r"secret/en\.txt: permission denied; let"):
-        find([Path("secret/en.txt")])
-
-
-@pytest.mark.parametrize("kind", [kind for kind in FILES if kind != "mnist"])
-def test_a_data_folder_that_is_none_is_one_sentence(tmp_path, kind):
-    (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file", tmp_path / ("a" * 300), tmp_path / "absent"):
-        if kind != "cifar10":  # would be downloaded into it
-            ended(place, kind)
-    assert "write the path out" in ended("~nosuchuser/x", kind)
-
-
-def test_a_home_is_found(monkeypatch):
-    monkeypatch.setenv("HOME", "/somewhere")
-    assert user_folder("~/data") == Path("/somewhere/data")
-    assert user_folder("data") == Path("data")
-
-
-def test_a_short_text_is_told_what_it_lacks(tmp_path):
-    texts = tmp_path / "language_identification"
-    texts.mkdir()
-    for name in ("en", "fr"):
-        (texts / f"{name}.txt").write_text("ab " * 60)
-    sentence = ended(tmp_path, "language_identification")
-    assert "'en' gives 1" in sentence
-    assert "at least 10 are needed: bring more text or set a smaller sample_length." in sentence
-    assert "10 to 1" not in sentence
-    assert "allowed is 10 to 19" in ended(tmp_path, "language_identification", sample_length=10)
-
-
-def test_every_kind_of_file_has_a_name():
-    assert all(name.split()[0] == "a" for name in KINDS.values())
+def test_a_source_without_networks_adds_nothing(folder):
+    for path in (folder.folder / "given").iterdir():
+        path.unlink()
+    said = folder.run("--dry-run", check=False)
+    assert "study.datasets: found [], so there are no networks." in said

@@ -2,6 +2,8 @@ import errno
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -9,30 +11,35 @@ import numpy as np
 import pytest
 
 from netkin import storage
+from netkin.distance.layers import read_layers
 from netkin.errors import NetkinError
 from netkin.failure import cannot_be_closed
-from netkin.job import run_each
+from netkin.source import SOURCES
 from netkin.storage import (
     _writer,
     check_inputs,
     create,
-    forget,
     lineage,
+    member,
     open_layout,
     read_attributes,
+    read_ids,
     read_origin,
     read_parameters,
     recipe,
-    restore,
     whole_file,
 )
+from netkin.structure import MOST_PARTS, TEXT_BYTES
+from tests.altered import altered, opened
+from tests.stress.files import make_files
+from tests.test_estimate import study
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
 
 def write_vector(path, values=(1.0, 2.0), **kwargs):
     with create(path, "vector", **{"parameters": {"n_bins": 2}, **kwargs}) as file:
-        file["H0"] = np.array(values)
+        member(file)["H0"] = np.array(values)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -56,7 +63,7 @@ def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path):
         pytest.raises(RuntimeError),
         create(tmp_path / "a.h5", "vector", parameters={}) as file,
     ):
-        file["H0"] = [3.0]
+        member(file)["H0"] = [3.0]
         raise RuntimeError
     assert (tmp_path / "a.h5").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
@@ -116,14 +123,14 @@ DAMAGES = {
     "a group for an array": lambda file: (file.__delitem__("H0"), file.create_group("H0")),
     "a missing array": lambda file: file.__delitem__("H0"),
     "a scalar": lambda file: (file.__delitem__("H0"), file.create_dataset("H0", data=1.0)),
-    "a layout of another type": lambda file: file.attrs.__setitem__("layout", [1, 2]),
+    "a layout of another type": lambda file: file.file.attrs.__setitem__("layout", [1, 2]),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_one_sentence(tmp_path, damage):
     write_vector(tmp_path / "a.h5")
-    with h5py.File(tmp_path / "a.h5", "r+") as file:
+    with opened(tmp_path / "a.h5", "r+") as file:
         DAMAGES[damage](file)
     with (
         pytest.raises(NetkinError, match=r"a\.h5: .*Delete it and run the workflow again"),
@@ -167,7 +174,7 @@ def test_foreign_hdf5_is_named_in_one_sentence(tmp_path):
 def test_file_of_another_stage_is_named(tmp_path):
     write_vector(tmp_path / "a.h5")
     with (
-        pytest.raises(NetkinError, match="'diagram/3', but its layout is 'vector/2'"),
+        pytest.raises(NetkinError, match="'diagram/4', but its layout is 'vector/3'"),
         open_layout(tmp_path / "a.h5", "diagram"),
     ):
         pass
@@ -244,13 +251,13 @@ def test_a_file_that_another_process_holds_open_is_not_called_damaged(tmp_path, 
         said = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
         holder.communicate()
     if mode == "r":
-        assert said == "vector/2\n"
+        assert said == "vector/3\n"
     else:
         assert "another process has it open to write into it" in said
         assert "HDF5_USE_FILE_LOCKING" in said
         assert "Delete" not in said
     # the other process has changed nothing
-    assert read_attributes(path)["layout"] == "vector/2"
+    assert read_attributes(path)["layout"] == "vector/3"
 
 
 @pytest.mark.parametrize(
@@ -311,23 +318,33 @@ def test_inputs_made_by_another_recipe_are_refused(tmp_path):
 
 def test_inputs_that_go_back_to_two_contents_of_a_file_are_refused(tmp_path):
     source, one, other = (str(tmp_path / f"{name}.h5") for name in ("s", "one", "other"))
-    write_vector(source, (1.0, 2.0))
+    write_vector(source, (1.0, 2.0), code="5" * 16)
     write_vector(one, code="1" * 16, inputs=[source])
     write_vector(other, code="e" * 16, inputs=[source])
     planned = {path: read_origin(path).recipe for path in (one, other)}
     check_inputs(planned)
-    write_vector(source, (1.0, 3.0))
+    write_vector(source, (1.0, 3.0), code="5" * 16)
     write_vector(other, code="e" * 16, inputs=[source])
     with pytest.raises(NetkinError, match=r"other\.h5 and .*one\.h5 do not fit together"):
         check_inputs(planned)
+
+
+def test_what_nobody_knows_how_to_make_goes_by_its_content(tmp_path):
+    one, other = (str(tmp_path / f"{name}.h5") for name in ("one", "other"))
+    write_vector(one, (1.0, 2.0))
+    write_vector(other, (1.0, 3.0))
+    origins = [read_origin(path) for path in (one, other)]
+    assert [origin.recipe for origin in origins] == [origin.content for origin in origins]
+    assert origins[0].recipe != origins[1].recipe
+    check_inputs({origin.path: origin.recipe for origin in origins})
 
 
 def test_a_digest_does_not_depend_on_how_numbers_are_printed(tmp_path):
     digests = set()
     for value in (0.1, np.float64(0.1)):
         with create(tmp_path / "a.h5", "vector", parameters={"a": value}) as file:
-            file.attrs["start"] = value
-            file["H0"] = [1.0]
+            member(file).attrs["start"] = value
+            member(file)["H0"] = [1.0]
         digests.add(read_attributes(tmp_path / "a.h5")["content"])
     assert len(digests) == 1
 
@@ -342,137 +359,6 @@ def test_lineage_follows_code_parameters_and_inputs(tmp_path):
     made = {read_attributes(tmp_path / name)["lineage"] for name in ("c.h5", "d.h5")}
     assert len(made | {one, other}) == 4
     assert lineage("x", {"a": 1, "b": 2}, []) == lineage("x", {"b": 2, "a": 1}, [])
-
-
-def made_by(**changes):
-    return {"parameters": {"n_bins": 2}, "code": "a" * 16, **changes}
-
-
-def test_a_deleted_file_is_put_back_if_it_would_be_made_the_same(tmp_path):
-    path = tmp_path / "a.h5"
-    assert not restore(path, "vector", **made_by())
-    write_vector(path, keep=True, code="a" * 16)
-    inode = path.stat().st_ino
-    for _ in range(2):  # also when it was not deleted
-        path.unlink(missing_ok=True)
-        assert restore(path, "vector", **made_by())
-        assert restore(path, "vector", **made_by())
-        assert path.stat().st_ino == inode
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".a.h5.kept", "a.h5"]
-
-
-def test_a_forgotten_file_is_not_put_back(tmp_path):
-    path = tmp_path / "a.h5"
-    write_vector(path, keep=True, code="a" * 16)
-    forget(path)
-    forget(path)  # nothing is left to forget
-    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
-    path.unlink()
-    assert not restore(path, "vector", **made_by())
-
-
-def test_a_job_forgets_when_all_networks_are_done(tmp_path):
-    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
-
-    def make(*, path, fails):
-        write_vector(path, keep=True)
-        if fails:
-            raise NetkinError("no")
-
-    def run(*fails):
-        script = {"log_path": str(tmp_path / "log" / "l"), "forget": paths}
-        run_each(make, each={"path": paths, "fails": fails}, **script)
-
-    with pytest.raises(SystemExit):
-        run(False, True)
-    # the next attempt puts back what is done
-    assert (tmp_path / ".a.h5.kept").exists()
-    run(False, False)
-    assert sorted(p.name for p in tmp_path.glob("*.h5*")) == ["a.h5", "b.h5"]
-    assert not list(tmp_path.glob(".*"))
-
-
-def test_what_would_be_made_otherwise_is_not_put_back(tmp_path):
-    path = tmp_path / "a.h5"
-    write_vector(path, keep=True, code="a" * 16)
-    write_vector(tmp_path / "input.h5")
-    path.unlink()
-    for change in (
-        {"code": "e" * 16},
-        {"parameters": {"n_bins": 3}},
-        {"inputs": [tmp_path / "input.h5"]},
-    ):
-        assert not restore(path, "vector", **made_by(**change))
-    assert not restore(path, "graph", **made_by())
-    assert not path.exists()
-    assert not restore(path, "vector", **made_by(code=""))
-
-
-@pytest.mark.parametrize(
-    "damage",
-    ["truncated", "empty", "an array gone", "a value changed", "a folder", "a pipe", "a loop"],
-)
-def test_a_damaged_file_is_not_put_back(tmp_path, damage):
-    path, kept = tmp_path / "a.h5", tmp_path / ".a.h5.kept"
-    write_vector(path, keep=True, code="a" * 16)
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:50])
-    elif damage == "empty":
-        path.write_bytes(b"")
-    elif damage[:2] == "a " and damage != "a value changed":
-        kept.unlink()
-        if damage == "a folder":
-            kept.mkdir()
-        elif damage == "a pipe":
-            os.mkfifo(kept)
-        else:
-            kept.symlink_to(kept)
-    else:
-        with h5py.File(path, "r+") as file:
-            if damage == "an array gone":
-                del file["H0"]
-            else:
-                file["H0"][0] = 5.0
-    path.unlink()
-    assert not restore(path, "vector", **made_by())
-    assert not path.exists()
-    write_vector(path, keep=True, code="a" * 16)
-    # a folder of that name is not netkin's to remove
-    assert restore(path, "vector", **made_by()) == (damage != "a folder")
-
-
-def test_other_content_of_an_input_counts_also_when_it_was_made_the_same_way(tmp_path):
-    source, path = tmp_path / "input.h5", tmp_path / "a.h5"
-    write_vector(source, (1.0, 2.0))
-    write_vector(path, keep=True, code="a" * 16, inputs=[source])
-    assert restore(path, "vector", **made_by(inputs=[source]))
-    write_vector(source, (1.0, 3.0))  # same code and parameters, another machine say
-    assert not restore(path, "vector", **made_by(inputs=[source]))
-
-
-def test_without_hard_links_nothing_is_put_back_and_nothing_fails(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError("no hard links here")
-
-    path = tmp_path / "a.h5"
-    write_vector(path, keep=True, code="a" * 16)
-    monkeypatch.setattr(os, "link", refuse)
-    assert not restore(path, "vector", **made_by())
-    write_vector(path, keep=True, code="a" * 16)
-    assert path.is_file()
-
-
-def test_a_file_that_cannot_be_put_back_now_is_not_lost(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOSPC, "no space left on device")
-
-    path = tmp_path / "a.h5"
-    write_vector(path, keep=True, code="a" * 16)
-    path.unlink()
-    with monkeypatch.context() as full:
-        full.setattr(os, "link", refuse)
-        assert not restore(path, "vector", **made_by())
-    assert restore(path, "vector", **made_by())
 
 
 @pytest.mark.parametrize(
@@ -499,10 +385,344 @@ def test_a_full_disk_is_recognised(error, full):
         assert cannot_be_closed(last) == full
 
 
-def test_only_the_last_version_is_kept(tmp_path):
+IDS = ["digits/width_8/seed_0", "digits/width_8/seed_1", "b"]
+
+
+def write_bundle(path, ids=IDS, **kwargs):
+    with create(path, "vector", parameters={}, ids=ids, **kwargs) as file:
+        for number, id in enumerate(ids):
+            member(file, id)["H0"] = np.array([float(number)])
+
+
+def test_a_member_of_a_bundle_is_read_by_its_id(tmp_path):
     path = tmp_path / "a.h5"
-    write_vector(path, keep=True, code="0" * 16)
-    write_vector(path, keep=True, code="a" * 16)
-    path.unlink()
-    assert not restore(path, "vector", **made_by(code="0" * 16))
-    assert restore(path, "vector", **made_by())
+    write_bundle(path)
+    assert read_ids(path, "vector") == IDS
+    for number, id in enumerate(IDS):
+        with open_layout(storage.address(path, id), "vector") as group:
+            assert group["H0"][:].tolist() == [number]
+    # one file, whichever member was used
+    write_vector(tmp_path / "b.h5", inputs=[f"{path}::{IDS[0]}", f"{path}::{IDS[2]}"])
+    assert read_origin(tmp_path / "b.h5").ancestors == {
+        (read_origin(path).recipe, read_origin(path).content)
+    }
+
+
+def test_a_member_that_must_be_named_or_is_not_there_is_one_sentence(tmp_path):
+    path = tmp_path / "a.h5"
+    write_bundle(path)
+    for address, says in (
+        (path, r"a\.h5: it holds 3 members, name one: .*a\.h5::digits/width_8/seed_0 \(or"),
+        (f"{path}::digits/width_8", r"a\.h5: it has no member 'digits/width_8'\. Did you mean"),
+    ):
+        with pytest.raises(NetkinError, match=says) as caught, open_layout(address, "vector"):
+            pass
+        assert "\n" not in str(caught.value)
+
+
+def test_the_layout_before_is_read_as_one_network(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    with monkeypatch.context() as older:
+        older.setattr(storage, "LAYOUTS", storage.LAYOUTS | {"vector": storage.BEFORE["vector"]})
+        older.setattr(storage, "BUNDLES", frozenset())
+        with create(path, "vector", parameters={"n_bins": 2}) as file:
+            file["H0"] = np.array([1.0, 2.0])
+    with open_layout(path, "vector") as group:
+        assert group["H0"][:].tolist() == [1.0, 2.0]
+    assert read_ids(path, "vector") == [storage.ONE]
+    with (
+        pytest.raises(NetkinError, match="it holds one network or measure, and none is called 'b'"),
+        open_layout(f"{path}::b", "vector"),
+    ):
+        pass
+
+
+def extra(file, name):
+    file.create_group(f"members/{name}")["H0"] = [1.0]
+
+
+def ids(*names):
+    def change(file):
+        del file["ids"]
+        file.create_dataset("ids", data=list(names), dtype=h5py.string_dtype())
+
+    return change
+
+
+BUNDLE_DAMAGES = {
+    "a member that is not listed": (lambda f: extra(f, "c"), "/members/c is no member"),
+    "a member inside another": (lambda f: extra(f, "b/c"), "/members/b/c is an entry that"),
+    "a member inside a folder": (
+        lambda f: extra(f, "digits/width_8/seed_2"),
+        "/members/digits/width_8/seed_2 is no member",
+    ),
+    "a member that is missing": (lambda f: f.__delitem__("members/b"), "/members/b is missing"),
+    "no members": (lambda f: f.__delitem__("members"), "/members is missing"),
+    "no ids": (lambda f: f.__delitem__("ids"), "/ids is missing"),
+    "empty ids": (ids(), "/ids names nothing"),
+    "an id twice": (ids(*IDS, "b"), "'b' more than once"),
+    "an id above another": (ids(*IDS, "digits"), "/members/digits/width_8 is an entry that"),
+    "an id that leads elsewhere": (ids("../b"), "'../b', which is no id"),
+    "an id of no name": (ids("a//b"), "'a//b', which is no id"),
+    "an absolute id": (ids("/b"), "'/b', which is no id"),
+    "an id that is a folder": (ids("b/"), "'b/', which is no id"),
+    "an id of a point": (ids("b/."), "'b/.', which is no id"),
+    "an id of two lines": (ids("b\n"), r"'b\n'; allowed is text of one line"),
+    "an id of too many parts": (ids("/".join("a" * (MOST_PARTS + 1))), "which is no id"),
+    "an id that would take all memory": (ids("a/" * 200_000 + "a"), "which is no id"),
+    "an id that is no UTF-8": (lambda f: f["ids"].__setitem__(0, b"\xff\xfe"), "can't decode"),
+    "ids in a table": (
+        lambda f: (
+            f.__delitem__("ids"),
+            f.create_dataset("ids", data=[["a"], ["b"]], dtype=h5py.string_dtype()),
+        ),
+        "/ids has shape (2, 1), expected (members)",
+    ),
+    "an id alone": (
+        lambda f: (f.__delitem__("ids"), f.__setitem__("ids", "b")),
+        "/ids is a single value",
+    ),
+    "ids of one length": (
+        lambda f: (f.__delitem__("ids"), f.__setitem__("ids", np.array(IDS, "S40"))),
+        "/ids holds |S40, expected names",
+    ),
+    "ids that are a group": (
+        lambda f: (f.__delitem__("ids"), f.create_group("ids")),
+        "/ids is no array",
+    ),
+    "ids by a link": (
+        lambda f: (f.move("ids", "i"), f.__setitem__("ids", h5py.SoftLink("/i"))),
+        "/i is an entry that",
+    ),
+    "ids that are not there": (
+        lambda f: (f.__delitem__("ids"), f.create_dataset("ids", (10**9,), h5py.string_dtype())),
+        "/ids declares 16000000000 bytes, but not all",
+    ),
+    "an attribute of the ids": (
+        lambda f: f["ids"].attrs.__setitem__("more", 1),
+        "/ids has 1 attributes",
+    ),
+    "ids that are numbers": (
+        lambda f: (f.__delitem__("ids"), f.__setitem__("ids", [1, 2, 3])),
+        "/ids holds int64, expected names",
+    ),
+    "a linked member": (
+        lambda f: (
+            f.__delitem__("members/b"),
+            f.__setitem__("members/b", h5py.SoftLink(f"/members/{IDS[0]}")),
+        ),
+        "/members/b is a soft link",
+    ),
+    "a member of another file": (
+        lambda f: (
+            f.__delitem__("members/b"),
+            f.__setitem__("members/b", h5py.ExternalLink("other.h5", "/members/network")),
+        ),
+        "/members/b is an external link",
+    ),
+    "a member by two ids": (
+        lambda f: (
+            f.__delitem__("members/b"),
+            f.__setitem__("members/b", f[f"members/{IDS[0]}"]),
+        ),
+        "/members/b is the same entry as another",
+    ),
+    "a linked folder": (
+        lambda f: (
+            f.move("members/digits", "members/e"),
+            f.__setitem__("members/digits", h5py.SoftLink("/members/e")),
+        ),
+        "/members/digits is a soft link",
+    ),
+    "a folder inside itself": (
+        lambda f: f.__setitem__("members/digits/more", f["members/digits"]),
+        "/members/digits is the same entry as another",
+    ),
+    "the members among themselves": (
+        lambda f: f.__setitem__("members/digits/more", f["members"]),
+        "/members is the same entry as another",
+    ),
+    "linked members": (
+        lambda f: (f.move("members", "m"), f.__setitem__("members", h5py.SoftLink("/m"))),
+        "is an entry that its layout does not know",
+    ),
+    "a folder of no members": (
+        lambda f: f.create_group("members/digits/more"),
+        "/members/digits/more is no member",
+    ),
+    "a group in a member": (
+        lambda f: f.create_group("members/b/more"),
+        "/members/b/more is an entry that its layout does not know",
+    ),
+    "ancestors of a member": (
+        lambda f: f.__setitem__("members/b/ancestors", np.array([["a" * 16] * 2], "S16")),
+        "/members/b/ancestors is an entry that its layout does not know",
+    ),
+    "a member that is a type": (
+        lambda f: (f.__delitem__("members/b"), f.__setitem__("members/b", np.dtype("f8"))),
+        "/members/b is no group",
+    ),
+    "an array in two members": (
+        lambda f: (
+            f.__delitem__("members/b/H0"),
+            f.__setitem__("members/b/H0", f[f"members/{IDS[0]}/H0"]),
+        ),
+        "is the same entry as another",
+    ),
+    "a member that is an array": (
+        lambda f: (f.__delitem__("members/b"), f.__setitem__("members/b", [1.0])),
+        "/members/b is no group",
+    ),
+    "members that are an array": (
+        lambda f: (f.__delitem__("members"), f.__setitem__("members", [1.0])),
+        "/members is no group",
+    ),
+    "an attribute of a folder": (
+        lambda f: f["members/digits"].attrs.__setitem__("more", 1),
+        "/members/digits has an attribute",
+    ),
+    "an attribute of the members": (
+        lambda f: f["members"].attrs.__setitem__("more", 1),
+        "/members has an attribute",
+    ),
+    "an attribute of a member": (
+        lambda f: f["members/b"].attrs.__setitem__("more", 1),
+        "/members/b has an attribute 'more'",
+    ),
+    "an attribute of a member at the root": (
+        lambda f: f.attrs.__setitem__("n_bins", 2),
+        "/ has 8 attributes; its layout knows 7",
+    ),
+    "a layout without members": (
+        lambda f: f.attrs.__setitem__("layout", "vector/2"),
+        "/ids is an entry that its layout does not know",
+    ),
+    "an array beside the members": (
+        lambda f: f.__setitem__("H0", [1.0]),
+        "/H0 is an entry that its layout does not know",
+    ),
+    "an array of the wrong type": (
+        lambda f: (f.__delitem__("members/b/H0"), f.__setitem__("members/b/H0", ["x"])),
+        "/members/b/H0 holds text, expected float",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", BUNDLE_DAMAGES)
+def test_a_damaged_bundle_is_one_sentence(tmp_path, damage):
+    path = tmp_path / "a.h5"
+    write_bundle(path)
+    # also where this process has read it before
+    read_origin(path)
+    change, says = BUNDLE_DAMAGES[damage]
+    with altered(path) as group:
+        change(group.file)
+    for read in (read_origin, lambda path: read_ids(path, "vector")):
+        started = time.process_time()
+        with pytest.raises(NetkinError) as caught:
+            read(path)
+        assert time.process_time() - started < 1
+        assert says in str(caught.value)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_texts_that_all_lie_in_one_place_are_not_read(tmp_path):
+    path = tmp_path / "a.h5"
+    write_bundle(path)
+    number, letters = 10_000, 2**22
+    with h5py.File(path, "r+", locking=False) as file:
+        del file["ids"]
+        array = file.create_dataset("ids", (number,), h5py.string_dtype())
+        array[:] = ["a" * letters] + ["b"] * (number - 1)
+        place = array.id.get_offset()
+    with path.open("r+b") as file:
+        file.seek(place)
+        first = file.read(TEXT_BYTES)
+        file.seek(place)
+        file.write(first * number)
+    storage.seal(path)
+    with pytest.raises(NetkinError, match=f"/ids declares {number * letters:,} bytes of text in"):
+        read_origin(path)
+
+
+def test_an_array_called_ids_makes_no_bundle(tmp_path):
+    path = make_files(tmp_path)["layers"]
+    with altered(path) as file:
+        file["ids"] = file["cka"][()]
+        file["ids"].attrs["orientation"] = file["cka"].attrs["orientation"]
+    with open_layout(path, "layers") as group:
+        assert "layers_a" in group
+    with pytest.raises(NetkinError, match=r"/ids is of no measure|'ids'"):
+        read_layers(path)
+
+
+def test_another_file_of_the_same_name_is_checked_for_itself(tmp_path):
+    path, other = tmp_path / "a.h5", tmp_path / "other.h5"
+    write_bundle(path)
+    write_bundle(other)
+    with altered(other) as group:
+        group.file.create_group("members/more")
+    # one takes the place of the other between opening and checking
+    with storage._open(path) as file:
+        other.replace(path)
+        storage._check_structure(path, file)
+    with pytest.raises(NetkinError, match="/members/more is no member"):
+        read_origin(path)
+
+
+@pytest.mark.parametrize("size", ["the same", "another"])
+def test_a_bundle_changed_in_place_after_it_was_checked_is_checked_again(tmp_path, size):
+    path = tmp_path / "a.h5"
+    write_bundle(path)
+    address = storage.address(path, "b")
+    with open_layout(address, "vector") as group:
+        assert group["H0"][:].tolist() == [2.0]
+    inode, length = path.stat().st_ino, path.stat().st_size
+    with altered(path) as group:
+        if size == "the same":
+            group.file["ids"][2] = "c"
+        else:
+            group.file.create_group("members/c")["H0"] = np.zeros(10_000)
+    assert path.stat().st_ino == inode
+    assert (path.stat().st_size == length) == (size == "the same")
+    with (
+        pytest.raises(NetkinError, match=r"/members/[bc] is (no member|missing)"),
+        open_layout(address, "vector"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("id", "says"),
+    [
+        ("../b", "the id of a network is '../b'; allowed are up to 16 parts of letters"),
+        ("a//b", "the id of a network is 'a//b'"),
+        ("/".join("a" * (MOST_PARTS + 1)), "the id of a network is 'a/a"),
+        ("digits/width_8", "the id 'digits/width_8' and another 'digits/width_8/seed_0'"),
+        ("digits/width_8/seed_0", "two networks have the id 'digits/width_8/seed_0'"),
+    ],
+)
+def test_a_study_has_no_ids_that_a_bundle_could_not_be_read_by(monkeypatch, id, says):
+    class Grid(SOURCES["trained_grid"]):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            first = self.members[0]
+            self.members = [replace(first, id="digits/width_8/seed_0"), replace(first, id=id)]
+
+    monkeypatch.setitem(SOURCES, "trained_grid", Grid)
+    with pytest.raises(NetkinError, match=says) as caught:
+        study()
+    assert "\n" not in str(caught.value)
+
+
+def test_many_members_are_checked_once(tmp_path):
+    path = tmp_path / "a.h5"
+    many = [f"grid/n{number:04}" for number in range(2000)]
+    write_bundle(path, ids=many)
+    started = time.process_time()
+    for id in many[:200]:
+        with open_layout(f"{path}::{id}", "vector") as group:
+            assert group["H0"].shape == (1,)
+    # 0.2 s for the check of all, and 200 times a millisecond
+    assert time.process_time() - started < 5

@@ -99,7 +99,10 @@ DAMAGES = {
         replaced("value", lambda f, n: f.__setitem__(n, h5py.ExternalLink("/dev/zero", "/x"))),
         "/value is an external link",
     ),
-    "another name of the file": (lambda f: f.__setitem__("more", f["/"]), "/more is an entry that"),
+    "another name of the file": (
+        lambda f: f.__setitem__("more", f["/"]),
+        "/more is the same entry as another",
+    ),
     "two names of an array": (
         replaced("target", lambda f, n: f.__setitem__(n, f["source"])),
         "is the same entry as another",
@@ -260,8 +263,8 @@ def test_the_most_compressible_that_is_written_is_read(tmp_path):
     zeros = np.zeros((400, 10_000))
     assert 10 * zeros.nbytes > ALWAYS_UNPACKED
     write_vector(path, Vector((zeros,) * 10, sampling, axes=1, kind="landscape"))
-    with storage.open_layout(path, "vector") as file:
-        assert len(file) == 10
+    with storage.open_layout(path, "vector") as group:
+        assert len(group) == 10
 
 
 def put(name, value):

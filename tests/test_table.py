@@ -12,7 +12,7 @@ from netkin.distance import MEASURES
 from netkin.distance.neural_persistence import layer_neural_persistence
 from netkin.errors import NetkinError
 from netkin.network.file import HISTORY, Network, write_network
-from netkin.storage import create
+from netkin.storage import create, member
 from netkin.table.accounting import jobs_by_rule, read_accounting
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
@@ -108,7 +108,7 @@ def test_costs_add_up_by_rule(tmp_path, pages):
         )
     tabulate_costs(
         benchmark_paths=[str(tmp_path / f"{name}.tsv") for name in "abc"],
-        rules=["train_network", "train_network", "build_graph"],
+        rules=["train_network", "train_network", "export_graph"],
         use_path=str(tmp_path / "use.csv"),
         **pages,
     )
@@ -181,12 +181,12 @@ def test_requests_stand_against_use(tmp_path, pages, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no Slurm
     head = "s\th:m:s\tmax_rss\tcpu_time\tparams\tresources\n"
     for name, seconds, rss, asked in (("a", 30, "500.0", 1049), ("b", 60, "200.0", 4000)):
-        resources = {"tmpdir": "/tmp", "runtime": 2, "mem_mb": asked, "stored": "kept"}
+        resources = {"tmpdir": "/tmp", "runtime": 2, "mem_mb": asked, "slurm_partition": "short"}
         row = f"{seconds}\t0:00:30\t{rss}\t1.0\t{{'title': 'a \"b\"'}}\t{resources}\n"
         (tmp_path / f"{name}.tsv").write_text(head + row)
     tabulate_costs(
         benchmark_paths=[str(tmp_path / f"{name}.tsv") for name in "ab"],
-        rules=["build_graph"] * 2,
+        rules=["export_graph"] * 2,
         use_path=str(tmp_path / "use.csv"),
         **pages,
     )
@@ -208,10 +208,10 @@ def test_requests_stand_against_use(tmp_path, pages, monkeypatch):
 
 # as sacct --parsable2 --units=M prints them; the last job worked elsewhere
 SACCT = """\
-3|/study|OUT_OF_MEMORY|31||rule_compute_diagram_digits_1_wildcards_0
+3|/study|OUT_OF_MEMORY|31||rule_compute_diagrams_digits_1_wildcards_0
 3.batch||OUT_OF_MEMORY|31|139.50M|
 3.0||OUT_OF_MEMORY|29|149.90M|
-4|/study|COMPLETED|62||rule_compute_diagram_digits_1_wildcards_0
+4|/study|COMPLETED|62||rule_compute_diagrams_digits_1_wildcards_0
 4.batch||COMPLETED|62|140.00M|
 4.0||COMPLETED|60|0|
 5|/study|CANCELLED by 0|6||rule_train_network_wildcards_digits_0_width|8
@@ -227,10 +227,10 @@ of two lines | of another user
 
 
 def test_slurms_accounts_are_read_by_rule():
-    found = jobs_by_rule(SACCT, ["train_network", "compute_diagram"], Path("/study"))
+    found = jobs_by_rule(SACCT, ["train_network", "compute_diagrams"], Path("/study"))
     diagram, train = found.to_dict("records")
     assert diagram == {
-        "rule": "compute_diagram",
+        "rule": "compute_diagrams",
         "slurm_MiB": 149.9,
         "slurm_minutes": pytest.approx(62 / 60),
         "slurm_states": "COMPLETED 1, OUT_OF_MEMORY 1",
@@ -321,7 +321,7 @@ def test_slurm_is_asked_from_before_the_first_benchmark_file_on(tmp_path, monkey
     command(tmp_path, f'echo "$@" > {tmp_path}/asked; echo "{SACCT.splitlines()[0]}"')
     monkeypatch.setenv("PATH", str(tmp_path))
     since = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
-    read_accounting(["compute_diagram"], since=since, folder=Path("/study"))
+    read_accounting(["compute_diagrams"], since=since, folder=Path("/study"))
     assert "--starttime=2026-03-01T12:00:00" in (tmp_path / "asked").read_text()
 
 
@@ -397,7 +397,8 @@ def test_ratios_of_similarities_are_left_out_beside_untrained_networks(tmp_path,
             path = str(tmp_path / f"{name}_{when}.h5")
             values = rng.random((4, 4)) / 2
             np.fill_diagonal(values, 0.0)
-            with create(path, "distance", parameters={}) as file:
+            with create(path, "distance", parameters={}) as bundle:
+                file = member(bundle)
                 file.attrs.update(
                     measure=measure, family=MEASURES[measure].family, orientation=orientation
                 )

@@ -10,15 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from netkin.diagram.diagram import Diagram, write_diagram
+from netkin.diagram.diagram import Diagram, put_diagram, write_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError
 from netkin.giotto_compat import import_giotto
-from netkin.storage import create
+from netkin.storage import create, member, read_ids
 from netkin.vector import VECTORISERS
-from netkin.vector.compute import read_vector, vectorise_diagram
+from netkin.vector.compute import vectorise_diagrams
 from netkin.vector.sampling import Sampling, fit_samplings
-from netkin.vector.vector import CHUNK
+from netkin.vector.vector import CHUNK, read_vector
 
 
 def vectorise(name, intervals, sampling, **options):
@@ -417,11 +417,11 @@ def diagram_file(tmp_path):
 
 
 @pytest.mark.parametrize("kind", VECTORISERS)
-def test_vectorise_diagram_applies_policy_and_common_sampling(tmp_path, diagram_file, kind):
+def test_vectorise_diagrams_applies_policy_and_common_sampling(tmp_path, diagram_file, kind):
     from netkin.diagram.diagram import read_diagram
 
     target = tmp_path / "vector.h5"
-    vectorise_diagram(
+    vectorise_diagrams(
         diagram_path=str(diagram_file),
         vector_path=str(target),
         vector=kind,
@@ -439,6 +439,29 @@ def test_vectorise_diagram_applies_policy_and_common_sampling(tmp_path, diagram_
     assert not vector.arrays[2].any()
 
 
+def test_a_bundle_of_diagrams_gives_the_bundle_of_their_vectors(tmp_path):
+    rng = np.random.default_rng(5)
+    diagrams = {}
+    for id, n in (("net/b", 30), ("net/a", 4)):
+        # of another number of intervals each, in another order than by id
+        h0, h1 = np.sort(rng.random((n, 2))), np.sort(rng.random((n // 2, 2)))
+        diagrams[id] = Diagram.from_intervals((h0, h1))
+    source, target = str(tmp_path / "diagram.h5"), str(tmp_path / "vector.h5")
+    with create(source, "diagram", parameters={}, ids=list(diagrams)) as file:
+        for id, diagram in diagrams.items():
+            put_diagram(member(file, id), diagram, engine="exact")
+    made_by = {"vector": "heat", "range": [0.0, 1.0], "n_bins": 9, "options": {}, "policy": {}}
+    vectorise_diagrams(diagram_path=source, vector_path=target, **made_by)
+    assert read_ids(target, "vector") == list(diagrams)
+    for id, diagram in diagrams.items():
+        one, alone = str(tmp_path / "one.h5"), str(tmp_path / "alone.h5")
+        write_diagram(one, diagram, engine="exact")
+        vectorise_diagrams(diagram_path=one, vector_path=alone, **made_by)
+        arrays = zip(read_vector(f"{target}::{id}").arrays, read_vector(alone).arrays, strict=True)
+        for found, expected in arrays:
+            np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -448,10 +471,10 @@ def test_vectorise_diagram_applies_policy_and_common_sampling(tmp_path, diagram_
         ({"n_bins": 2001}, "allowed is 2 to 2,000"),
     ],
 )
-def test_vectorise_diagram_names_the_mistake(tmp_path, diagram_file, changes, says):
+def test_vectorise_diagrams_names_the_mistake(tmp_path, diagram_file, changes, says):
     arguments = {"vector": "heat", "range": [0.0, 1.0], "n_bins": 5}
     with pytest.raises(NetkinError, match=says) as caught:
-        vectorise_diagram(
+        vectorise_diagrams(
             diagram_path=str(diagram_file),
             vector_path=str(tmp_path / "vector.h5"),
             options={},
@@ -463,7 +486,7 @@ def test_vectorise_diagram_names_the_mistake(tmp_path, diagram_file, changes, sa
 
 def test_a_vector_file_that_lacks_a_part_is_refused(tmp_path):
     path = tmp_path / "vector.h5"
-    with create(path, "vector", parameters={}):
-        pass
+    with create(path, "vector", parameters={}) as file:
+        member(file)
     with pytest.raises(NetkinError, match="'n_bins' of a vector is missing"):
         read_vector(path)

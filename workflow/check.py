@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from netkin.config_file import read_command_line, read_config_file
+from netkin.config.file import read_command_line, read_config_file
 from netkin.errors import NetkinError
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 # where Python does not look beside the script (PYTHONSAFEPATH)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from jobs import ROOT, jobs_to_do
+from internals import ROOT, jobs_to_do
 
-from netkin.config import Study
 from netkin.freshness import describe, examine, files_in
 from netkin.recipe import Recipes
+from netkin.study import Study
 
 if __name__ == "__main__":
     folder, config, jobs = jobs_to_do(["--forceall", *sys.argv[1:]])

@@ -6,10 +6,10 @@ from pathlib import Path
 # where Python does not look beside the script (PYTHONSAFEPATH)
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from jobs import jobs_to_do, rule_of
+from internals import jobs_to_do
 
-from netkin.config import Study
 from netkin.plan import PlannedJob, describe
+from netkin.study import Study
 
 
 def planned(job):
@@ -20,9 +20,8 @@ def planned(job):
         return value if isinstance(value, int | float) else 0
 
     return PlannedJob(
-        rule=rule_of(job),
+        rule=job.rule.name,
         outputs=tuple(map(str, job.output)),
-        temporary=tuple(map(str, job.temp_output)),
         cores=job.threads,
         gpus=number("gpu"),
         megabytes=number("mem_mb"),

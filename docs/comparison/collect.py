@@ -22,8 +22,9 @@ sys.path[:0] = [str(HERE.parent), str(ROOT / "src")]
 
 from pages import git, markdown
 
+from netkin.comparison import OVERALL
 from netkin.table.measures_page import FAMILIES, FORMATS
-from netkin.table.questions import OVERALL, QUANTITIES
+from netkin.table.questions import QUANTITIES
 
 SHOWN = ["design", "groups", "violation_rate", "width", "depth", "labels"]
 SHOWN += ["performance_difference", "disagreement", "jensen_shannon", "calibrated", "seconds"]

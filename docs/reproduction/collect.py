@@ -23,7 +23,7 @@ from pages import git, markdown
 MEASURES = ["landscape", "silhouette", "heat"]
 MAKERS = ["Snakefile", "config", "src", "workflow", "docs/reproduction/config.yaml"]
 """What makes the results: the page names the last commit that changed any of it."""
-TABLES = ["accuracy", "groups", "neural_persistence", "norms", "norm_ratios", "untrained"]
+TABLES = ["accuracy", "groups", "neural_persistence", "untrained"]
 
 
 def collect(study: Path) -> list[str]:
@@ -33,8 +33,10 @@ def collect(study: Path) -> list[str]:
         shutil.rmtree(HERE / name, ignore_errors=True)
         (HERE / name).mkdir()
     comparisons = sorted(path.name for path in (results / "distance").iterdir())
-    for name in ("reproduction", "claims", "costs", "measures", "agreement"):
+    for name in ("costs", "measures", "agreement"):
         shutil.copy2(results / "table" / f"{name}.csv", HERE / "tables")
+    for name in ("reproduction", "claims", "norms", "norm_ratios"):
+        shutil.copy2(results / "paper" / f"{name}.csv", HERE / "tables")
     for comparison in comparisons:
         # of networks before training only the table that sets them beside the trained ones
         if comparison.endswith("_untrained"):
@@ -47,12 +49,12 @@ def collect(study: Path) -> list[str]:
             figure = results / "figure" / comparison / f"{name}.png"
             if figure.exists():
                 shutil.copy2(figure, HERE / "figures" / f"{comparison}.{name}.png")
-        for summary in sorted((results / "distance" / comparison).glob("*/summary.h5")):
+        for summary in sorted((results / "distance" / comparison).glob("*.h5")):
             with h5py.File(summary) as file:
                 names = list(file["networks"].asstr()[:])
                 for statistic in ("mean", "standard_deviation"):
                     frame = pd.DataFrame(file[statistic][:], index=names, columns=names)
-                    name = f"{comparison}.{summary.parent.name}.{statistic}.csv"
+                    name = f"{comparison}.{summary.stem}.{statistic}.csv"
                     frame.to_csv(HERE / "matrices" / name, float_format="%.6g")
     return [name for name in comparisons if not name.endswith("_untrained")]
 
@@ -61,8 +63,7 @@ def training_costs(study: Path) -> pd.DataFrame:
     """Return the CPU time of training by data set, and what five seeds of it take."""
     rows = []
     for folder in sorted((study / "results" / "benchmark" / "train_network").iterdir()):
-        if folder.name.endswith("_untrained"):
-            continue
+        # those before training are one folder deeper
         jobs = pd.concat(pd.read_csv(path, sep="\t") for path in folder.glob("*/*.tsv"))
         minutes = jobs["cpu_time"].sum() / 60
         rows.append(
@@ -97,7 +98,7 @@ before training. Near 1, a measure sees the architecture rather than the trainin
 def page(study: Path, comparisons: list[str]) -> str:
     """Return the text of README.md."""
     sys.path.insert(0, str(ROOT / "src"))
-    from netkin.table.claims import overall
+    from netkin.paper.claims import overall
 
     tables = HERE / "tables"
     config = yaml.safe_load((HERE / "config.yaml").read_text())
@@ -108,8 +109,8 @@ def page(study: Path, comparisons: list[str]) -> str:
     control = groups[is_control]
     others = groups[~is_control & (groups["statistic"] == "mean")]
     table_2 = beside[beside["quantity"] == "normalised difference of norms"]
-    norms = pd.read_csv(tables / "control.norms.csv")
-    ratios = pd.read_csv(tables / "control.norm_ratios.csv")
+    norms = pd.read_csv(tables / "norms.csv")
+    ratios = pd.read_csv(tables / "norm_ratios.csv")
     columns = ["data_set", "group", "measure", "statistic", "ours", "published", "difference"]
     datasets = [name for name in comparisons if (tables / f"{name}.accuracy.csv").exists()]
     accuracy = pd.DataFrame(

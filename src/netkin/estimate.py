@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from netkin.activation.evaluation import VALUES_AT_ONCE
 from netkin.dataset.features import CHANNELS, HEAD, image_shape
 from netkin.distance.representational.representation import KEPT_ROWS
 
@@ -27,9 +28,9 @@ BYTES = {
     "exact": 100,
     "flagser": 800,
     "vector": 120,
-    # mostly the rows of the data set, which are not counted here
-    "activation": 500,
-    "prediction": 500,
+    # the rows come besides, see `answering`
+    "activation": 40,
+    "prediction": 40,
 }
 """Bytes of memory an edge takes while its stage runs, twice what was measured."""
 SECONDS = {
@@ -62,7 +63,7 @@ MADE_ANEW = 20
 """How many times as long it takes where matrices of rows by rows are too large to be kept, so that
 they are made anew for each pair."""
 TEST_SHARE = 0.2
-"""Share of rows that are kept for testing; no loader keeps more."""
+"""Share of rows that are kept for testing, at most, where no option of the loader says it."""
 MARGIN = 3
 """A request is three to five times what was measured."""
 START_SECONDS = 5
@@ -135,16 +136,6 @@ SMALL = Need(1000, 5)
 def likely_minutes(asked: float) -> float:
     """Return how long a job will likely run that asks for so many minutes, rounded up."""
     return START_SECONDS / 60 + max(0.0, asked - 0.5 - START_MINUTES) / MARGIN
-
-
-def count_parameters(n_inputs: int, n_outputs: int, *, width: int, hidden_layers: int) -> int:
-    """Return the number of weights and biases of a multilayer perceptron.
-
-    It is also the number of edges of its graph, but for `bias_vertices` ``none``, whose
-    edges are fewer by the biases.
-    """
-    units = [n_inputs, *[width] * hidden_layers, n_outputs]
-    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(units))
 
 
 def preparing(n_rows: int, n_inputs: int) -> Need:
@@ -241,6 +232,41 @@ def bundle(stage: str, n_edges: Sequence[int], sampled: Sampled = NOTHING_SAMPLE
     n_bytes = BYTES[stage] * max(n_edges) + VALUE_BYTES * sampled.values + 2 * sampled.stored
     seconds = SECONDS[stage] * sum(n_edges) + len(n_edges) * sampled.seconds
     return Need(START_MB + 1e-6 * n_bytes, START_MINUTES + seconds / 60)
+
+
+def answering(
+    stage: str,
+    n_edges: Sequence[int],
+    units: Sequence[Sequence[int]],
+    *,
+    n_rows: int,
+    n_inputs: int,
+    kept: Sequence[int],
+) -> Need:
+    """Return what a job needs that gives the same rows to several networks, one after the other.
+
+    Parameters
+    ----------
+    stage : str
+        ``activation`` or ``prediction``.
+    n_edges : sequence of int
+        Edges of the graph of each network.
+    units : sequence of sequence of int
+        Units of each layer of each network, the inputs first; empty where they are not known.
+    n_rows, n_inputs : int
+        Shape of the rows, which are in memory as float32 all the while.
+    kept : sequence of int
+        Bytes for each row that are kept of each network until they are written.
+    """
+    need = bundle(stage, n_edges)
+    of_network = 0
+    for widths, n_bytes in zip(units, kept, strict=True):
+        # the outputs of all layers, as float64, of the block before too
+        block = min(n_rows, max(1, VALUES_AT_ONCE // max(widths, default=n_inputs)))
+        of_network = max(of_network, 2 * 8 * block * sum(widths) + n_bytes * n_rows)
+    # twice what is held
+    megabytes = need.megabytes + 2e-6 * (4 * n_rows * n_inputs + of_network)
+    return Need(megabytes, need.minutes)
 
 
 def comparing(

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from netkin.errors import NetkinError
 
@@ -33,7 +34,7 @@ HINTS = {
     errno.EEXIST: "there is a file where a folder belongs; move it away",
     errno.ELOOP: "symbolic links lead in a circle; remove them",
     errno.ENAMETOOLONG: "take shorter ids, or a folder whose path is shorter",
-    errno.EMFILE: "raise the limit of open files (ulimit -n), or set networks_per_job lower",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "raise the limit of open files, or start fewer jobs side by side (--cores)",
     errno.EAGAIN: "start fewer jobs side by side (--cores), or raise the limits (ulimit -a); of a "
     "file: another process holds it open",
@@ -161,3 +162,40 @@ def _first_line(error: BaseException) -> str:
     line = str(error).strip().partition("\n")[0].rstrip(".")
     # where torch found out
     return re.sub(r"^\[enforce fail at [^]]*\]\s*(\. )?(data\. )?", "", line)
+
+
+class Together:
+    """What goes wrong with single networks of a job, so that one sentence tells of all."""
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+
+    @contextmanager
+    def one(self, name: str) -> Iterator[None]:
+        """Note what goes wrong in the block and go on; a defect of netkin is raised at once.
+
+        Parameters
+        ----------
+        name : str
+            How the sentence names the network, where the error does not.
+        """
+        try:
+            yield
+        except NetkinError as error:
+            self._said.append(str(error))
+        except Exception as error:
+            sentence = explain(error)
+            if sentence is None or cannot_be_closed(error):
+                raise
+            self._said.append(f"{name}: {sentence}")
+
+    def check(self) -> None:
+        """Raise what was noted.
+
+        Raises
+        ------
+        NetkinError
+            Something went wrong.
+        """
+        if self._said:
+            raise NetkinError("; ".join(self._said))

@@ -3,14 +3,13 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from netkin.errors import NetkinError
 from netkin.failure import cannot_be_closed, explain
 
 THREADS = dict.fromkeys(
@@ -61,65 +60,6 @@ def lead_python_path() -> None:
     others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != source]
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *others])
     settle_environment()
-
-
-def run_each(
-    function: Callable[..., Any],
-    *,
-    log_path: str,
-    each: Mapping[str, Sequence[str]],
-    inputs: Mapping[str, str] | None = None,
-    forget: Iterable[str] = (),
-    **arguments: Any,
-) -> None:
-    """Call a function once for each of several networks, in one job.
-
-    The start-up of Python and of the imports is paid once. A network that fails does not
-    keep the others from being done; the job fails at the end.
-
-    Parameters
-    ----------
-    function : callable
-        A stage function of one network.
-    log_path : str
-        See `run_job`.
-    each : mapping
-        Name of an argument -> its value for each network.
-    inputs : mapping of str to str, optional
-        See `run_job`.
-    forget : iterable of str
-        Files that are deleted after use: when all networks are done, the hidden names that
-        would hold their space (see `netkin.storage.create`) go.
-    **arguments
-        What is the same for all.
-    """
-
-    def call_all() -> None:
-        failures = []
-        for values in zip(*each.values(), strict=True):
-            of_one = dict(zip(each, values, strict=True))
-            try:
-                function(**of_one, **arguments)
-            except NetkinError as error:
-                failures.append(str(error))
-            except Exception as error:
-                sentence = explain(error)
-                if sentence is None or cannot_be_closed(error):
-                    raise
-                failures.append(f"{_result_of(of_one)}: {sentence}")
-        if failures:
-            raise NetkinError("; ".join(failures))
-        from netkin import storage
-
-        for path in forget:
-            storage.forget(path)
-
-    run_job(call_all, log_path=log_path, inputs=inputs)
-
-
-def _result_of(arguments: Mapping[str, Any]) -> str:
-    """Return the file that a call would write: the last of its paths."""
-    return [str(value) for name, value in arguments.items() if name.endswith("_path")][-1]
 
 
 def run_job(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from netkin import estimate
-from netkin.config import Study
-from netkin.dataset import SHAPES
-from netkin.estimate import FILE_BYTES, STORED_BYTES, TEST_SHARE
+from netkin.estimate import FILE_BYTES, STORED_BYTES
+from netkin.member import Member
+from netkin.study import Study
 from netkin.vector import VECTORISERS
 
 IMAGE_SHARE = 0.3
@@ -24,8 +24,6 @@ class PlannedJob:
         Name of its rule.
     outputs : tuple of str
         Its results, as ``results/STAGE/...``.
-    temporary : tuple of str
-        Those of them that are deleted after use.
     cores, gpus : int
         How many.
     megabytes, minutes : float
@@ -34,7 +32,6 @@ class PlannedJob:
 
     rule: str
     outputs: tuple[str, ...]
-    temporary: tuple[str, ...]
     cores: int
     gpus: int
     megabytes: float
@@ -58,17 +55,22 @@ def disk_of(study: Study, path: str) -> tuple[str, float]:
 
 def _size_of_dataset(study: Study, parts: Sequence[str]) -> float:
     """Bytes at most: float32 values, which are compressed."""
-    dataset = parts[2].removesuffix(".images")
-    section = study.dataset(dataset)
-    images = parts[2] != dataset
-    n_rows, n_inputs = (
-        SHAPES[section.kind](**study.dataset_options(dataset)) if images else study.shape(dataset)
-    )
+    dataset = study.datasets[study.prepared[parts[2]]]
+    n_rows, n_inputs = dataset.shape_of_images if parts[2] == dataset.prepared else dataset.shape
     return 4.0 * n_rows * n_inputs
 
 
-def _size_by_edges(study: Study, parts: Sequence[str]) -> float:
-    return STORED_BYTES[parts[1]] * study.n_parameters(parts[2], parts[3])
+def _size_of_one(study: Study, parts: Sequence[str]) -> float:
+    return STORED_BYTES[parts[1]] * study.members["/".join(parts[2:])].size.edges
+
+
+def _members(study: Study, parts: Sequence[str]) -> Sequence[Member]:
+    return study.bundles["/".join(parts)].members
+
+
+def _size_of_diagram(study: Study, parts: Sequence[str]) -> float:
+    edges = sum(member.size.edges for member in _members(study, parts[2:]))
+    return STORED_BYTES["diagram"] * edges
 
 
 def _size_of_vector(study: Study, parts: Sequence[str]) -> float:
@@ -76,23 +78,25 @@ def _size_of_vector(study: Study, parts: Sequence[str]) -> float:
     axes = VECTORISERS[parts[2]].axes
     values = options["n_bins"] ** axes * options["options"].get("n_layers", 1)
     values *= study.config.diagram.max_dimension + 1
-    return 8.0 * float(values) * (IMAGE_SHARE if axes == 2 else 1.0)
+    each = 8.0 * float(values) * (IMAGE_SHARE if axes == 2 else 1.0)
+    return each * len(_members(study, parts[3:]))
 
 
 def _size_of_activation(study: Study, parts: Sequence[str]) -> float:
-    cell = study.variant(parts[2], parts[3])
-    layers = 1 if study.config.activation.layers == "last_hidden" else cell.hidden_layers + 1
-    return 4.0 * study.config.activation.probe_rows * cell.width * layers
+    values = sum(map(study.stored_width, _members(study, parts[2:])))
+    return 4.0 * study.config.activation.probe_rows * values
 
 
 def _size_of_prediction(study: Study, parts: Sequence[str]) -> float:
-    labels = study.variant(parts[2], parts[3]).n_labels or max(study.dataset(parts[2]).labels)
-    return 4.0 * TEST_SHARE * study.shape(parts[2])[0] * labels
+    members = _members(study, parts[2:])
+    n_rows = study.datasets[str(members[0].probe)].test_rows
+    return 4.0 * n_rows * sum(member.size.classes for member in members)
 
 
 def _size_of_distance(study: Study, parts: Sequence[str]) -> float:
     """Bytes of the matrices, three in a summary, or one with its reasons."""
-    return 8.0 * 3 * len(study.compared(parts[2])) ** 2
+    found = study.groups.get(parts[3], [parts[3]]) if len(parts) == 5 else [parts[3]]
+    return 8.0 * 3 * len(study.comparisons[parts[2]].cells) ** 2 * len(found)
 
 
 def _size_of_other(study: Study, parts: Sequence[str]) -> float:
@@ -102,9 +106,9 @@ def _size_of_other(study: Study, parts: Sequence[str]) -> float:
 
 _SIZES: Mapping[str, Callable[[Study, Sequence[str]], float]] = {
     "dataset": _size_of_dataset,
-    "network": _size_by_edges,
-    "graph": _size_by_edges,
-    "diagram": _size_by_edges,
+    "network": _size_of_one,
+    "graph": _size_of_one,
+    "diagram": _size_of_diagram,
     "vector": _size_of_vector,
     "activation": _size_of_activation,
     "prediction": _size_of_prediction,
@@ -132,11 +136,8 @@ def describe(study: Study, jobs: Iterable[PlannedJob]) -> str:
     groups = {**by_rule, "all": everything}
     rows = [[rule, *_amounts(group)] for rule, group in groups.items()]
     disk = _disk_by_stage(study, everything)
-    total = [sum(column) for column in zip(*disk.values(), strict=True)]
-    stages = [
-        [stage, *(f"{n_bytes / 1e9:.2f}" for n_bytes in pair)]
-        for stage, pair in {**disk, "all": total}.items()
-    ]
+    disk["all"] = sum(disk.values())
+    stages = [[stage, f"{n_bytes / 1e9:.2f}"] for stage, n_bytes in disk.items()]
     return "\n".join(
         [
             *_aligned([head, *rows]),
@@ -144,7 +145,7 @@ def describe(study: Study, jobs: Iterable[PlannedJob]) -> str:
             "Core hours are likely ones, then those asked for at the first attempt. GPU hours,",
             "memory and minutes (of the largest job) are what is asked for.",
             "",
-            *_aligned([["GB on disk", "stays", "temporary"], *stages]),
+            *_aligned([["on disk", "GB"], *stages]),
             "",
             "Data sets at most: compression may take off nine tenths.",
         ]
@@ -161,13 +162,13 @@ def _amounts(jobs: Sequence[PlannedJob]) -> list[str]:
     return [str(len(jobs)), *numbers, f"{longest:.0f}"]
 
 
-def _disk_by_stage(study: Study, jobs: Sequence[PlannedJob]) -> dict[str, list[float]]:
-    """Return stage -> bytes that stay, bytes of temporary files if all were there at once."""
-    disk: dict[str, list[float]] = {}
+def _disk_by_stage(study: Study, jobs: Sequence[PlannedJob]) -> dict[str, float]:
+    """Return stage -> bytes."""
+    disk: dict[str, float] = {}
     for job in jobs:
         for path in job.outputs:
             stage, n_bytes = disk_of(study, path)
-            disk.setdefault(stage, [0.0, 0.0])[path in job.temporary] += n_bytes
+            disk[stage] = disk.get(stage, 0.0) + n_bytes
     return disk
 
 

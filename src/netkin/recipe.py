@@ -7,7 +7,7 @@ are those that were planned, and anyone whether a result is what today's code an
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -15,23 +15,22 @@ from typing import Any
 
 from netkin import storage
 from netkin.activation.compute import compute_activations
-from netkin.config import Study
 from netkin.dataset import DATASETS
 from netkin.dataset.features import extract_features
 from netkin.dataset.prepare import all_options, prepare_dataset
-from netkin.diagram.compute import compute_diagram
-from netkin.distance import MEASURES, SOURCES
+from netkin.diagram.compute import compute_diagrams
+from netkin.distance import INPUTS, MEASURES
 from netkin.distance.compute import compute_distances, parameters_of
 from netkin.distance.layers import compare_layers, layer_parameters
 from netkin.distance.summary import summarise_distances
-from netkin.graph.build import build_graph
+from netkin.graph.export import export_graph
+from netkin.member import Member
 from netkin.network.train import train_network
 from netkin.prediction.compute import compute_predictions
 from netkin.provenance import code_digest, script_digest
+from netkin.study import Study
 from netkin.vector import VECTORISERS
-from netkin.vector.compute import vectorise_diagram
-
-ROOT = "results"
+from netkin.vector.compute import vectorise_diagrams
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Recipe:
     Attributes
     ----------
     path : str
-        The file, below `ROOT`.
+        The file, below ``results``.
     layout : str
         A key of `netkin.storage.LAYOUTS`.
     code : str
@@ -54,6 +53,8 @@ class Recipe:
     device : str
         The device that was chosen, ``auto`` if none. Results of two devices differ by rounding
         and what it grows to, so that it is no part of the recipe.
+    given : str
+        What stands for the recipe of a file that is not made here, "" for one that is.
     """
 
     path: str
@@ -62,10 +63,13 @@ class Recipe:
     parameters: dict[str, Any]
     inputs: tuple["Recipe", ...] = ()
     device: str = "auto"
+    given: str = ""
 
     @cached_property
     def digest(self) -> str:
         """The recipe as its file records it."""
+        if self.given:
+            return self.given
         inputs = [one.digest for one in self.inputs]
         return storage.recipe(self.layout, self.code, self.parameters, inputs)
 
@@ -94,16 +98,21 @@ class Recipes:
         Parameters
         ----------
         path : str
-            Such as ``results/graph/digits/width_512/seed_0.h5``.
+            Such as ``results/diagram/digits/seed_0/all.h5``, or an address in one.
         """
+        path = storage.file_of(path)
         if path not in self._known:
-            _, stage, *parts = PurePosixPath(path.removesuffix(".h5")).parts
-            self._known[path] = STAGES[stage](self, path, *parts)
+            member = self.study.networks.get(path)
+            if member is not None:
+                self._known[path] = _network(self, path, member)
+            else:
+                _, stage, *parts = PurePosixPath(path.removesuffix(".h5")).parts
+                self._known[path] = STAGES[stage](self, path, *parts)
         return self._known[path]
 
-    def result(self, stage: str, *parts: str) -> Recipe:
-        """Return the recipe of a file by its stage and the parts of its name."""
-        return self.of("/".join((ROOT, stage, *parts)) + ".h5")
+    def all(self, paths: Iterable[str]) -> tuple[Recipe, ...]:
+        """Return the recipes of files and addresses, each file's once."""
+        return tuple(self.of(path) for path in dict.fromkeys(map(storage.file_of, paths)))
 
     def code(self, function: Callable[..., Any], *parts: Any) -> str:
         """Return the digest of a stage function, its script and what else it uses, made once."""
@@ -117,164 +126,155 @@ class Recipes:
         return self._codes[key]
 
 
-def seed_of(name: str) -> int:
-    """Return the seed of a file name such as ``seed_0``."""
-    return int(name.removeprefix("seed_"))
-
-
 def _dataset(recipes: Recipes, path: str, name: str) -> Recipe:
     study = recipes.study
-    dataset = name.removesuffix(".images")
-    section = study.dataset(dataset)
-    if section.extractor is not None and dataset == name:
+    dataset = study.datasets[study.prepared[name]]
+    if dataset.prepared != name:
         return Recipe(
             path,
             "dataset",
             recipes.code(extract_features),
-            {**study.extraction(dataset), "threads": study.config.network.threads},
-            (recipes.result("dataset", f"{dataset}.images"),),
+            dataset.extraction(),
+            (recipes.of(study.path("dataset", dataset.prepared)),),
             device=study.config.network.device,
         )
-    loader = DATASETS[section.kind]
+    loader = DATASETS[dataset.section.kind]
     return Recipe(
         path,
         "dataset",
         recipes.code(prepare_dataset, loader),
         {
-            "kind": section.kind,
-            "options": all_options(loader, study.dataset_options(dataset)),
-            "files": study.dataset_digests(dataset),
+            "kind": dataset.section.kind,
+            "options": all_options(loader, dataset.options),
+            "files": dataset.digests(),
         },
     )
 
 
-def _network(recipes: Recipes, path: str, dataset: str, variant: str, seed: str) -> Recipe:
+def _network(recipes: Recipes, path: str, member: Member) -> Recipe:
     study = recipes.study
+    source = study.source_of[member.id]
+    making = source.making(member)
+    if making is None:
+        return Recipe(path, "network", "", {}, given=source.stands_for(member))
     return Recipe(
         path,
         "network",
         recipes.code(train_network),
-        {
-            **study.training(dataset, variant, seed_of(seed)),
-            "threads": study.config.network.threads,
-        },
-        (recipes.result("dataset", study.dataset_of(dataset)),),
+        making,
+        (recipes.of(study.path("dataset", str(member.probe))),),
         device=study.config.network.device,
     )
 
 
-def _graph(recipes: Recipes, path: str, *network: str) -> Recipe:
-    return Recipe(
-        path,
-        "graph",
-        recipes.code(build_graph),
-        recipes.study.config.graph.model_dump(),
-        (recipes.result("network", *network),),
-    )
+def _graph(recipes: Recipes, path: str, *id: str) -> Recipe:
+    study = recipes.study
+    network = study.file_of("network", study.members["/".join(id)])
+    return Recipe(path, "graph", recipes.code(export_graph), study.graph(), recipes.all([network]))
 
 
-def _diagram(recipes: Recipes, path: str, *network: str) -> Recipe:
-    section = recipes.study.config.diagram
+def _ids(study: Study, bundle: str) -> list[str]:
+    return [member.id for member in study.bundles[bundle].members]
+
+
+def _diagram(recipes: Recipes, path: str, *parts: str) -> Recipe:
+    study, bundle = recipes.study, "/".join(parts)
     return Recipe(
         path,
         "diagram",
-        recipes.code(compute_diagram, *recipes.study.engines()),
-        {"engine": section.engine, "max_dimension": section.max_dimension},
-        (recipes.result("graph", *network),),
+        recipes.code(compute_diagrams, *study.engines()),
+        {"networks": _ids(study, bundle), **study.graph(), **study.diagram()},
+        recipes.all(study.networks_of(bundle)),
     )
 
 
-def _vector(recipes: Recipes, path: str, vector: str, *network: str) -> Recipe:
+def _vector(recipes: Recipes, path: str, vector: str, *parts: str) -> Recipe:
     study = recipes.study
     return Recipe(
         path,
         "vector",
-        recipes.code(vectorise_diagram, VECTORISERS[vector]),
+        recipes.code(vectorise_diagrams, VECTORISERS[vector]),
         {"kind": vector, "policy": study.policy(), **study.vector(vector)},
-        (recipes.result("diagram", *network),),
+        recipes.all([study.path("diagram", *parts)]),
     )
 
 
-def _activation(recipes: Recipes, path: str, dataset: str, variant: str, seed: str) -> Recipe:
-    study = recipes.study
+def _activation(recipes: Recipes, path: str, *parts: str) -> Recipe:
+    study, bundle = recipes.study, "/".join(parts)
     return Recipe(
         path,
         "activation",
         recipes.code(compute_activations),
-        {**study.config.activation.model_dump(), **study.trained_with(dataset, variant)},
-        _network_and_dataset(recipes, dataset, variant, seed),
+        {
+            "networks": _ids(study, bundle),
+            **study.config.activation.model_dump(),
+            "trained_with": study.evaluation(bundle),
+        },
+        recipes.all([*study.networks_of(bundle), study.dataset_of(bundle)]),
     )
 
 
-def _prediction(recipes: Recipes, path: str, dataset: str, variant: str, seed: str) -> Recipe:
+def _prediction(recipes: Recipes, path: str, *parts: str) -> Recipe:
+    study, bundle = recipes.study, "/".join(parts)
     return Recipe(
         path,
         "prediction",
         recipes.code(compute_predictions),
-        recipes.study.trained_with(dataset, variant),
-        _network_and_dataset(recipes, dataset, variant, seed),
+        {"networks": _ids(study, bundle), "trained_with": study.evaluation(bundle)},
+        recipes.all([*study.networks_of(bundle), study.dataset_of(bundle)]),
     )
 
 
-def _network_and_dataset(
-    recipes: Recipes, dataset: str, variant: str, seed: str
-) -> tuple[Recipe, Recipe]:
-    return (
-        recipes.result("network", dataset, variant, seed),
-        recipes.result("dataset", recipes.study.dataset_of(dataset)),
-    )
+def _distance(recipes: Recipes, path: str, comparison: str, *rest: str) -> Recipe:
+    if rest[0] == "layers":
+        return _layers(recipes, path, comparison, *rest[1:])
+    if len(rest) == 1:
+        inputs = recipes.all(recipes.study.distances(rest[0], comparison))
+        parameters = {"measure": rest[0]}
+        return Recipe(
+            path, "distance_summary", recipes.code(summarise_distances), parameters, inputs
+        )
+    return _matrices(recipes, path, comparison, *rest)
 
 
-def _distance(recipes: Recipes, path: str, comparison: str, measure: str, *rest: str) -> Recipe:
-    if measure == "layers":
-        return _layers(recipes, path, comparison, *rest)
-    if rest == ("summary",):
-        seeds = [f"seed_{seed}" for seed in recipes.study.seeds]
-        inputs = tuple(recipes.result("distance", comparison, measure, seed) for seed in seeds)
-        return Recipe(path, "distance_summary", recipes.code(summarise_distances), {}, inputs)
-    return _matrix(recipes, path, comparison, measure, *rest)
-
-
-def _matrix(recipes: Recipes, path: str, comparison: str, measure: str, seed: str) -> Recipe:
+def _matrices(recipes: Recipes, path: str, comparison: str, group: str, replicate: str) -> Recipe:
     study = recipes.study
-    entry = MEASURES[measure]
-    source = SOURCES[entry.needs]
-    cells = study.compared(comparison)
-    folder = (source.stage, entry.vector) if source.stage == "vector" else (source.stage,)
-    inputs = [recipes.result(*folder, cell.dataset, cell.variant, seed) for cell in cells]
-    if source.with_dataset:
-        inputs.append(recipes.result("dataset", study.dataset_of(comparison)))
+    measures = study.groups[group]
+    needs = MEASURES[measures[0]].needs
+    compared = study.compared(group, comparison, replicate)
+    probe = study.probe_of(group, comparison)
     return Recipe(
         path,
         "distance",
-        recipes.code(compute_distances, entry, source),
+        recipes.code(compute_distances, INPUTS[needs], *(MEASURES[name] for name in measures)),
         parameters_of(
-            measure,
-            [cell.name for cell in cells],
-            {measure: study.measure_options(measure)},
-            study.reading(entry.needs),
-            study.calibration(entry.needs),
+            measures,
+            [cell.name for cell in study.comparisons[comparison].cells],
+            compared,
+            {measure: study.measure_options(measure) for measure in measures},
+            study.reading(needs),
+            study.calibration(needs),
         ),
-        tuple(inputs),
+        recipes.all([*compared, *([probe] if probe else [])]),
     )
 
 
-def _layers(recipes: Recipes, path: str, dataset: str, a: str, b: str, seed: str) -> Recipe:
+def _layers(recipes: Recipes, path: str, comparison: str, a: str, b: str, replicate: str) -> Recipe:
     study = recipes.study
     measures: Sequence[str] = study.layer_measures()
     options = {measure: study.measure_options(measure) for measure in measures}
+    compared = study.layer_files(comparison, (a, b), replicate)
     return Recipe(
         path,
         "layers",
         recipes.code(compare_layers, *(MEASURES[measure] for measure in measures)),
-        layer_parameters(measures, options, study.calibration("activation")),
-        tuple(recipes.result("activation", dataset, variant, seed) for variant in (a, b)),
+        layer_parameters(measures, compared, options, study.calibration("activation")),
+        recipes.all(compared),
     )
 
 
 STAGES: dict[str, Callable[..., Recipe]] = {
     "dataset": _dataset,
-    "network": _network,
     "graph": _graph,
     "diagram": _diagram,
     "vector": _vector,
@@ -282,4 +282,4 @@ STAGES: dict[str, Callable[..., Recipe]] = {
     "prediction": _prediction,
     "distance": _distance,
 }
-"""Folder of results -> what makes the recipe of one of its files."""
+"""Folder of results -> what makes the recipe of one of its files; networks: see `_network`."""

@@ -15,6 +15,10 @@ content    digest of all arrays and other attributes of this file
 version    version of netkin
 ========== ==============================================================
 
+The results of several networks, or of several measures, stand together in a bundle: ``/ids`` names
+its members, and ``/members/ID`` holds what the layout has of each. ``FILE::ID`` stands for one
+member wherever a file is read.
+
 ``/ancestors`` names recipe and content of every file that it was made from, up to the data
 set, also of those that are deleted after use. No time stamps: the same inputs and the same seed
 give the same content.
@@ -28,7 +32,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -39,25 +43,40 @@ import h5py
 import numpy as np
 
 from netkin import __version__
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, allowed, listed, shown
 from netkin.failure import is_of_content
-from netkin.structure import check_structure
+from netkin.structure import IDS, MEMBERS, check_structure, is_id
 
 LAYOUTS = {
     "dataset": "dataset/2",
     "network": "network/2",
     "graph": "graph/2",
+    "diagram": "diagram/4",
+    "vector": "vector/3",
+    "activation": "activation/3",
+    "prediction": "prediction/3",
+    "distance": "distance/3",
+    "distance_summary": "distance_summary/2",
+    "layers": "layers/2",
+}
+"""Stage -> the value of the root attribute ``layout`` of its files."""
+BUNDLES = frozenset({"diagram", "vector", "activation", "prediction", "distance"})
+"""Stages whose files are bundles."""
+BEFORE = {
     "diagram": "diagram/3",
     "vector": "vector/2",
     "activation": "activation/2",
     "prediction": "prediction/2",
     "distance": "distance/2",
-    "distance_summary": "distance_summary/2",
-    "layers": "layers/2",
 }
-"""Stage -> the value of the root attribute ``layout`` of its files."""
+"""Stage -> the layout before, which is read as well: of one network or measure, without members."""
+ONE = "network"
+"""Id of the member of a bundle that was written for one network alone."""
 
-
+ADOPT = (
+    "Of an older netkin, trained networks and their data sets are taken over by: "
+    "make adopt FROM=FOLDER"
+)
 ANEW = "Delete it and run the workflow again to make it anew."
 HELD = (
     "cannot be locked: another process holds it open, or the file system has no locks. It may "
@@ -192,7 +211,7 @@ def create(
     determined: Mapping[str, Any] | None = None,
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
-    keep: bool = False,
+    ids: Sequence[str] = (ONE,),
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing; it appears at `path` only when complete.
 
@@ -211,12 +230,11 @@ def create(
         Digest of the code that makes the content (see `netkin.provenance`).
     inputs : iterable of paths
         The netkin files the content is made from.
-    keep : bool
-        Give the file a second, hidden name, so that `restore` can put it back when it has
-        been deleted. It takes no space of its own as long as both names are there. On a
-        file system without hard links nothing is kept.
+    ids : sequence of str
+        Of a bundle, the members, each of which gets what `member` gives the group for.
     """
-    sources = [read_origin(source) for source in inputs]
+    # several members of one bundle are one file
+    sources = [read_origin(source) for source in dict.fromkeys(map(file_of, inputs))]
     every = {**parameters, **(determined or {})}
     with whole_file(path) as temporary:
         with _hdf5(temporary, "w", userblock_size=HEADER_BYTES) as file:
@@ -229,12 +247,68 @@ def create(
             ancestors = set().union(*map(_ancestry, sources))
             if ancestors:
                 file[ANCESTORS] = np.array(sorted(ancestors), "S16")
+            if layout in BUNDLES:
+                file.create_dataset(IDS, data=list(ids), dtype=h5py.string_dtype())
             yield file
+            if layout in BUNDLES:
+                _check_members(file, ids)
             file.attrs["content"] = _content(file)
         seal(temporary)
-    if keep:
-        with suppress(OSError):
-            _link(path, _kept(path))
+
+
+def _check_members(file: h5py.File, ids: Sequence[str]) -> None:
+    """Raise ValueError for a bundle that could not be read."""
+    for id in ids:
+        if not is_id(id):
+            raise ValueError(f"{id!r} is no id of a member")
+        if any(other.startswith(f"{id}/") for other in ids):
+            raise ValueError(f"the id {id!r} is the folder of another one")
+        if f"{MEMBERS}/{id}" not in file:
+            raise ValueError(f"the member {id!r} was not written")
+    if len(set(ids)) < len(ids) or not ids:
+        raise ValueError("ids of members that are none, or stand twice")
+
+
+def member(file: h5py.File, id: str = ONE) -> h5py.Group:
+    """Return the group in which a member of a bundle that is written has its arrays."""
+    return file.require_group(f"{MEMBERS}/{id}")
+
+
+def address(path: str | os.PathLike[str], id: str) -> str:
+    """Return how a member of a bundle is named."""
+    return f"{os.fspath(path)}::{id}"
+
+
+def file_of(path: str | os.PathLike[str]) -> str:
+    """Return the file of an address ``FILE::ID``, or the path itself."""
+    return os.fspath(path).partition("::")[0]
+
+
+def id_of(path: str | os.PathLike[str]) -> str:
+    """Return the id of an address ``FILE::ID``, "" for a file."""
+    return os.fspath(path).partition("::")[2]
+
+
+def read_ids(path: str | os.PathLike[str], layout: str) -> list[str]:
+    """Return the ids of the members of a bundle, in their order.
+
+    Raises
+    ------
+    NetkinError
+        As `open_layout`.
+    """
+    with _opened(path, layout) as file, _reading(path):
+        return _ids(file)
+
+
+def _ids(file: h5py.File) -> list[str]:
+    return [str(id) for id in file[IDS].asstr()[()]] if _is_bundle(file) else [ONE]
+
+
+def _is_bundle(file: h5py.File) -> bool:
+    """Tell whether a file has members, by its layout: others may call an array ``ids``."""
+    found = file.attrs.get("layout")
+    return isinstance(found, str) and found in [LAYOUTS[stage] for stage in BUNDLES]
 
 
 @dataclass(frozen=True)
@@ -246,7 +320,8 @@ class Origin:
     path : str
         The file.
     recipe, content : str
-        Its root attributes.
+        Its root attributes; of a file that was made outside the workflow, without a digest of the
+        code, its content is both.
     ancestors : frozenset of (str, str)
         Recipe and content of every file that it was made from.
     """
@@ -266,9 +341,12 @@ def read_origin(path: str | os.PathLike[str]) -> Origin:
         The file cannot be read, or is no netkin file.
     """
     with _open(path) as file, _reading(path):
-        check_structure(path, file)
+        _check_structure(path, file)
         ancestors = file[ANCESTORS][()].astype(str).tolist() if ANCESTORS in file else []
         made_by, content = (str(file.attrs[name]) for name in ("recipe", "content"))
+        if not file.attrs["code"]:
+            # nobody knows what made it, and two of its kind may say the same of themselves
+            made_by = content
         return Origin(str(path), made_by, content, frozenset(map(tuple, ancestors)))
 
 
@@ -328,54 +406,6 @@ def _measure(file: BufferedIOBase) -> tuple[int, str]:
     return file.tell() - HEADER_BYTES, digest
 
 
-def restore(
-    path: str | os.PathLike[str],
-    layout: str,
-    *,
-    parameters: Mapping[str, Any],
-    determined: Mapping[str, Any] | None = None,
-    code: str = "",
-    inputs: Iterable[str | os.PathLike[str]] = (),
-) -> bool:
-    """Put a file back that was kept, if it is what `create` with these arguments would give.
-
-    Snakemake deletes all outputs of a job before it starts, also those that an edit does
-    not affect. A job of several networks puts these back instead of making them anew.
-
-    Returns
-    -------
-    bool
-        Whether `path` is there now; False if nothing was kept, it cannot be read, or it
-        was made otherwise.
-    """
-    kept = _kept(path)
-    try:
-        found = read_attributes(kept)
-    except NetkinError:
-        return False
-    wanted = lineage(
-        code,
-        {**parameters, **(determined or {})},
-        [read_attributes(source)["content"] for source in inputs],
-    )
-    # without a digest of the code nobody knows what made the file
-    if not code or (found["layout"], found.get("lineage")) != (LAYOUTS[layout], wanted):
-        return False
-    try:
-        _link(kept, path)
-        os.utime(path)  # newer than its inputs
-    except OSError:
-        # no room for a name, or no hard links here; what is kept stays until the file has
-        # been made anew
-        return False
-    return True
-
-
-def forget(path: str | os.PathLike[str]) -> None:
-    """Remove the second, hidden name of a file, whose space is then free once `path` is gone."""
-    _kept(path).unlink(missing_ok=True)
-
-
 def _content(file: h5py.File) -> str:
     """Return a digest of all arrays and attributes of a file but `ANCESTORS` and `NO_CONTENT`."""
     digest = hashlib.blake2b(digest_size=8)
@@ -404,65 +434,87 @@ def _content(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def _kept(path: str | os.PathLike[str]) -> Path:
-    return Path(path).with_name(f".{Path(path).name}.kept")
-
-
-def _link(existing: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
-    """Make `new` a second name of a file, at once and in place of what was there."""
-    with whole_file(new) as temporary:
-        temporary.unlink(missing_ok=True)
-        os.link(existing, temporary)
-    temporary.unlink(missing_ok=True)  # still there if both were names of one file already
-
-
 @contextmanager
 def open_layout(
     path: str | os.PathLike[str], layout: str, *, reading_only: bool = True
-) -> Iterator[h5py.File]:
+) -> Iterator[h5py.Group]:
     """Open a netkin file for reading after checking that it is whole and what is expected.
 
     Parameters
     ----------
     path : path
-        The file.
+        The file; for a bundle of several members ``FILE::ID``.
     layout : str
         A key of `LAYOUTS`.
     reading_only : bool
         The block does nothing but read, so that whatever is raised in it, but a lack of memory,
         is due to the file and becomes a `NetkinError`.
 
+    Yields
+    ------
+    h5py.Group
+        What holds the arrays of the layout: the file, or the member of a bundle.
+
     Raises
     ------
     NetkinError
         One sentence that names the file, for a missing, unreadable, truncated, damaged or
-        foreign file, for another stage's file and for another layout version.
+        foreign file, for another stage's file, for another layout version, and for a member that
+        a bundle has not, or that must be named.
     """
+    with _opened(path, layout) as file:
+        group = _group(path, file)
+        with _reading(path) if reading_only else nullcontext():
+            yield group
+
+
+def _group(path: str | os.PathLike[str], file: h5py.File) -> h5py.Group:
+    """Return the group that an address names."""
+    own, _, id = os.fspath(path).partition("::")
+    if not _is_bundle(file):
+        if id not in ("", ONE):
+            raise NetkinError(
+                f"{own}: it holds one network or measure, and none is called {shown(id)}."
+            )
+        return file["/"]
+    ids = _ids(file)
+    if not id and len(ids) > 1:
+        raise NetkinError(
+            f"{own}: it holds {len(ids)} members, name one: {address(own, ids[0])} (or another of "
+            f"{listed(ids)})."
+        )
+    if id and id not in ids:
+        raise NetkinError(f"{own}: it has no member {shown(id)}. {allowed(id, ids)}")
+    return file[f"{MEMBERS}/{id or ids[0]}"]
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File]:
+    """Open a file of a layout, checked."""
     with _open(path) as file:
         with _reading(path):
             found = file.attrs.get("layout")
-        if not isinstance(found, str) or found != LAYOUTS[layout]:
+        if not isinstance(found, str) or found not in (LAYOUTS[layout], BEFORE.get(layout)):
             what = f"'{found}'" if isinstance(found, str) and found.isprintable() else "damaged"
             raise NetkinError(
-                f"{path}: expected a file with layout '{LAYOUTS[layout]}', but its layout is "
-                f"{what}. {ANEW}"
+                f"{file_of(path)}: expected a file with layout '{LAYOUTS[layout]}', but its layout "
+                f"is {what}. {ANEW}"
             )
-        check_structure(path, file, layout)
-        with _reading(path) if reading_only else nullcontext():
-            yield file
+        _check_structure(path, file, layout)
+        yield file
 
 
 def read_attributes(path: str | os.PathLike[str]) -> dict[str, str]:
     """Return the root attributes of a netkin file (see the module's table)."""
     with _open(path) as file, _reading(path):
-        check_structure(path, file)
+        _check_structure(path, file)
         return {key: str(value) for key, value in file.attrs.items()}
 
 
 def read_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the parameters that made a netkin file."""
     with _open(path) as file, _reading(path):
-        check_structure(path, file)
+        _check_structure(path, file)
         parameters: dict[str, Any] = dict(json.loads(file.attrs["parameters"]))
         return parameters
 
@@ -480,8 +532,8 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _open(path: str | os.PathLike[str]) -> h5py.File:
-    """Open a file whose bytes are those that netkin wrote."""
-    path = Path(path)
+    """Open a file whose bytes are those that netkin wrote; of an address, its file."""
+    path = Path(file_of(path))
     if not path.exists():
         raise NetkinError(f"{path}: no such file.")
     if not path.is_file():
@@ -496,12 +548,30 @@ def _open(path: str | os.PathLike[str]) -> h5py.File:
 
 _whole: set[tuple[int, ...]] = set()
 """Files that this process has found to be whole, by what the system knows them by."""
+_well_formed: set[tuple[int, ...]] = set()
+"""Those whose structure it has checked: a bundle is opened for each of its members."""
+
+
+def _known_by(status: os.stat_result) -> tuple[int, ...]:
+    """Return what tells a file, unchanged, from all others."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _check_structure(
+    path: str | os.PathLike[str], file: h5py.File, layout: str | None = None
+) -> None:
+    # of the file that is open: another one may have its name by now
+    known = _known_by(os.fstat(file.id.get_vfd_handle()))
+    if known in _well_formed:
+        return
+    check_structure(file_of(path), file, layout, is_bundle=_is_bundle(file))
+    _well_formed.add(known)
 
 
 def _check_bytes(path: Path, file: BufferedIOBase) -> None:
     """Check that a file has the length and the digest that its user block says."""
     status = os.fstat(file.fileno())
-    known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    known = _known_by(status)
     if known in _whole:
         return
     wrong = _what_is_wrong(status.st_size - HEADER_BYTES, file)
@@ -522,7 +592,7 @@ def _what_is_wrong(length: int, file: BufferedIOBase) -> str:
     if said is None:
         return (
             f"not a file of this version of netkin: its first {HEADER_BYTES} bytes are damaged, "
-            "or another program or an older netkin wrote it"
+            f"or another program or an older netkin wrote it. {ADOPT}"
         )
     if length != int(said[1]):
         return f"damaged, it has {length} bytes where {int(said[1])} were written"

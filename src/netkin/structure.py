@@ -1,5 +1,8 @@
 """What the file of each layout may hold, checked before an array of it is read.
 
+A bundle holds the same for each of its members, in a group below ``/members``; ``/ids`` names
+them.
+
 A file can be whole and still not be one of netkin's: made by another program, or damaged before
 its digest was taken. Here names, links, types and shapes are compared with those that netkin
 writes. Nothing is allocated meanwhile, and no link leads out of the file. What the numbers
@@ -10,12 +13,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import h5py
+import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
 
 from netkin.errors import NetkinError, shown
@@ -31,8 +35,9 @@ TYPES = {
     "digest": (h5t.STRING, "S", (16,)),
 }
 """Name of a type -> its class in HDF5, its kind in numpy and how many bytes it may have."""
-TEXT_BYTES = 16
-"""What an entry of text takes in its array: its length, and where it is in the file."""
+TEXT = np.dtype([("length", "<u4"), ("place", "<u8"), ("number", "<u4")])
+"""What an entry of text is in its array: its length, and where it is in the file."""
+TEXT_BYTES = TEXT.itemsize
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Array:
         A key of `TYPES`.
     shape : tuple of int, str or None, or None
         A number is the length of that dimension; a name stands for the same length everywhere in
-        the file, and may hold what stands in braces in the name of the dataset; None is any
-        length. None for all allows any shape of one to four dimensions.
+        the file, or in the member of a bundle, and may hold what stands in braces in the name of
+        the dataset; None is any length. None for all allows any shape of one to four dimensions.
     packed : bool
         Whether it may be compressed. What need not be is stored as it is, so that the file is
         as long as what it declares.
@@ -93,6 +98,19 @@ RECORD = {
 """Root attributes of every file, and what their text is like; see `netkin.storage`."""
 EVERYWHERE = {"ancestors": Array("digest", ("ancestors", 2))}
 """Datasets that a file of any layout may hold."""
+IDS, MEMBERS = "ids", "members"
+"""What a bundle holds: the ids of its members (text), and a group for each, named by its id."""
+MOST_PARTS = 16
+"""Parts that an id may have: each is a folder."""
+_PART = "[A-Za-z0-9_.+-]{1,200}"
+ID = re.compile(f"{_PART}(/{_PART}){{0,{MOST_PARTS - 1}}}")
+"""An id; it becomes part of paths."""
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text can be the id of a member: parts of a path that leads nowhere else."""
+    return bool(ID.fullmatch(text)) and not {".", ".."} & set(text.split("/"))
+
 
 _NETWORKS = ("networks", "networks")
 _NULL = {
@@ -209,7 +227,11 @@ ALWAYS_UNPACKED = 256 * 2**20
 
 
 def check_structure(
-    path: str | os.PathLike[str], file: h5py.File, layout: str | None = None
+    path: str | os.PathLike[str],
+    file: h5py.File,
+    layout: str | None = None,
+    *,
+    is_bundle: bool = False,
 ) -> None:
     """Check that an open file holds what its layout allows, and nothing else.
 
@@ -221,6 +243,8 @@ def check_structure(
         The file, open.
     layout : str, optional
         A key of `STRUCTURES`; by default the one that the file names.
+    is_bundle : bool
+        Whether the layout's arrays are those of each member of a bundle.
 
     Raises
     ------
@@ -239,7 +263,11 @@ def check_structure(
                     f"{path}: its layout is {str(found)[:40]!r}, which this netkin does not know. "
                     "Delete it and run the workflow again to make it anew."
                 )
-        _Check(path, file, STRUCTURES[layout]).run()
+        check = _Check(path, file, STRUCTURES[layout])
+        if is_bundle:
+            check.run_bundle()
+        else:
+            check.run()
     except Exception as error:  # whatever h5py makes of damage
         if not is_of_content(error):
             raise
@@ -248,6 +276,21 @@ def check_structure(
             f"{path}: damaged, or not written by netkin ({what}). "
             "Delete it and run the workflow again to make it anew."
         ) from error
+
+
+def check_entries(path: str | os.PathLike[str], file: h5py.File, layout: str) -> None:
+    """Check names, links, types and shapes of an open file, but not what it records of itself.
+
+    For files of a layout that recorded less.
+
+    Raises
+    ------
+    NetkinError
+        As `check_structure`.
+    """
+    check = _Check(path, file, STRUCTURES[layout])
+    check.check_group(file["/"].id, "")
+    check.check_numbers()
 
 
 class _Check:
@@ -271,12 +314,16 @@ class _Check:
                 for depth in range(1, pattern.count("/") + 1)
             }
         ]
+        self.member = ""
         self.sizes: dict[str, tuple[int, str]] = {}
         self.numbers: dict[str, set[int]] = {}
 
     def refuse(self, name: str, what: str) -> NoReturn:
+        place = f"/{self.member}{name}"
+        if self.member and not name:
+            place = place.removesuffix("/")
         raise NetkinError(
-            f"{self.path}: /{name} {what}. Delete it and run the workflow again to make it anew."
+            f"{self.path}: {place} {what}. Delete it and run the workflow again to make it anew."
         )
 
     def run(self) -> None:
@@ -284,6 +331,58 @@ class _Check:
         self.check_attributes(root, "", self.structure.attributes)
         self.check_record()
         self.check_group(root, "")
+        self.check_numbers()
+
+    def run_bundle(self) -> None:
+        """Check the file of several members."""
+        root = self.file["/"].id
+        self.check_attributes(root, "", {})
+        self.check_record()
+        known = {**EVERYWHERE, IDS: Array("names", ("members",))}
+        for name, entry in self.entries(root, ""):
+            if name in known:
+                self.check_dataset(entry, name, known[name], {})
+            elif name != MEMBERS:
+                self.refuse(name, "is an entry that its layout does not know")
+        for name in (IDS, MEMBERS):
+            if name not in self.file:
+                self.refuse(name, "is missing")
+        ids = self.file[IDS].asstr()[()].tolist()
+        for one in ids:
+            if not is_id(one):
+                self.refuse(IDS, f"holds {shown(one)}, which is no id")
+        missing = set(ids)
+        folders = {
+            one.rsplit("/", depth)[0] for one in ids for depth in range(1, 1 + one.count("/"))
+        }
+        self.check_members(self.file[MEMBERS].id, "", missing, folders)
+        if missing:
+            self.refuse(f"{MEMBERS}/{min(missing)}", "is missing")
+
+    def check_members(self, group: Any, above: str, missing: set[str], folders: set[str]) -> None:
+        """Check what is below ``/members``; what is found is taken out of `missing`."""
+        if not isinstance(group, h5g.GroupID):
+            self.refuse(f"{MEMBERS}/{above}".rstrip("/"), "is no group")
+        if h5a.get_num_attrs(group):
+            self.refuse(f"{MEMBERS}/{above}".rstrip("/"), "has an attribute, which no layout knows")
+        for name, entry in self.entries(group, f"{MEMBERS}/{above}"):
+            one = name.removeprefix(f"{MEMBERS}/")
+            if one in missing:
+                missing.remove(one)
+                if not isinstance(entry, h5g.GroupID):
+                    self.refuse(name, "is no group")
+                self.sizes, self.numbers = {}, {}
+                self.member = f"{name}/"
+                self.check_attributes(entry, "", self.structure.attributes)
+                self.check_group(entry, "")
+                self.check_numbers()
+                self.member = ""
+            elif one in folders:
+                self.check_members(entry, f"{one}/", missing, folders)
+            else:
+                self.refuse(name, f"is no member, as /{IDS} lists them")
+
+    def check_numbers(self) -> None:
         for pattern, numbers in self.numbers.items():
             if numbers != set(range(len(numbers))):
                 missing = min(set(range(len(numbers))) - numbers)
@@ -303,7 +402,8 @@ class _Check:
         if not isinstance(parameters, dict):
             self.refuse("", "has an attribute 'parameters' that is no JSON object")
 
-    def check_group(self, group: h5g.GroupID, above: str) -> None:
+    def entries(self, group: h5g.GroupID, above: str) -> Iterator[tuple[str, Any]]:
+        """Yield name and entry of all in a group, which are its own."""
         for link in group:
             try:
                 name = above + link.decode()
@@ -314,27 +414,32 @@ class _Check:
             kind = group.links.get_info(link).type
             if kind != h5l.TYPE_HARD:
                 self.refuse(name, f"is {_LINKS.get(kind, 'a link of an unknown kind')}, not data")
-            is_group = any(known.fullmatch(name) for known in self.groups)
-            array = None if is_group else self.array_of(name)
             entry = h5o.open(group, link)
             if h5o.get_info(entry).rc != 1:
                 self.refuse(name, "is the same entry as another one")
-            if is_group:
+            yield name, entry
+
+    def check_group(self, group: h5g.GroupID, above: str) -> None:
+        for name, entry in self.entries(group, above):
+            if any(known.fullmatch(name) for known in self.groups):
                 if not isinstance(entry, h5g.GroupID):
                     self.refuse(name, "is no group")
                 self.check_attributes(entry, name, self.structure.groups.get(name, {}))
                 self.check_group(entry, f"{name}/")
-            elif array is not None:
-                if not isinstance(entry, h5d.DatasetID):
-                    self.refuse(name, "is no array")
-                self.check_attributes(entry, name, array[0].attributes)
-                self.check_array(entry, name, *array)
+            else:
+                self.check_dataset(entry, name, *self.array_of(name))
+
+    def check_dataset(self, entry: Any, name: str, array: Array, values: Mapping[str, str]) -> None:
+        if not isinstance(entry, h5d.DatasetID):
+            self.refuse(name, "is no array")
+        self.check_attributes(entry, name, array.attributes)
+        self.check_array(entry, name, array, values)
 
     def array_of(self, name: str) -> tuple[Array, dict[str, str]]:
         """Return what an array of this name must be, and what fills the braces."""
         for pattern, known, array in self.arrays:
             found = known.fullmatch(name)
-            if found:
+            if found and not (self.member and pattern in EVERYWHERE):
                 values = found.groupdict()
                 if "k" in values:
                     self.numbers.setdefault(pattern, set()).add(int(values["k"]))
@@ -352,11 +457,26 @@ class _Check:
         self.check_shape(name, space.get_simple_extent_dims(), array.shape, values)
         self.check_stored(entry, name, packed=array.packed)
         if entry.dtype.kind == "O":
+            self.check_lengths(entry, name)
             self.check_texts(name, are_names=array.type == "names")
+
+    def check_lengths(self, entry: h5d.DatasetID, name: str) -> None:
+        """Check that texts together are no longer than the file, before they are read.
+
+        An entry says how long its text is and where: all could name one place.
+        """
+        size = math.prod(entry.shape)  # all of it is stored, see check_stored
+        start = entry.get_offset() if size else 0
+        if start is None:
+            self.refuse(name, "has no place of its own in the file, as netkin gives each array")
+        entries = os.pread(self.file.id.get_vfd_handle(), TEXT_BYTES * size, start)
+        length = int(np.frombuffer(entries, TEXT)["length"].sum(dtype=np.int64))
+        if length > self.bytes:
+            self.refuse(name, f"declares {length:,} bytes of text in a file of {self.bytes:,}")
 
     def check_texts(self, name: str, *, are_names: bool) -> None:
         """Check that texts have one line each, and that names are there and differ."""
-        texts = self.file[f"/{name}"].asstr()[()].ravel().tolist()
+        texts = self.file[f"/{self.member}{name}"].asstr()[()].ravel().tolist()
         if are_names and not texts:
             self.refuse(name, "names nothing; at least one name is needed")
         for text in texts:
@@ -442,7 +562,7 @@ class _Check:
             )
 
     def check_attributes(self, entry: Any, name: str, known: Mapping[str, str]) -> None:
-        record = RECORD if not name else {}
+        record = {} if name or self.member else RECORD
         # before one is opened: each is looked up among all
         count, most = h5a.get_num_attrs(entry), len(known) + len(record)
         if count > most:
@@ -462,7 +582,7 @@ class _Check:
             ):
                 self.refuse(name, f"has an attribute '{title}' of another type than {wanted}")
             if stored.get_class() == h5t.STRING:
-                self.check_text(name, title, self.file[f"/{name}"].attrs[title])
+                self.check_text(name, title, self.file[f"/{self.member}{name}"].attrs[title])
 
     def check_text(self, name: str, title: str, value: Any) -> None:
         if not isinstance(value, str):

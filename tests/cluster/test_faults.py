@@ -11,55 +11,69 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import RUN_SECONDS, ClusterCheckout
+from tests.cluster.conftest import RUN_SECONDS, ClusterCheckout, with_features
 from tests.cluster.slurm import CGROUPS, CONTROLLERS, send, wait_for
-from tests.conftest import TINY, Checkout, content
+from tests.conftest import Checkout, content, made_once, make_checkout
 
-DIAGRAMS = [f"results/diagram/digits/{variant}/seed_0.h5" for variant in TINY["study"]["variants"]]
+DIAGRAMS = [f"results/diagram/digits/seed_{seed}/all.h5" for seed in range(3)]
 ONE = DIAGRAMS[:1]
+VECTORS = ONE[0].replace("diagram", "vector/heat", 1)
+NETWORK = "results/network/digits/width_8/seed_0.h5"
 ON_A_FULL_DISK = {
     "results/dataset/digits.images.h5": (
         "logs/prepare_dataset/digits.images.log",
         "results/dataset/digits.h5",
     ),
-    ONE[0].replace("diagram", "network"): (
-        "logs/train_network/digits/width_8/seed_0.log",
-        ONE[0].replace("diagram", "graph"),
-    ),
-    ONE[0]: ("logs/compute_diagram/digits_1/seed_0.log", ONE[0]),
+    NETWORK: ("logs/train_network/digits/width_8/seed_0.log", NETWORK),
+    ONE[0]: ("logs/compute_diagrams/digits/seed_0/all.log", ONE[0]),
 }
-"""Result that does not fit -> the log that says so, and the next result, which needs it."""
+"""Result that does not fit -> the log that says so, and what is made once there is room."""
 FALLS_BACK = "Falling back to 'sacct' for status queries (MinJobAge=None"
+
+
+def of_three_bundles(checkout):
+    """Give a checkout three networks, each in a bundle of its own, that of its seed."""
+    checkout.set("study.variants", ["width_8"])
+    checkout.set("study.seeds", 3)
+    return checkout
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory, cluster):
-    """A checkout for one network a job, which each test leaves in order."""
+    """A checkout on the cluster, which each test leaves in order."""
     folder = tmp_path_factory.mktemp("faults") / "checkout"
-    checkout = ClusterCheckout(folder, cluster)
-    # bundle digits_1 is width_8, digits_2 is width_16, digits_3 is labels_2
-    checkout.set("networks_per_job", 1)
+    return of_three_bundles(ClusterCheckout(folder, cluster))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The same study, run without a cluster as far as these tests go."""
+    with made_once(tmp_path_factory, "undisturbed_bundles") as (folder, to_make):
+        if not to_make:
+            return Checkout(folder)
+        checkout = of_three_bundles(with_features(make_checkout(folder)))
+        checkout.run(*DIAGRAMS)
     return checkout
 
 
 def assert_same(checkout, undisturbed, targets):
     """Nothing is left to do, and what is there is what an undisturbed run leaves."""
     for target in targets:
-        for stage in ("network", "graph", "diagram"):
-            path = target.replace("diagram", stage, 1)
+        seed = Path(target).parent.name
+        for path in (f"results/network/digits/width_8/{seed}.h5", target):
             assert content(checkout.folder / path) == content(undisturbed.folder / path)
     assert not list(checkout.folder.glob("results/**/.*.part*"))
     assert "Nothing to be done" in checkout.run(*targets)
 
 
-def of(records, rule, variant=""):
-    """Return the records of the jobs of a rule, oldest first, for one network or all."""
-    return [r for r in records if r["rule"].startswith(rule) and f"_{variant}" in r["Comment"]]
+def of(records, rule, seed=""):
+    """Return the records of the jobs of a rule, oldest first, for one seed or all."""
+    return [r for r in records if r["rule"].startswith(rule) and f"_{seed}" in r["Comment"]]
 
 
-def running(cluster, known, rule, variant=""):
+def running(cluster, known, rule, seed=""):
     """Return the first job of a rule that runs and was not there before, or None."""
-    jobs = of((r for r in cluster.jobs() if r["JobId"] not in known), rule, variant)
+    jobs = of((r for r in cluster.jobs() if r["JobId"] not in known), rule, seed)
     return next((r for r in jobs if r["JobState"] == "RUNNING"), None)
 
 
@@ -113,12 +127,11 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     settings = yaml.safe_load(plain)
     rules = settings["set-resources"]
     # the first attempts of two jobs get too little
-    short = "1 if wildcards.variant == 'width_16' and attempt == 1 else 20"
+    short = "1 if wildcards.member.endswith('seed_1') and attempt == 1 else 20"
     rules["train_network"]["runtime"] = short
     # less than Snakemake itself takes
-    small = "50 if attempt == 1 else 1000"
-    # beside what holds for all of compute_diagram
-    rules["compute_diagram_digits_3"] = {"mem_mb": small}
+    small = "50 if 'seed_2' in wildcards.bundle and attempt == 1 else 1000"
+    rules["compute_diagrams"]["mem_mb"] = small
     profile.write_text(yaml.safe_dump(settings))
     known = ids(cluster)
     dead = []
@@ -134,18 +147,18 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
         cluster.start_controller()
 
     faults = {
-        ("train_network", "width_8"): kill_node,
-        ("train_network", "width_16"): lambda record: freeze(cluster, record["JobId"]),
-        ("train_network", "labels_2"): lambda record: cluster.ask("scancel", record["JobId"]),
-        ("build_graph_digits_3", ""): restart_controller,
-        ("compute_diagram_digits_1", ""): kill_node,
+        ("extract_features", ""): restart_controller,
+        ("train_network", "seed_0"): kill_node,
+        ("train_network", "seed_1"): lambda record: freeze(cluster, record["JobId"]),
+        ("train_network", "seed_2"): lambda record: cluster.ask("scancel", record["JobId"]),
+        ("compute_diagrams", "seed_0"): kill_node,
     }
 
     def step():
-        for (rule, variant), fault in list(faults.items()):
-            record = running(cluster, known, rule, variant)
+        for (rule, seed), fault in list(faults.items()):
+            record = running(cluster, known, rule, seed)
             if record is not None:
-                del faults[rule, variant]
+                del faults[rule, seed]
                 fault(record)
         return process.poll() is not None
 
@@ -162,26 +175,28 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     assert not faults
     records = [r for r in cluster.jobs() if r["JobId"] not in known]
     expected = {
-        ("train_network", "width_8"): ["NODE_FAIL"],
-        ("train_network", "width_16"): ["TIMEOUT"],
-        ("train_network", "labels_2"): ["CANCELLED"],
-        ("compute_diagram_digits_1", ""): ["NODE_FAIL"],
-        ("compute_diagram_digits_2", ""): [],
-        ("compute_diagram_digits_3", ""): [cluster.over_memory],
+        ("train_network", "seed_0"): ["NODE_FAIL"],
+        ("train_network", "seed_1"): ["TIMEOUT"],
+        ("train_network", "seed_2"): ["CANCELLED"],
+        ("compute_diagrams", "seed_0"): ["NODE_FAIL"],
+        ("compute_diagrams", "seed_1"): [],
+        ("compute_diagrams", "seed_2"): [cluster.over_memory],
     }
     found = {key: [r["JobState"] for r in of(records, *key)] for key in expected}
     assert found == {key: [*states, "COMPLETED"] for key, states in expected.items()}
     for key, states in expected.items():
         for state in states:
             assert_explained(output, of(records, *key)[0], f"SLURM status is: '{state}'")
-    # as the rule computes it
-    first, second = of(records, "compute_diagram_digits_1")
+    # as the rules compute it
+    first, second = of(records, "train_network", "seed_0")
     assert megabytes(second) == 2 * megabytes(first)
+    first, second = of(records, "compute_diagrams", "seed_0")
     assert minutes(second) == 2 * minutes(first)
-    too_little, enough = of(records, "compute_diagram_digits_3")
+    too_little, enough = of(records, "compute_diagrams", "seed_2")
     assert (too_little["tres"]["mem"], enough["tres"]["mem"]) == ("50M", "1000M")
     assert too_little["Partition"] == "bigmem"
-    log = checkout.folder / f"logs/slurm/rule_compute_diagram_digits_3/0/{too_little['JobId']}.log"
+    folder = checkout.folder / "logs/slurm/rule_compute_diagrams/digits_seed_2_all"
+    log = folder / f"{too_little['JobId']}.log"
     assert re.search("memory limit|oom|kill", log.read_text(), re.IGNORECASE)
     checkout.run(*DIAGRAMS)
     assert_same(checkout, undisturbed, DIAGRAMS)
@@ -196,19 +211,19 @@ def test_memory_is_limited_where_it_can_be(cluster):
 
 
 def test_while_the_controller_is_away_snakemake_asks_the_accounts(checkout, cluster, undisturbed):
-    checkout.run(*ONE)
-    for target in (ONE[0], ONE[0].replace("diagram", "graph", 1)):
+    checkout.run(VECTORS)
+    for target in (*ONE, VECTORS):
         (checkout.folder / target).unlink()
-    log = checkout.folder / "logs/build_graph/digits_1/seed_0.log"
+    log = checkout.folder / "logs/compute_diagrams/digits/seed_0/all.log"
     log.unlink()
     known = ids(cluster)
-    process = checkout.start(*ONE)
+    process = checkout.start(VECTORS)
     frozen = set()
     try:
         # a job whose step has not begun would fail, and be sent again
         wait_for(log.exists, "step of the first job", RUN_SECONDS)
         # and should it end now, the next one would
-        frozen = freeze(cluster, running(cluster, known, "build_graph")["JobId"])
+        frozen = freeze(cluster, running(cluster, known, "compute_diagrams")["JobId"])
         cluster.stop("controller")
         # Slurm's commands try for 9 s
         time.sleep(15)
@@ -225,8 +240,8 @@ def test_while_the_controller_is_away_snakemake_asks_the_accounts(checkout, clus
     assert process.returncode == 0, checkout.said.read_text()
     records = [r for r in cluster.jobs() if r["JobId"] not in known]
     assert [(r["rule"], r["JobState"]) for r in records] == [
-        ("build_graph_digits_1", "COMPLETED"),
-        ("compute_diagram_digits_1", "COMPLETED"),
+        ("compute_diagrams", "COMPLETED"),
+        ("vectorise_diagrams", "COMPLETED"),
     ]
     assert_same(checkout, undisturbed, ONE)
 
@@ -285,48 +300,45 @@ def test_an_interrupted_and_a_killed_snakemake_are_taken_up_again(checkout, clus
 def test_a_job_killed_after_an_edit_leaves_all_that_follows_to_do(
     checkout, cluster, undisturbed, tmp_path
 ):
-    vector = ONE[0].replace("diagram", "vector/heat", 1)
     plain = checkout.study.read_text()
-    checkout.set("keep", [])
-    checkout.run(vector)
+    checkout.run(VECTORS)
     known = ids(cluster)
     checkout.set("graph.zeta", 1.0e-3)
-    process = checkout.start(vector, "--retries", "0")
+    process = checkout.start(VECTORS, "--retries", "0")
     try:
-        job = wait_for(lambda: running(cluster, known, "build_graph"), "a job", RUN_SECONDS)
+        job = wait_for(lambda: running(cluster, known, "compute_diagrams"), "a job", RUN_SECONDS)
         cluster.ask("scancel", job["JobId"])
         process.wait(RUN_SECONDS)
     finally:
         end(process)
     assert process.returncode
-    follows = {"build_graph": 1, "compute_diagram": 1, "vectorise_diagram": 1}
-    assert checkout.planned(vector) == follows
-    checkout.run(vector)
+    assert checkout.planned(VECTORS) == {"compute_diagrams": 1, "vectorise_diagrams": 1}
+    checkout.run(VECTORS)
     # the same edit where nothing is disturbed, and without a cluster
     local = Checkout(Path(shutil.copytree(undisturbed.folder, tmp_path / "local")))
     local.set("graph.zeta", 1.0e-3)
-    local.run(vector)
-    assert content(checkout.folder / vector) == content(local.folder / vector)
-    assert "Nothing to be done" in checkout.run(vector)
+    local.run(VECTORS)
+    assert content(checkout.folder / VECTORS) == content(local.folder / VECTORS)
+    assert "Nothing to be done" in checkout.run(VECTORS)
     checkout.study.write_text(plain)
 
 
 def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):
-    checkout.run(*ONE)
-    graph = checkout.folder / "results/graph/digits/width_8/seed_0.h5"
-    graph.write_bytes(graph.read_bytes()[:100])
-    (checkout.folder / ONE[0]).unlink()
-    output = checkout.run(*ONE, "--retries", "0", check=False)
-    sentence = "width_8/seed_0.h5: damaged, it has"
-    assert_one_message(checkout, output, "logs/compute_diagram/digits_1/seed_0.log", sentence)
-    graph.unlink()
-    checkout.run(*ONE)
+    checkout.run(VECTORS)
+    diagrams = checkout.folder / ONE[0]
+    diagrams.write_bytes(diagrams.read_bytes()[:100])
+    (checkout.folder / VECTORS).unlink()
+    output = checkout.run(VECTORS, "--retries", "0", check=False)
+    sentence = "diagram/digits/seed_0/all.h5: damaged, it has"
+    log = "logs/vectorise_diagrams/heat/digits/seed_0/all.log"
+    assert_one_message(checkout, output, log, sentence)
+    diagrams.unlink()
+    checkout.run(VECTORS)
     assert_same(checkout, undisturbed, ONE)
 
 
 def test_a_full_disk_is_one_sentence_and_no_result(tmp_path, cluster, undisturbed):
-    checkout = ClusterCheckout(tmp_path / "checkout", cluster)
-    checkout.set("networks_per_job", 1)
+    checkout = of_three_bundles(ClusterCheckout(tmp_path / "checkout", cluster))
     folder = checkout.folder / "results"
     folder.mkdir()
     mount(folder, "size=16k")

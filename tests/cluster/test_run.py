@@ -15,21 +15,21 @@ import pandas as pd
 import pytest
 import yaml
 
-from netkin.config import Study
+from netkin.study import Study
 from tests import edits
 from tests.cluster.conftest import EVERYTHING
-from tests.conftest import ROOT, content, plain, restored, results
+from tests.conftest import ROOT, restored, results
 
 GPU = {"train_network", "extract_features"}
-LARGE = {"compute_diagram"}
+LARGE = {"compute_diagrams"}
 SMALL = EVERYTHING.keys() - GPU - LARGE
 EDITS = {
     **edits.EDITS,
     # those of the extractor too, which this study has
-    "threads of training": (
-        edits.EDITS["threads of training"][0],
-        {**edits.EDITS["threads of training"][1], "extract_features": 1},
-    ),
+    **{
+        name: (edits.EDITS[name][0], {**edits.EDITS[name][1], "extract_features": 1})
+        for name in ("threads of training", "the device of training")
+    },
     "the profile": (
         lambda c: c.edit("slurm/config.yaml", "slurm_partition: bigmem", "mem_mb: 8000"),
         {},
@@ -44,7 +44,7 @@ def test_every_job_runs_in_its_partition_with_what_it_asked_for(submitted):
         assert record["Account"] == "netkin"
         # Slurm must not start a job again by itself
         assert record["Requeue"] == "0"
-        found.setdefault(plain(record["rule"]), set()).add(
+        found.setdefault(record["rule"], set()).add(
             (record["Partition"], record.get("TresPerJob"), record["tres"]["cpu"])
         )
     assert found == {
@@ -59,28 +59,34 @@ def test_memory_and_time_are_those_computed_from_the_networks(submitted):
     for section, change in yaml.safe_load(submitted.study.read_text()).items():
         config[section] = merged(config[section], change)
     study = Study(config)
-    variants = [v.name for v in study.variants("digits")]
+    (bundle,) = study.bundles
     needs = {
-        "prepare_dataset": study.need_of_dataset("digits"),
-        "extract_features": study.need_of_features("digits"),
-        "build_graph": study.need_of_bundle("graph", "digits", variants),
-        "compute_diagram": study.need_of_bundle("diagram", "digits", variants),
-        "vectorise_diagram": study.need_of_bundle("vector", "digits", variants),
+        "prepare_dataset digits.images": study.need.dataset("digits"),
+        "extract_features digits": study.need.features("digits"),
+        f"compute_diagrams {bundle}": study.need.bundle("diagram", bundle),
         **{
-            f"compute_distances_{group}": study.need_of_distances("digits", measures)
-            for group, _, measures in study.measure_groups()
+            f"vectorise_diagrams {vector}/{bundle}": study.need.bundle("vector", bundle)
+            for vector in study.needed_vectors()
         },
-        **{f"train_network of {name}": study.need_of_training("digits", name) for name in variants},
+        **{
+            f"compute_distances digits/{group}/seed_0": study.need.distances("digits", group)
+            for group in study.groups
+        },
+        **{f"train_network {member}": study.need.network(member) for member in study.members},
     }
-    expected = {name: (f"{n.mem_mb(1)}M", n.runtime(1)) for name, n in needs.items()}
+    expected = {
+        # what the plugin makes of a rule and its wildcards
+        f"rule_{name.replace(' ', '_wildcards_').replace('/', '_')}": (
+            f"{need.mem_mb(1)}M",
+            need.runtime(1),
+        )
+        for name, need in needs.items()
+    }
     found = {}
     for record in submitted.records:
-        rule = record["rule"].removesuffix("_digits_1")
-        network = re.search(r"train_network_wildcards_digits_(\w+)_0$", record["Comment"])
-        name = f"{rule} of {network[1]}" if network else rule
         hours, minutes, _ = map(int, record["TimeLimit"].split(":"))
-        if name in expected:
-            found[name] = (record["tres"]["mem"], 60 * hours + minutes)
+        if record["Comment"] in expected:
+            found[record["Comment"]] = (record["tres"]["mem"], 60 * hours + minutes)
     assert found == expected
 
 
@@ -88,7 +94,7 @@ def test_the_table_of_costs_has_what_slurm_saw(submitted):
     folder = submitted.folder / "results/table"
     use = pd.read_csv(folder / "use.csv").set_index("rule")
     # not of tables and figures: the table is one of them
-    assert {*GPU, *LARGE, "prepare_dataset", "build_graph", "compute_distances"} <= {*use.index}
+    assert {*GPU, *LARGE, "prepare_dataset", "compute_distances"} <= {*use.index}
     assert use["slurm_states"].to_dict() == {
         rule: f"COMPLETED {EVERYTHING[rule]}" for rule in use.index
     }
@@ -148,15 +154,16 @@ def test_an_edit_reruns_what_it_affects_and_no_more(edited, edit):
 
 
 def test_jobs_of_several_trainings_go_where_those_of_one_do(edited):
-    edited.set("trainings_per_job", 2)
-    # labels_2 has a job of its own as before
-    expected = {**edits.EDITS["epochs of a data set"][1], "train_network": 1}
-    assert edited.planned() == expected
-    resources = re.search(
-        r"train_network_digits_1:(?:\n .*)*resources: (.*)", edited.said.read_text()
-    )
-    assert "slurm_partition=gpu" in resources[1]
-    assert "gpu=1" in resources[1]
+    """As docs/cluster.md has it."""
+    grouped = ("--groups", "train_network=training", "--group-components", "training=3")
+    edited.set("dataset.digits.epochs", 2)
+    said = edited.run("--dry-run", *grouped, "--cores", "1")
+    (group,) = re.findall(r"(?m)^\[.*\] Group job training .*\n((?:\n| +.*\n)*)", said)
+    resources = re.findall(r"rule train_network:(?:\n .*)*?\n +resources: (.*)", group)
+    assert len(resources) == 3
+    for asked in resources:
+        assert "slurm_partition=gpu" in asked
+        assert "gpu=1" in asked
 
 
 def test_a_rerun_submits_what_was_planned(moved, cluster):
@@ -165,7 +172,7 @@ def test_a_rerun_submits_what_was_planned(moved, cluster):
     assert moved.planned() == expected
     before = len(cluster.jobs())
     moved.run()
-    submitted = Counter(plain(record["rule"]) for record in cluster.jobs()[before:])
+    submitted = Counter(record["rule"] for record in cluster.jobs()[before:])
     assert submitted == expected
     assert moved.planned() == {}
 
@@ -183,17 +190,12 @@ def test_a_move_a_lost_record_and_a_new_clone(moved, submitted, cluster):
     for path in moved.folder.glob("workflow/scripts/*.py"):
         path.touch()
     assert moved.planned() == EVERYTHING
-    # but no network is trained again
-    network = "results/network/digits/width_8/seed_0.h5"
-    before = len(cluster.jobs())
-    moved.run(network)
-    rules = [record["rule"] for record in cluster.jobs()[before:]]
-    assert rules == ["prepare_dataset", "extract_features", "train_network"]
-    log = moved.folder / "logs/train_network/digits/width_8/seed_0.log"
-    assert not re.search("training on", log.read_text())
-    assert content(moved.folder / network) == content(submitted.folder / network)
+    # unless they are accepted
+    networks = sorted(moved.folder.glob("results/network/digits/*/seed_0.h5"))
+    before = [path.stat().st_ino for path in networks]
     moved.run("--touch")
     assert moved.planned() == {}
+    assert [path.stat().st_ino for path in networks] == before
 
 
 # --- mistakes -----------------------------------------------------------------------------------

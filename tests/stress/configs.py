@@ -12,9 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from netkin.config import Study
-from netkin.config_file import Source, read_config_file
+from netkin.config.file import Source, read_config_file
 from netkin.errors import NetkinError
+from netkin.study import Study
 from tests.stress.counts import Counts
 
 DEFAULT = Path(__file__).resolve().parents[2] / "config" / "config.yaml"

@@ -66,7 +66,7 @@ def disturbance(folder: Path, jobs: Mapping[str, tuple[str, str]]) -> dict[str, 
     folder : path
         A folder of the caller's, for what has happened.
     jobs : mapping of str to (str, str)
-        Name of a script, such as ``build_graph.py`` -> one of `FAULTS` and one of `MOMENTS`.
+        Name of a script, such as ``compute_diagrams.py`` -> one of `FAULTS` and one of `MOMENTS`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(textwrap.dedent(SITE))

@@ -12,7 +12,7 @@ from tests.stress.counts import Counts
 from tests.stress.disturb import FAULTS, MOMENTS, disturbance, happened
 
 STUDY = {
-    "keep": [],
+    "graph.export": True,
     "study.variants": ["width_8", "labels_2"],
     "distance.measures": ["heat", "norm_1", "cka", "disagreement"],
     "distance.calibration": {"permutations": 2, "resamples": 0},
@@ -20,13 +20,13 @@ STUDY = {
     "activation.probe_rows": 50,
     "activation.layers": "all",
 }
-"""Changes of `tests.conftest.TINY` so that every stage has a job, and what can be deleted is."""
+"""Changes of `tests.conftest.TINY` so that every stage has a job."""
 EDITS = {
     "prepare_dataset.py": lambda c: c.set("dataset.digits.split_seed", 1),
     "train_network.py": lambda c: c.set("network.dropout", 0.25),
-    "build_graph.py": lambda c: c.set("graph.zeta", 1.0e-3),
-    "compute_diagram.py": lambda c: c.set("diagram.max_dimension", 0),
-    "vectorise_diagram.py": lambda c: c.set("diagram.eta", 0.02),
+    "export_graph.py": lambda c: c.set("graph.zeta", 1.0e-3),
+    "compute_diagrams.py": lambda c: c.set("diagram.max_dimension", 0),
+    "vectorise_diagrams.py": lambda c: c.set("diagram.eta", 0.02),
     "compute_activations.py": lambda c: c.set("activation.probe_rows", 40),
     "compute_predictions.py": lambda c: c.edit(
         "src/netkin/prediction/compute.py", "softmax(", "(lambda *a, **k: softmax(*a, **k))("

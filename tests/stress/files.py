@@ -115,16 +115,17 @@ def make_files(folder: Path) -> dict[str, Path]:
         )
         write_prediction(paths["prediction"], prediction, inputs=[network])
     calibration = {"permutations": 3, "resamples": 2, "seed": 0, "level": 0.9, "fewer": {}}
-    distances = [str(paths["distance"]), str(folder / "undefined.h5")]
     compute_distances(
-        measures=["orthogonal_procrustes", "cka"],
+        measures=["orthogonal_procrustes"],
         input_paths=[str(path) for path in activations],
         networks=["a", "b", "ç"],
-        distance_paths=distances,
-        options={"orthogonal_procrustes": {}, "cka": {}},
+        distance_path=str(paths["distance"]),
+        options={},
         calibration=calibration,
     )
-    summarise_distances(distance_paths=distances[:1], summary_path=str(paths["distance_summary"]))
+    summarise_distances(
+        distance_paths=[str(paths["distance"])], summary_path=str(paths["distance_summary"])
+    )
     compare_layers(
         measures=["cka", "orthogonal_procrustes"],
         a_path=str(activations[0]),
@@ -238,17 +239,17 @@ BYTES = (_one_byte, _many_bytes, _cut, _zeros, _swap, _insert, _append)
 # --- damages of the structure, whose digest is made right again -----------------------------
 
 
-def _entries(file: h5py.File) -> list[str]:
+def _entries(file: h5py.Group) -> list[str]:
     names: list[str] = []
     file.visit(names.append)
     return names
 
 
-def _arrays(file: h5py.File) -> list[str]:
+def _arrays(file: h5py.Group) -> list[str]:
     return [name for name in _entries(file) if isinstance(file[name], h5py.Dataset)]
 
 
-def _replace(file: h5py.File, name: str, make: Callable[[], Any]) -> None:
+def _replace(file: h5py.Group, name: str, make: Callable[[], Any]) -> None:
     del file[name]
     make()
 
@@ -275,14 +276,14 @@ def _value_of_another_kind(chance: random.Random) -> Any:
     )
 
 
-def _link(file: h5py.File, name: str, chance: random.Random) -> None:
+def _link(file: h5py.Group, name: str, chance: random.Random) -> None:
     other = chance.choice(_entries(file))
     links = (
         h5py.SoftLink(f"/{name}"),
         h5py.SoftLink(f"/{other}"),
         h5py.SoftLink("/"),
         h5py.SoftLink("/nowhere"),
-        h5py.ExternalLink(file.filename, f"/{name}"),
+        h5py.ExternalLink(file.file.filename, f"/{name}"),
         h5py.ExternalLink("/dev/zero", "/x"),
         h5py.ExternalLink("nowhere.h5", "/x"),
         file["/"],
@@ -296,7 +297,7 @@ def _link(file: h5py.File, name: str, chance: random.Random) -> None:
         _replace(file, name, lambda: file.__setitem__(name, link))
 
 
-def _virtual(file: h5py.File, name: str, chance: random.Random) -> None:
+def _virtual(file: h5py.Group, name: str, chance: random.Random) -> None:
     shape = file[name].shape
     source = chance.choice((".", "nowhere.h5", "/dev/zero"))
     layout = h5py.VirtualLayout(shape, np.float64)
@@ -304,13 +305,13 @@ def _virtual(file: h5py.File, name: str, chance: random.Random) -> None:
     _replace(file, name, lambda: file.create_virtual_dataset(name, layout))
 
 
-def _external(file: h5py.File, name: str, chance: random.Random) -> None:
+def _external(file: h5py.Group, name: str, chance: random.Random) -> None:
     shape = file[name].shape
     where = [(chance.choice(("/dev/zero", "/dev/urandom", "nowhere")), 0, h5py.h5f.UNLIMITED)]
     _replace(file, name, lambda: file.create_dataset(name, shape, np.float64, external=where))
 
 
-def _huge(file: h5py.File, name: str, chance: random.Random) -> None:
+def _huge(file: h5py.Group, name: str, chance: random.Random) -> None:
     found = file[name]
     kind, shape = found.dtype.kind, list(found.shape or (1,))
     for axis in chance.sample(range(len(shape)), chance.randint(1, len(shape))):
@@ -325,21 +326,21 @@ def _huge(file: h5py.File, name: str, chance: random.Random) -> None:
 
 
 def _made(
-    file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any, **options: Any
+    file: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, **options: Any
 ) -> h5py.Dataset:
     del file[name]
     return file.create_dataset(name, shape, dtype, **options)
 
 
-def _delete(file: h5py.File, name: str, chance: random.Random) -> None:
+def _delete(file: h5py.Group, name: str, chance: random.Random) -> None:
     del file[name]
 
 
-def _rename(file: h5py.File, name: str, chance: random.Random) -> None:
+def _rename(file: h5py.Group, name: str, chance: random.Random) -> None:
     file.move(name, chance.choice((f"{name}x", "H0", "H7", "ünknown", "layers/9/weight", "x/y/z")))
 
 
-def _exchange(file: h5py.File, name: str, chance: random.Random) -> None:
+def _exchange(file: h5py.Group, name: str, chance: random.Random) -> None:
     other = chance.choice(_arrays(file))
     if other != name:
         file.move(name, "between")
@@ -347,7 +348,7 @@ def _exchange(file: h5py.File, name: str, chance: random.Random) -> None:
         file.move("between", other)
 
 
-def _retype(file: h5py.File, name: str, chance: random.Random) -> None:
+def _retype(file: h5py.Group, name: str, chance: random.Random) -> None:
     value = file[name][()]
     kinds = ("f2", "f4", "f8", ">f8", "i1", "i4", "i8", "u8", "S3", "c16", "?", h5py.ref_dtype)
     kind = chance.choice(kinds)
@@ -362,7 +363,7 @@ def _retype(file: h5py.File, name: str, chance: random.Random) -> None:
     _replace(file, name, lambda: file.create_dataset(name, data=value, dtype=kind))
 
 
-def _reshape(file: h5py.File, name: str, chance: random.Random) -> None:
+def _reshape(file: h5py.Group, name: str, chance: random.Random) -> None:
     value = file[name][()]
     changed = chance.choice(
         (
@@ -375,7 +376,7 @@ def _reshape(file: h5py.File, name: str, chance: random.Random) -> None:
     _replace(file, name, lambda: file.create_dataset(name, data=changed, dtype=kind))
 
 
-def _wrong_value(file: h5py.File, name: str, chance: random.Random) -> None:
+def _wrong_value(file: h5py.Group, name: str, chance: random.Random) -> None:
     found = file[name]
     if not found.size:
         return
@@ -393,13 +394,13 @@ def _wrong_value(file: h5py.File, name: str, chance: random.Random) -> None:
     found[place] = value
 
 
-def _zero_values(file: h5py.File, name: str, chance: random.Random) -> None:
+def _zero_values(file: h5py.Group, name: str, chance: random.Random) -> None:
     if file[name].dtype.kind in "fi":
         file[name][...] = 0
 
 
-def _attribute(file: h5py.File, name: str, chance: random.Random) -> None:
-    owner = file if chance.random() < 0.8 else file[name]
+def _attribute(file: h5py.Group, name: str, chance: random.Random) -> None:
+    owner = chance.choice((file, file, file.file, file.file, file[name]))
     names = list(owner.attrs) or ["more"]
     chosen = chance.choice(names)
     what = chance.randrange(4)
@@ -411,27 +412,27 @@ def _attribute(file: h5py.File, name: str, chance: random.Random) -> None:
         owner.attrs[chosen] = _value_of_another_kind(chance)
 
 
-def _json(file: h5py.File, name: str, chance: random.Random) -> None:
+def _json(file: h5py.Group, name: str, chance: random.Random) -> None:
     texts = (
         *("", "{", "[]", "null", "1", '"text"', "{}", "NaN", "[" * 5_000, '{"a":' * 5_000),
         *('{"n_labels": "x"}', json.dumps({"input_order": 5, "order_seed": -1, "n_labels": -3})),
         json.dumps({"input_order": "features", "order_seed": "x", "n_labels": None}),
     )
-    file.attrs["parameters"] = chance.choice(texts)
+    file.file.attrs["parameters"] = chance.choice(texts)
 
 
-def _committed(file: h5py.File, name: str, chance: random.Random) -> None:
+def _committed(file: h5py.Group, name: str, chance: random.Random) -> None:
     file["a_type"] = np.dtype(chance.choice(("f8", "i4", "S5")))
     if chance.random() < 0.7:
         shape, kind = file[name].shape, file["a_type"]
         _made(file, name, shape, kind)
 
 
-def _group(file: h5py.File, name: str, chance: random.Random) -> None:
+def _group(file: h5py.Group, name: str, chance: random.Random) -> None:
     _replace(file, name, lambda: file.create_group(name))
 
 
-def _alien(file: h5py.File, name: str, chance: random.Random) -> None:
+def _alien(file: h5py.Group, name: str, chance: random.Random) -> None:
     del file[name]
     kinds = (
         h5py.vlen_dtype(np.int32),
@@ -447,7 +448,7 @@ def _alien(file: h5py.File, name: str, chance: random.Random) -> None:
 # --- what no writer can have written, though types and shapes fit ---------------------------
 
 
-def _packed(file: h5py.File, name: str, chance: random.Random) -> None:
+def _packed(file: h5py.Group, name: str, chance: random.Random) -> None:
     """Some MB that unpack to some GB."""
     part = (1000,) * file[name].ndim if file[name].ndim < 3 else (100,) * file[name].ndim
     kind = file[name].dtype
@@ -461,18 +462,18 @@ def _packed(file: h5py.File, name: str, chance: random.Random) -> None:
         made.id.write_direct_chunk((k * part[0],) + (0,) * (len(part) - 1), zeros)
 
 
-def _many_attributes(file: h5py.File, name: str, chance: random.Random) -> None:
-    owner = chance.choice((file, file[name]))
+def _many_attributes(file: h5py.Group, name: str, chance: random.Random) -> None:
+    owner = chance.choice((file, file.file, file[name]))
     for number in range(chance.choice((1, 12, 1000))):
         owner.attrs[f"more_{number}"] = 1
 
 
-def _no_digest(file: h5py.File, name: str, chance: random.Random) -> None:
+def _no_digest(file: h5py.Group, name: str, chance: random.Random) -> None:
     which = chance.choice(("recipe", "lineage", "content", "code"))
-    file.attrs[which] = chance.choice(("x", "0" * 15, "0" * 17, "A" * 16, "0123456789abcdeg"))
+    file.file.attrs[which] = chance.choice(("x", "0" * 15, "0" * 17, "A" * 16, "0123456789abcdeg"))
 
 
-def _first_of(file: h5py.File, names: tuple[str, ...], chance: random.Random) -> h5py.Dataset:
+def _first_of(file: h5py.Group, names: tuple[str, ...], chance: random.Random) -> h5py.Dataset:
     """Return one of the arrays with one of these names; ValueError if there is none."""
     there = [name for name in _arrays(file) if name in names or name.split("/")[0] in names]
     if not there:
@@ -480,13 +481,13 @@ def _first_of(file: h5py.File, names: tuple[str, ...], chance: random.Random) ->
     return file[chance.choice(there)]
 
 
-def _bad_name(file: h5py.File, name: str, chance: random.Random) -> None:
+def _bad_name(file: h5py.Group, name: str, chance: random.Random) -> None:
     kinds = ("label_names", "layer_names", "networks", "layers_a", "layers_b")
     names = _first_of(file, kinds, chance)
     names[0] = chance.choice(("", "a\nb", "a\u2028b", names.asstr()[len(names) - 1]))
 
 
-def _one_direction(file: h5py.File, name: str, chance: random.Random) -> None:
+def _one_direction(file: h5py.Group, name: str, chance: random.Random) -> None:
     kinds = ("matrix", "mean", "standard_deviation", "null")
     if "networks" not in file:
         raise ValueError("no matrix")
@@ -494,11 +495,11 @@ def _one_direction(file: h5py.File, name: str, chance: random.Random) -> None:
     values[0, 1] = values[0, 1] / 2 + 0.01
 
 
-def _from_itself(file: h5py.File, name: str, chance: random.Random) -> None:
+def _from_itself(file: h5py.Group, name: str, chance: random.Random) -> None:
     _first_of(file, ("matrix", "mean"), chance)[0, 0] = chance.choice((0.3, 1.0))
 
 
-def _undefined(file: h5py.File, name: str, chance: random.Random) -> None:
+def _undefined(file: h5py.Group, name: str, chance: random.Random) -> None:
     """A value that is gone without a reason, or in one of two matrices that go together."""
     values = _first_of(file, ("matrix", "mean", "standard_deviation", "cka"), chance)
     values[1, 0] = np.nan
@@ -506,7 +507,7 @@ def _undefined(file: h5py.File, name: str, chance: random.Random) -> None:
         values[0, 1] = np.nan
 
 
-def _twice(file: h5py.File, name: str, chance: random.Random) -> None:
+def _twice(file: h5py.Group, name: str, chance: random.Random) -> None:
     if "source" in file:
         for end in ("source", "target"):
             file[end][1] = file[end][0]
@@ -516,14 +517,14 @@ def _twice(file: h5py.File, name: str, chance: random.Random) -> None:
     rows[1] = rows[0]
 
 
-def _unknown_word(file: h5py.File, name: str, chance: random.Random) -> None:
+def _unknown_word(file: h5py.Group, name: str, chance: random.Random) -> None:
     words = [w for w in ("measure", "family", "orientation", "kind", "engine") if w in file.attrs]
     if not words:
         raise ValueError("no such attribute")
     file.attrs[chance.choice(words)] = chance.choice(("x", "", "cka2", "heats"))
 
 
-def _beyond(file: h5py.File, name: str, chance: random.Random) -> None:
+def _beyond(file: h5py.Group, name: str, chance: random.Random) -> None:
     """A number beyond what its meaning allows."""
     numbers = {"seeds": 2**62, "permutations": 2**62, "stop": 1e308, "axes": 1, "n_bins": 2**40}
     arrays = {"cka": 1.5, "value": 1.5, "H0": 2.0, "null/p_value": 2.0, "null/low": 1e6, "layer": 9}
@@ -542,7 +543,38 @@ def _beyond(file: h5py.File, name: str, chance: random.Random) -> None:
         file[chosen][(0,) * (file[chosen].ndim - 1) + (-1,)] = arrays[chosen]
 
 
+def _bundle(file: h5py.Group, name: str, chance: random.Random) -> None:
+    """A bundle whose ids and members do not fit each other, or are none."""
+    whole = file.file
+    if "ids" not in whole:
+        raise ValueError("no bundle")
+    what = chance.randrange(8)
+    if what == 0:
+        bad = ("", "..", "../x", "/x", "x/", "x//y", "x/.", "a b", "x" * 5000, "other", "é", "x\n")
+        whole["ids"][0] = chance.choice((*bad, "/".join("x" * 17), "x/" * 200_000 + "x"))
+    elif what == 1:
+        del whole[chance.choice(("ids", "members"))]
+    elif what == 2:
+        whole.create_group(f"members/{chance.choice(('more', 'x/y', 'network/more'))}")
+    elif what == 3:
+        whole["members"].attrs["more"] = 1
+    elif what == 4:
+        one = whole[f"members/{whole['ids'].asstr()[0]}"]
+        whole[chance.choice(("more", "members/more", "members/x/y"))] = one
+    elif what == 5:
+        whole["members/network/ancestors"] = np.array([["0" * 16] * 2], "S16")
+    elif what == 6:
+        links = h5py.SoftLink("/members"), h5py.ExternalLink("x.h5", "/"), whole["members"]
+        whole[f"members/{chance.choice(('x', 'network/x'))}"] = chance.choice(links)
+    else:
+        there = whole["ids"].asstr()[:].tolist()
+        del whole["ids"]
+        names = chance.choice(([], [*there, *there], [*there, f"{there[0]}/x"], [*there, "x"]))
+        whole.create_dataset("ids", data=names, dtype=h5py.string_dtype())
+
+
 IMPOSSIBLE = (
+    _bundle,
     *(_packed, _many_attributes, _no_digest, _bad_name, _one_direction, _from_itself),
     *(_undefined, _twice, _unknown_word, _beyond),
 )
@@ -571,7 +603,9 @@ def damage_structure(path: Path, chance: random.Random) -> str:
     how = chance.choice(STRUCTURE)
     whole = path.read_bytes()
     try:
-        with altered(path) as file:
+        with altered(path) as group:
+            # mostly what holds the arrays of a layout, at times the whole of a bundle
+            file = group if chance.random() < 0.8 else group.file
             how(file, chance.choice(_arrays(file)), chance)
     except (TypeError, ValueError, OSError, KeyError, RuntimeError):
         # not possible with this array, and perhaps half done

@@ -1,42 +1,31 @@
-"""activation: what networks make of the probe rows of their data set, several networks a job.
+"""activation: what networks make of the probe rows of their data set, a bundle a job.
 
-Needs results/network/{dataset}/{variant}/seed_{seed}.h5 and results/dataset/{dataset}.h5.
-Gives results/activation/{dataset}/{variant}/seed_{seed}.h5.
+Needs the files of networks and results/dataset/{dataset}.h5.
+Gives results/activation/{bundle}.h5.
 """
 
-for dataset, bundle, variants in study.bundles():
-    need = study.need_of_bundle("activation", dataset, variants)
 
-    rule:
-        name:
-            f"compute_activations_{bundle}"
-        input:
-            networks=expand(
-                "results/network/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
-            ),
-            dataset=dataset_file(dataset),
-        output:
-            expand(
-                "results/activation/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
-            ),
-        log:
-            f"logs/compute_activations/{bundle}/seed_{{seed}}.log",
-        benchmark:
-            f"results/benchmark/compute_activations/{bundle}/seed_{{seed}}.tsv"
-        conda:
-            "../../envs/core.yaml"
-        threads: 1
-        resources:
-            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
-            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
-        params:
-            inputs=planned_inputs,
-            trained_with=trained_with(dataset, variants),
-            options=study.config.activation.model_dump(),
-            code=planned_code,
-        script:
-            "../scripts/compute_activations.py"
+rule compute_activations:
+    input:
+        networks=lambda wildcards: study.networks_of(wildcards.bundle),
+        dataset=lambda wildcards: study.dataset_of(wildcards.bundle),
+    output:
+        "results/activation/{bundle}.h5",
+    log:
+        "logs/compute_activations/{bundle}.log",
+    benchmark:
+        "results/benchmark/compute_activations/{bundle}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.bundle("activation", wildcards.bundle)),
+        runtime=runtime(lambda wildcards: study.need.bundle("activation", wildcards.bundle)),
+    params:
+        inputs=planned_inputs,
+        ids=lambda wildcards: [m.id for m in study.bundles[wildcards.bundle].members],
+        trained_with=lambda wildcards: study.evaluation(wildcards.bundle),
+        options=study.config.activation.model_dump(),
+        code=code_of,
+    script:
+        "../scripts/compute_activations.py"

@@ -9,31 +9,29 @@ data set has an extractor.
 
 rule prepare_dataset:
     input:
-        lambda wildcards: study.dataset_files(PREPARED[wildcards.prepared]),
+        lambda wildcards: prepared(wildcards).files(),
     output:
         dataset="results/dataset/{prepared}.h5",
     log:
         "logs/prepare_dataset/{prepared}.log",
     benchmark:
         "results/benchmark/prepare_dataset/{prepared}.tsv"
+    wildcard_constraints:
+        prepared=one_of(dataset.prepared for dataset in study.datasets.values()),
     conda:
         "../../envs/network.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: study.need_of_dataset(
-            PREPARED[wildcards.prepared]
-        ).mem_mb(attempt),
-        runtime=lambda wildcards, attempt: study.need_of_dataset(
-            PREPARED[wildcards.prepared]
-        ).runtime(attempt),
+        mem_mb=mem_mb(lambda wildcards: prepared(wildcards).need()),
+        runtime=runtime(lambda wildcards: prepared(wildcards).need()),
         # a place, not content: data files moved elsewhere must not retrain the grid
         data_folder=study.config.data_folder,
     params:
-        kind=lambda wildcards: study.dataset(PREPARED[wildcards.prepared]).kind,
-        options=lambda wildcards: study.dataset_options(PREPARED[wildcards.prepared]),
+        kind=lambda wildcards: prepared(wildcards).section.kind,
+        options=lambda wildcards: prepared(wildcards).options,
         # their dates say little: a copy may keep an old one
-        files=lambda wildcards: study.dataset_digests(PREPARED[wildcards.prepared]),
-        code=planned_code,
+        files=lambda wildcards: prepared(wildcards).digests(),
+        code=code_of,
     script:
         "../scripts/prepare_dataset.py"
 
@@ -48,22 +46,18 @@ rule extract_features:
     benchmark:
         "results/benchmark/extract_features/{dataset}.tsv"
     wildcard_constraints:
-        # no id has a hyphen: where no data set has an extractor, nothing matches
-        dataset="|".join(EXTRACTED) or "-",
+        dataset=one_of(name for name, one in study.datasets.items() if one.section.extractor),
     conda:
         "../../envs/network.yaml"
     threads: study.config.network.threads
     resources:
-        mem_mb=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).mem_mb(attempt),
-        runtime=lambda wildcards, attempt: study.need_of_features(wildcards.dataset).runtime(
-            attempt
-        ),
+        mem_mb=mem_mb(lambda wildcards: study.need.features(wildcards.dataset)),
+        runtime=runtime(lambda wildcards: study.need.features(wildcards.dataset)),
     params:
         inputs=planned_inputs,
-        extraction=lambda wildcards: study.extraction(wildcards.dataset),
+        # among it the threads, not what Snakemake grants, which fewer cores change
+        extraction=lambda wildcards: study.datasets[wildcards.dataset].extraction(),
         device=study.config.network.device,
-        # not what Snakemake grants, which fewer cores or --set-threads change
-        threads=study.config.network.threads,
-        code=planned_code,
+        code=code_of,
     script:
         "../scripts/extract_features.py"

@@ -1,6 +1,6 @@
 """figure: matrices as heat maps, learning curves and what measures see, as SVG (report) and PNG.
 
-Needs results/distance/{comparison}/{measure}/summary.h5, the trained networks, and the tables of
+Needs results/distance/{comparison}/{measure}.h5, the trained networks, and the tables of
 what measures see.
 Gives results/figure/{comparison}/..., where a comparison is a data set, its untrained networks,
 `control`, or for what measures see `all`, the mean over data sets.
@@ -17,53 +17,54 @@ from netkin.figure.plot_matrix import (
 from netkin.figure.plot_readings import plot_readings
 from netkin.figure.plot_training import plot_training
 
-N_SEEDS = len(study.seeds)
-SEEDS = "1 seed" if N_SEEDS == 1 else f"{N_SEEDS} seeds"
-TOGETHER = [OVERALL] if len(study.datasets) > 1 else []
+TOGETHER = [OVERALL] if len(study.trained) > 1 else []
 """What stands for the mean over data sets, where there are several."""
+
+
+FIGURES = [
+    *(
+        f"results/figure/{name}/{kind}/{measure}.svg"
+        for name in study.comparisons
+        for kind in ("distance_matrix", "deviation_matrix")
+        for measure in study.measures_of(name)
+    ),
+    *(
+        f"results/figure/{name}/overview.svg"
+        for name in study.comparisons
+        if study.overview_measures(name)
+    ),
+    *(
+        f"results/figure/{name}/diagrams.svg"
+        for name in study.comparisons
+        if "diagram" in study.needed_stages()
+    ),
+    *(f"results/figure/{one.name}/training.svg" for one in study.trained),
+    *(f"results/figure/{one.name}/readings.svg" for one in study.trained),
+    # the mean over data sets
+    *(f"results/figure/{name}/readings.svg" for name in TOGETHER),
+    # of one measure alone there is nothing to say
+    *(
+        f"results/figure/{name}/agreement.svg"
+        for name in [*study.comparisons, *TOGETHER]
+        if name not in study.nulls
+        and len(study.measures if name == OVERALL else study.measures_of(name)) > 1
+    ),
+    *(
+        f"results/figure/{name}/layers/{a}/{b}.svg"
+        for name in study.comparisons
+        for a, b in study.layer_pairs(name)
+    ),
+]
 
 
 rule figures:
     input:
-        [
-            f"results/figure/{comparison}/{kind}/{measure}.svg"
-            for comparison in study.comparisons
-            for kind in ("distance_matrix", "deviation_matrix")
-            for measure in study.measures_of(comparison)
-        ],
-        [
-            f"results/figure/{comparison}/overview.svg"
-            for comparison in study.comparisons
-            if study.overview_measures(comparison)
-        ],
-        expand(
-            "results/figure/{comparison}/diagrams.svg",
-            comparison=study.comparisons if "diagram" in study.needed_stages() else [],
-        ),
-        expand(
-            "results/figure/{dataset}/{kind}.svg",
-            dataset=study.datasets,
-            kind=["training", "readings"],
-        ),
-        # the mean over data sets
-        [f"results/figure/{name}/readings.svg" for name in TOGETHER],
-        # of one measure alone there is nothing to say
-        [
-            f"results/figure/{comparison}/agreement.svg"
-            for comparison in [*study.comparisons, *TOGETHER]
-            if comparison not in study.untrained
-            and len(study.measures if comparison == OVERALL else study.measures_of(comparison)) > 1
-        ],
-        [
-            f"results/figure/{dataset}/layers/{a}/{b}.svg"
-            for dataset in study.datasets
-            for a, b in study.layer_pairs(dataset)
-        ],
+        FIGURES,
 
 
 rule plot_distance_matrix:
     input:
-        summary="results/distance/{comparison}/{measure}/summary.h5",
+        summary="results/distance/{comparison}/{measure}.h5",
     output:
         svg=report(
             "results/figure/{comparison}/distance_matrix/{measure}.svg",
@@ -81,12 +82,12 @@ rule plot_distance_matrix:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
-        title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, mean of {SEEDS}",
-        grid=lambda wildcards: grid(wildcards.comparison),
+        title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, mean of {seeds(wildcards.comparison)}",
+        grid=lambda wildcards: study.grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("distance_matrix"),
         code=code_digest(plot_distance_matrix),
@@ -96,7 +97,7 @@ rule plot_distance_matrix:
 
 rule plot_deviation_matrix:
     input:
-        summary="results/distance/{comparison}/{measure}/summary.h5",
+        summary="results/distance/{comparison}/{measure}.h5",
     output:
         svg=report(
             "results/figure/{comparison}/deviation_matrix/{measure}.svg",
@@ -114,12 +115,12 @@ rule plot_deviation_matrix:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
-        title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, deviation over {SEEDS}",
-        grid=lambda wildcards: grid(wildcards.comparison),
+        title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, deviation over {seeds(wildcards.comparison)}",
+        grid=lambda wildcards: study.grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("deviation_matrix"),
         code=code_digest(plot_deviation_matrix),
@@ -129,11 +130,10 @@ rule plot_deviation_matrix:
 
 rule plot_overview:
     input:
-        lambda wildcards: expand(
-            "results/distance/{comparison}/{measure}/summary.h5",
-            comparison=wildcards.comparison,
-            measure=study.overview_measures(wildcards.comparison),
-        ),
+        lambda wildcards: [
+            study.summary(measure, wildcards.comparison)
+            for measure in study.overview_measures(wildcards.comparison)
+        ],
     output:
         svg=report(
             "results/figure/{comparison}/overview.svg",
@@ -150,15 +150,15 @@ rule plot_overview:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
         titles=lambda wildcards: [
             f"{wildcards.comparison}: {measure}"
             for measure in study.overview_measures(wildcards.comparison)
         ],
-        grid=lambda wildcards: grid(wildcards.comparison),
+        grid=lambda wildcards: study.grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("overview"),
         code=code_digest(plot_overview),
@@ -168,7 +168,7 @@ rule plot_overview:
 
 rule plot_diagrams:
     input:
-        lambda wildcards: networks_at("diagram", wildcards.comparison, study.seeds[0]),
+        lambda wildcards: files_of(diagrams_of(wildcards)),
     output:
         svg=report(
             "results/figure/{comparison}/diagrams.svg",
@@ -185,16 +185,16 @@ rule plot_diagrams:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: study.need_of_diagram_figure(
-            wildcards.comparison
-        ).mem_mb(attempt),
-        runtime=lambda wildcards, attempt: study.need_of_diagram_figure(
-            wildcards.comparison
-        ).runtime(attempt),
+        mem_mb=mem_mb(lambda wildcards: study.need.diagram_figure(wildcards.comparison)),
+        runtime=runtime(lambda wildcards: study.need.diagram_figure(wildcards.comparison)),
     params:
         inputs=planned_inputs,
-        title=lambda wildcards: f"{wildcards.comparison}: diagrams of seed {study.seeds[0]}",
-        grid=lambda wildcards: grid(wildcards.comparison),
+        diagrams=diagrams_of,
+        title=lambda wildcards: (
+            f"{wildcards.comparison}: diagrams of "
+            f"{next(iter(study.comparisons[wildcards.comparison].members)).replace('_', ' ')}"
+        ),
+        grid=lambda wildcards: study.grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("diagrams"),
         code=code_digest(plot_diagrams),
@@ -204,7 +204,7 @@ rule plot_diagrams:
 
 rule plot_training:
     input:
-        networks_of_dataset(f"results/network/{NETWORK}.h5"),
+        lambda wildcards: networks_by_name(wildcards.dataset),
     output:
         svg=report(
             "results/figure/{dataset}/training.svg",
@@ -221,15 +221,13 @@ rule plot_training:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
-        title=lambda wildcards: f"{wildcards.dataset}: learning curves of {SEEDS}",
-        variants=lambda wildcards: [
-            v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
-        ],
-        grid=lambda wildcards: grid(wildcards.dataset),
+        title=lambda wildcards: f"{wildcards.dataset}: learning curves of {seeds(wildcards.dataset)}",
+        variants=lambda wildcards: [name for name, _ in study.by_network(wildcards.dataset)],
+        grid=lambda wildcards: study.grid(wildcards.dataset),
         dpi=study.config.figure.dpi,
         options=study.figure("training"),
         code=code_digest(plot_training),
@@ -240,11 +238,11 @@ rule plot_training:
 rule plot_layers:
     input:
         lambda wildcards: expand(
-            "results/distance/{dataset}/layers/{a}/{b}/seed_{seed}.h5",
+            "results/distance/{dataset}/layers/{a}/{b}/{replicate}.h5",
             dataset=wildcards.dataset,
             a=wildcards.a,
             b=wildcards.b,
-            seed=study.seeds,
+            replicate=study.comparisons[wildcards.dataset].members,
         ),
     output:
         svg=report(
@@ -263,11 +261,11 @@ rule plot_layers:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
-        title=lambda wildcards: f"{wildcards.dataset}: layer by layer, mean of {SEEDS}",
+        title=lambda wildcards: f"{wildcards.dataset}: layer by layer, mean of {seeds(wildcards.dataset)}",
         dpi=study.config.figure.dpi,
         options=study.figure("layers"),
         code=code_digest(plot_layers),
@@ -291,17 +289,17 @@ rule plot_agreement:
     benchmark:
         "results/benchmark/plot_agreement/{comparison}.tsv"
     wildcard_constraints:
-        comparison="|".join([*study.comparisons, OVERALL]),
+        comparison=one_of([*study.comparisons, OVERALL]),
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         table=lambda wildcards: planned_table(tabulate_measures, SEEN, ALL_DISTANCES),
         title=lambda wildcards: (
-            f"{heading(wildcards.comparison)}: agreement of measures, mean of {SEEDS}"
+            f"{heading(wildcards.comparison)}: agreement of measures, mean of {seeds(wildcards.comparison)}"
         ),
         dpi=study.config.figure.dpi,
         options=study.figure("agreement"),
@@ -326,16 +324,16 @@ rule plot_readings:
     benchmark:
         "results/benchmark/plot_readings/{dataset}.tsv"
     wildcard_constraints:
-        dataset="|".join([*study.datasets, OVERALL]),
+        dataset=one_of([*(one.name for one in study.trained), OVERALL]),
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         table=lambda wildcards: planned_table(tabulate_measures, SEEN, ALL_DISTANCES),
-        title=lambda wildcards: f"{heading(wildcards.dataset)}: what each measure sees, {SEEDS}",
+        title=lambda wildcards: f"{heading(wildcards.dataset)}: what each measure sees, {seeds(wildcards.dataset)}",
         dpi=study.config.figure.dpi,
         options=study.figure("readings"),
         code=code_digest(plot_readings),

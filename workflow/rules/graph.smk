@@ -1,45 +1,29 @@
-"""graph: the weights of networks as directed weighted graphs, several networks a job.
+"""graph: the weights of a network as a directed weighted graph.
 
-Needs results/network/{dataset}/{variant}/seed_{seed}.h5.
-Gives results/graph/{dataset}/{variant}/seed_{seed}.h5.
+Stages that need a graph make it, which is faster than reading a file; files are for others, and
+only where the config has `graph.export: true`.
+Needs the file of a network. Gives results/graph/{member}.h5.
 """
 
-for dataset, bundle, variants in study.bundles():
-    need = study.need_of_bundle("graph", dataset, variants)
 
-    rule:
-        name:
-            f"build_graph_{bundle}"
-        input:
-            expand(
-                "results/network/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
-            ),
-        output:
-            kept_or_temporary(
-                "graph",
-                expand(
-                    "results/graph/{dataset}/{variant}/seed_{{seed}}.h5",
-                    dataset=dataset,
-                    variant=variants,
-                ),
-            ),
-        log:
-            f"logs/build_graph/{bundle}/seed_{{seed}}.log",
-        benchmark:
-            f"results/benchmark/build_graph/{bundle}/seed_{{seed}}.tsv"
-        conda:
-            "../../envs/core.yaml"
-        threads: 1
-        resources:
-            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
-            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
-            # how long the files stay is no part of their content
-            stored=how_stored("graph"),
-        params:
-            inputs=planned_inputs,
-            options=study.config.graph.model_dump(),
-            code=planned_code,
-        script:
-            "../scripts/build_graph.py"
+rule export_graph:
+    input:
+        lambda wildcards: study.file_of("network", study.members[wildcards.member]),
+    output:
+        "results/graph/{member}.h5",
+    log:
+        "logs/export_graph/{member}.log",
+    benchmark:
+        "results/benchmark/export_graph/{member}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.graph(wildcards.member)),
+        runtime=runtime(lambda wildcards: study.need.graph(wildcards.member)),
+    params:
+        inputs=planned_inputs,
+        options=study.graph(),
+        code=code_of,
+    script:
+        "../scripts/export_graph.py"

@@ -1,41 +1,30 @@
-"""prediction: class probabilities of networks on all test rows, several networks a job.
+"""prediction: class probabilities of networks on all test rows, a bundle a job.
 
-Needs results/network/{dataset}/{variant}/seed_{seed}.h5 and results/dataset/{dataset}.h5.
-Gives results/prediction/{dataset}/{variant}/seed_{seed}.h5.
+Needs the files of networks and results/dataset/{dataset}.h5.
+Gives results/prediction/{bundle}.h5.
 """
 
-for dataset, bundle, variants in study.bundles():
-    need = study.need_of_bundle("prediction", dataset, variants)
 
-    rule:
-        name:
-            f"compute_predictions_{bundle}"
-        input:
-            networks=expand(
-                "results/network/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
-            ),
-            dataset=dataset_file(dataset),
-        output:
-            expand(
-                "results/prediction/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
-            ),
-        log:
-            f"logs/compute_predictions/{bundle}/seed_{{seed}}.log",
-        benchmark:
-            f"results/benchmark/compute_predictions/{bundle}/seed_{{seed}}.tsv"
-        conda:
-            "../../envs/core.yaml"
-        threads: 1
-        resources:
-            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
-            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
-        params:
-            inputs=planned_inputs,
-            trained_with=trained_with(dataset, variants),
-            code=planned_code,
-        script:
-            "../scripts/compute_predictions.py"
+rule compute_predictions:
+    input:
+        networks=lambda wildcards: study.networks_of(wildcards.bundle),
+        dataset=lambda wildcards: study.dataset_of(wildcards.bundle),
+    output:
+        "results/prediction/{bundle}.h5",
+    log:
+        "logs/compute_predictions/{bundle}.log",
+    benchmark:
+        "results/benchmark/compute_predictions/{bundle}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.bundle("prediction", wildcards.bundle)),
+        runtime=runtime(lambda wildcards: study.need.bundle("prediction", wildcards.bundle)),
+    params:
+        inputs=planned_inputs,
+        ids=lambda wildcards: [m.id for m in study.bundles[wildcards.bundle].members],
+        trained_with=lambda wildcards: study.evaluation(wildcards.bundle),
+        code=code_of,
+    script:
+        "../scripts/compute_predictions.py"

@@ -11,58 +11,42 @@ from netkin.table.groups import tabulate_groups
 from netkin.table.measures import tabulate_measures
 from netkin.table.multiplicity import tabulate_multiplicity
 from netkin.table.neural_persistence import tabulate_neural_persistence
-from netkin.table.norms import tabulate_norms
-from netkin.table.reproduction import tabulate_reproduction
 from netkin.table.untrained import tabulate_untrained
 
-# only with pairs of control networks on several data sets; they cost graphs, but no homology
-NORM_TABLES = [
-    f"results/table/{CONTROL}/{name}.csv"
-    for name in ("norms", "norm_ratios")
-    if study.has_norm_tables
-]
-# the claims are about trained networks
-JUDGED = [comparison for comparison in study.comparisons if comparison not in study.untrained]
-# what determines the tables that figures and other tables read
-NORMS = {
-    "datasets": [cell.dataset for _ in study.seeds for cell in study.compared(CONTROL)],
-    "seeds": [seed for seed in study.seeds for _ in study.compared(CONTROL)],
-}
-NORM_GRAPHS = [path for seed in study.seeds for path in networks_at("graph", CONTROL, seed)]
-ALL_DISTANCES = [path for comparison in study.comparisons for path in distances_of(comparison)]
+# what determines the tables that figures read
+ALL_DISTANCES = [path for name in study.comparisons for path in study.all_distances(name)]
 SEEN = {
-    "comparisons": [
-        comparison for comparison in study.comparisons for _ in distances_of(comparison)
-    ],
-    "grids": {comparison: grid_with_designs(comparison) for comparison in study.comparisons},
-    "untrained": {name: study.dataset_of(name) for name in study.untrained},
-    "n_seeds": len(study.seeds),
+    "comparisons": [name for name in study.comparisons for _ in study.all_distances(name)],
+    "grids": {each: study.grid_with_designs(each) for each in study.comparisons},
+    "untrained": study.nulls,
+    "n_seeds": max(len(one.members) for one in study.comparisons.values()),
 }
+TABLES = [
+    *(
+        f"results/table/{one.name}/{kind}.csv"
+        for one in study.trained
+        for kind in (
+            "accuracy",
+            "neural_persistence",
+            # no predictions for this table alone
+            *["multiplicity"] * ("prediction" in study.needed_stages()),
+            *["untrained"] * (one.name in study.nulls.values()),
+        )
+    ),
+    *(f"results/table/{name}/groups.csv" for name in study.comparisons if study.measures_of(name)),
+    "results/table/measures.csv",
+    "results/table/costs.csv",
+]
 
 
 rule tables:
     input:
-        expand(
-            "results/table/{dataset}/{kind}.csv",
-            dataset=study.datasets,
-            kind=["accuracy", "neural_persistence"]
-            # no predictions for this table alone
-            + ["multiplicity"] * ("prediction" in study.needed_stages())
-            + ["untrained"] * bool(study.untrained),
-        ),
-        expand(
-            "results/table/{comparison}/groups.csv",
-            comparison=[c for c in study.comparisons if study.measures_of(c)],
-        ),
-        NORM_TABLES,
-        "results/table/reproduction.csv",
-        "results/table/measures.csv",
-        "results/table/costs.csv",
+        TABLES,
 
 
 rule tabulate_accuracy:
     input:
-        networks_of_dataset(f"results/network/{NETWORK}.h5"),
+        lambda wildcards: networks_by_name(wildcards.dataset),
     output:
         csv="results/table/{dataset}/accuracy.csv",
         html=report(
@@ -79,15 +63,13 @@ rule tabulate_accuracy:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
         title=lambda wildcards: f"Test accuracy on {wildcards.dataset}",
-        variants=lambda wildcards: [
-            v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
-        ],
-        grid=lambda wildcards: grid(wildcards.dataset),
+        variants=lambda wildcards: [name for name, _ in study.by_network(wildcards.dataset)],
+        grid=lambda wildcards: study.grid(wildcards.dataset),
         code=code_digest(tabulate_accuracy),
     script:
         "../scripts/tabulate_accuracy.py"
@@ -95,7 +77,7 @@ rule tabulate_accuracy:
 
 rule tabulate_neural_persistence:
     input:
-        networks_of_dataset(f"results/network/{NETWORK}.h5"),
+        lambda wildcards: networks_by_name(wildcards.dataset),
     output:
         csv="results/table/{dataset}/neural_persistence.csv",
         html=report(
@@ -112,20 +94,14 @@ rule tabulate_neural_persistence:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: study.need_of_neural_persistence(
-            wildcards.dataset
-        ).mem_mb(attempt),
-        runtime=lambda wildcards, attempt: study.need_of_neural_persistence(
-            wildcards.dataset
-        ).runtime(attempt),
+        mem_mb=mem_mb(lambda wildcards: study.need.neural_persistence(wildcards.dataset)),
+        runtime=runtime(lambda wildcards: study.need.neural_persistence(wildcards.dataset)),
     params:
         inputs=planned_inputs,
         title=lambda wildcards: f"Neural persistence on {wildcards.dataset}",
-        variants=lambda wildcards: [
-            v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
-        ],
+        variants=lambda wildcards: [name for name, _ in study.by_network(wildcards.dataset)],
         order=study.measure_options("neural_persistence")["order"],
-        grid=lambda wildcards: grid(wildcards.dataset),
+        grid=lambda wildcards: study.grid(wildcards.dataset),
         code=code_digest(tabulate_neural_persistence),
     script:
         "../scripts/tabulate_neural_persistence.py"
@@ -133,7 +109,7 @@ rule tabulate_neural_persistence:
 
 rule tabulate_multiplicity:
     input:
-        networks_of_dataset(f"results/prediction/{NETWORK}.h5"),
+        lambda wildcards: files_of(predictions_of(wildcards)),
     output:
         csv="results/table/{dataset}/multiplicity.csv",
         html=report(
@@ -150,22 +126,19 @@ rule tabulate_multiplicity:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: study.need_of_multiplicity(wildcards.dataset).mem_mb(
-            attempt
-        ),
-        runtime=lambda wildcards, attempt: study.need_of_multiplicity(wildcards.dataset).runtime(
-            attempt
-        ),
+        mem_mb=mem_mb(lambda wildcards: study.need.multiplicity(wildcards.dataset)),
+        runtime=runtime(lambda wildcards: study.need.multiplicity(wildcards.dataset)),
     params:
         inputs=planned_inputs,
         title=lambda wildcards: f"Predictive multiplicity on {wildcards.dataset}",
-        variants=lambda wildcards: [
-            v.name for v in study.variants(wildcards.dataset) for _ in study.seeds
+        predictions=predictions_of,
+        variants=lambda wildcards: [name for name, _ in study.by_network(wildcards.dataset)],
+        seeds=lambda wildcards: [
+            member.annotations["seed"] for _, member in study.by_network(wildcards.dataset)
         ],
-        seeds=lambda wildcards: study.seeds * len(study.variants(wildcards.dataset)),
         # those of the measure of a pair that has the same name
-        options={name: study.measure_options(name) for name in GROUP_MEASURES if name in MEASURES},
-        grid=lambda wildcards: grid(wildcards.dataset),
+        options={each: study.measure_options(each) for each in GROUP_MEASURES if each in MEASURES},
+        grid=lambda wildcards: study.grid(wildcards.dataset),
         code=code_digest(tabulate_multiplicity, *GROUP_MEASURES.values()),
     script:
         "../scripts/tabulate_multiplicity.py"
@@ -173,7 +146,7 @@ rule tabulate_multiplicity:
 
 rule tabulate_groups:
     input:
-        lambda wildcards: summaries(wildcards.comparison),
+        lambda wildcards: study.summaries(wildcards.comparison),
     output:
         csv="results/table/{comparison}/groups.csv",
         html=report(
@@ -190,13 +163,13 @@ rule tabulate_groups:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
         title=lambda wildcards: f"Distances within groups of {wildcards.comparison}",
         measures=lambda wildcards: study.measures_of(wildcards.comparison),
-        grid=lambda wildcards: grid(wildcards.comparison),
+        grid=lambda wildcards: study.grid(wildcards.comparison),
         code=code_digest(tabulate_groups),
     script:
         "../scripts/tabulate_groups.py"
@@ -204,8 +177,7 @@ rule tabulate_groups:
 
 rule tabulate_untrained:
     input:
-        trained=lambda wildcards: distances_of(wildcards.dataset),
-        untrained=lambda wildcards: distances_of(f"{wildcards.dataset}{UNTRAINED}"),
+        lambda wildcards: files_of(trained_distances(wildcards) + untrained_distances(wildcards)),
     output:
         csv="results/table/{dataset}/untrained.csv",
         html=report(
@@ -222,87 +194,22 @@ rule tabulate_untrained:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
+        trained=trained_distances,
+        untrained=untrained_distances,
         title=lambda wildcards: f"Distances before and after training on {wildcards.dataset}",
-        grid=lambda wildcards: grid(wildcards.dataset),
+        grid=lambda wildcards: study.grid(wildcards.dataset),
         code=code_digest(tabulate_untrained),
     script:
         "../scripts/tabulate_untrained.py"
 
 
-rule tabulate_norms:
-    input:
-        NORM_GRAPHS,
-    output:
-        csv=f"results/table/{CONTROL}/norms.csv",
-        ratios=f"results/table/{CONTROL}/norm_ratios.csv",
-        html=report(
-            f"results/table/{CONTROL}/norms.html",
-            caption="../report/norms.rst",
-            category="Reproduction",
-            labels={"networks": CONTROL, "table": "norm baselines"},
-        ),
-    log:
-        "logs/tabulate_norms.log",
-    benchmark:
-        "results/benchmark/tabulate_norms.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: study.need_of_norms().mem_mb(attempt),
-        runtime=lambda wildcards, attempt: study.need_of_norms().runtime(attempt),
-    params:
-        **NORMS,
-        code=code_digest(tabulate_norms),
-        inputs=planned_inputs,
-        title="Norm baselines on the control networks",
-    script:
-        "../scripts/tabulate_norms.py"
-
-
-rule tabulate_reproduction:
-    input:
-        distances=[path for comparison in JUDGED for path in distances_of(comparison)],
-        norms=NORM_TABLES,
-        published=[f"{PUBLISHED}/groups.csv", f"{PUBLISHED}/norms.csv"],
-    output:
-        csv="results/table/reproduction.csv",
-        claims="results/table/claims.csv",
-        html=report(
-            "results/table/reproduction.html",
-            caption="../report/reproduction.rst",
-            category="Reproduction",
-            labels={"networks": "all", "table": "published numbers and claims"},
-        ),
-    log:
-        "logs/tabulate_reproduction.log",
-    benchmark:
-        "results/benchmark/tabulate_reproduction.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
-    params:
-        inputs=planned_inputs,
-        title="The paper's numbers and claims on these networks",
-        comparisons=[comparison for comparison in JUDGED for _ in distances_of(comparison)],
-        grids={comparison: grid(comparison) for comparison in JUDGED},
-        epochs={dataset: study.dataset(dataset).epochs for dataset in study.datasets},
-        norms=planned_table(tabulate_norms, NORMS, NORM_GRAPHS if NORM_TABLES else []),
-        code=code_digest(tabulate_reproduction),
-    script:
-        "../scripts/tabulate_reproduction.py"
-
-
 rule tabulate_measures:
     input:
-        ALL_DISTANCES,
+        files_of(ALL_DISTANCES),
     output:
         csv="results/table/measures.csv",
         agreement="results/table/agreement.csv",
@@ -324,6 +231,7 @@ rule tabulate_measures:
         runtime=lambda wildcards, attempt: 3 * SMALL.runtime(attempt),
     params:
         **SEEN,
+        distances=ALL_DISTANCES,
         code=code_digest(tabulate_measures),
         inputs=planned_inputs,
         title="Which measure sees what",
@@ -338,7 +246,8 @@ rule tabulate_costs:
     # after all distances; the benchmark files themselves are no input: making one anew
     # would mean doing its job again
     input:
-        [path for comparison in study.comparisons for path in summaries(comparison)],
+        [path for each in study.comparisons for path in study.summaries(each)],
+        [study.path("graph", each) for each in study.members if study.config.graph.export],
     output:
         csv="results/table/costs.csv",
         use="results/table/use.csv",
@@ -356,8 +265,8 @@ rule tabulate_costs:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: SMALL.runtime(attempt),
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
     params:
         inputs=planned_inputs,
         title="Run time and memory of each rule",

@@ -1,41 +1,28 @@
-"""vector: diagrams as vectors on one sampling common to all networks, several a job.
+"""vector: diagrams as vectors on one sampling common to all networks, a bundle a job.
 
-Needs results/diagram/{dataset}/{variant}/seed_{seed}.h5.
-Gives results/vector/{vector}/{dataset}/{variant}/seed_{seed}.h5.
+Needs results/diagram/{bundle}.h5. Gives results/vector/{vector}/{bundle}.h5.
 """
 
-for dataset, bundle, variants in study.bundles():
-    need = study.need_of_bundle("vector", dataset, variants)
 
-    rule:
-        name:
-            f"vectorise_diagram_{bundle}"
-        input:
-            expand(
-                "results/diagram/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
-            ),
-        output:
-            expand(
-                "results/vector/{{vector}}/{dataset}/{variant}/seed_{{seed}}.h5",
-                dataset=dataset,
-                variant=variants,
-            ),
-        log:
-            f"logs/vectorise_diagram/{{vector}}/{bundle}/seed_{{seed}}.log",
-        benchmark:
-            f"results/benchmark/vectorise_diagram/{{vector}}/{bundle}/seed_{{seed}}.tsv"
-        conda:
-            "../../envs/core.yaml"
-        threads: 1
-        resources:
-            mem_mb=lambda wildcards, attempt, need=need: need.mem_mb(attempt),
-            runtime=lambda wildcards, attempt, need=need: need.runtime(attempt),
-        params:
-            inputs=planned_inputs,
-            options=lambda wildcards: study.vector(wildcards.vector),
-            policy=study.policy(),
-            code=planned_code,
-        script:
-            "../scripts/vectorise_diagram.py"
+rule vectorise_diagrams:
+    input:
+        "results/diagram/{bundle}.h5",
+    output:
+        "results/vector/{vector}/{bundle}.h5",
+    log:
+        "logs/vectorise_diagrams/{vector}/{bundle}.log",
+    benchmark:
+        "results/benchmark/vectorise_diagrams/{vector}/{bundle}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.bundle("vector", wildcards.bundle)),
+        runtime=runtime(lambda wildcards: study.need.bundle("vector", wildcards.bundle)),
+    params:
+        inputs=planned_inputs,
+        options=lambda wildcards: study.vector(wildcards.vector),
+        policy=study.policy(),
+        code=code_of,
+    script:
+        "../scripts/vectorise_diagrams.py"

@@ -1,17 +1,16 @@
 from netkin.activation.compute import compute_activations
-from netkin.job import run_each
+from netkin.job import run_job
 
 if __name__ == "__main__":
-    run_each(
+    run_job(
         compute_activations,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        each={
-            "network_path": list(snakemake.input.networks),
-            "activation_path": list(snakemake.output),
-            **snakemake.params.trained_with,
-        },
+        network_paths=list(snakemake.input.networks),
+        ids=snakemake.params.ids,
         dataset_path=snakemake.input.dataset,
+        activation_path=snakemake.output[0],
+        trained_with=snakemake.params.trained_with,
         code=snakemake.params.code,
         **snakemake.params.options,
     )

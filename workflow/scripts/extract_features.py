@@ -9,7 +9,6 @@ if __name__ == "__main__":
         images_path=snakemake.input.images,
         dataset_path=snakemake.output.dataset,
         device=snakemake.params.device,
-        threads=snakemake.params.threads,
         code=snakemake.params.code,
         **snakemake.params.extraction,
     )

@@ -6,7 +6,7 @@ if __name__ == "__main__":
         plot_diagrams,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        diagram_paths=list(snakemake.input),
+        diagram_paths=snakemake.params.diagrams,
         figure_paths=list(snakemake.output),
         title=snakemake.params.title,
         grid=snakemake.params.grid,

@@ -6,7 +6,7 @@ if __name__ == "__main__":
         summarise_distances,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        distance_paths=list(snakemake.input),
+        distance_paths=snakemake.params.distances,
         summary_path=snakemake.output.summary,
         code=snakemake.params.code,
     )

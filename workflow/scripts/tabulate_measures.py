@@ -6,7 +6,7 @@ if __name__ == "__main__":
         tabulate_measures,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        distance_paths=list(snakemake.input),
+        distance_paths=snakemake.params.distances,
         comparisons=snakemake.params.comparisons,
         grids=snakemake.params.grids,
         untrained=snakemake.params.untrained,

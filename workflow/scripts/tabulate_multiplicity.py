@@ -6,7 +6,7 @@ if __name__ == "__main__":
         tabulate_multiplicity,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        prediction_paths=list(snakemake.input),
+        prediction_paths=snakemake.params.predictions,
         variants=snakemake.params.variants,
         seeds=snakemake.params.seeds,
         options=snakemake.params.options,

@@ -1,12 +1,13 @@
 from netkin.job import run_job
-from netkin.table.norms import tabulate_norms
+from netkin.paper.norms import tabulate_norms
 
 if __name__ == "__main__":
     run_job(
         tabulate_norms,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        graph_paths=list(snakemake.input),
+        network_paths=list(snakemake.input),
+        graph=snakemake.params.graph,
         datasets=snakemake.params.datasets,
         seeds=snakemake.params.seeds,
         csv_path=snakemake.output.csv,

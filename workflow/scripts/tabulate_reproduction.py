@@ -1,12 +1,12 @@
 from netkin.job import run_job
-from netkin.table.reproduction import tabulate_reproduction
+from netkin.paper.reproduction import tabulate_reproduction
 
 if __name__ == "__main__":
     run_job(
         tabulate_reproduction,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        distance_paths=list(snakemake.input.distances),
+        distance_paths=snakemake.params.distances,
         comparisons=snakemake.params.comparisons,
         grids=snakemake.params.grids,
         epochs=snakemake.params.epochs,

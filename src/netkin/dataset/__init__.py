@@ -38,6 +38,9 @@ FILES: dict[str, Callable[..., list[Path]]] = {
 """Kinds whose files may be the user's own: called as the loader is, gives the paths of those that
 no checksum fixes, whose digests are then part of what determines the data set."""
 
+TEST_ROWS: dict[str, int] = {"mnist": 10_000, "fashion_mnist": 10_000, "cifar10": 10_000}
+"""Kind -> rows of its published test part; others are split by the option ``test_share``."""
+
 CLASSES: dict[str, int | str] = {
     "digits": 10,
     "mnist": 10,

@@ -1,27 +1,44 @@
-"""Stage diagram: from a graph file to a diagram file."""
+"""Stage diagram: from network files to the bundle of their diagrams."""
 
 import logging
-from typing import Any
+from collections.abc import Sequence
 
-from netkin.diagram import ENGINES
-from netkin.diagram.diagram import write_diagram
-from netkin.diagram.network import choose_engine
+from netkin import storage
+from netkin.diagram.diagram import put_diagram
+from netkin.diagram.network import network_diagram
 from netkin.errors import NetkinError
-from netkin.graph.graph import read_graph
-from netkin.storage import restore
+from netkin.failure import Together
+from netkin.graph.graph import BiasVertices
+from netkin.network.file import read_network
 
 logger = logging.getLogger(__name__)
 
 
-def compute_diagram(
-    *, graph_path: str, diagram_path: str, engine: str, max_dimension: int, code: str = ""
+def compute_diagrams(
+    *,
+    network_paths: Sequence[str],
+    ids: Sequence[str],
+    diagram_path: str,
+    bias_vertices: BiasVertices,
+    zeta: float,
+    engine: str,
+    max_dimension: int,
+    code: str = "",
 ) -> None:
-    """Write the persistence diagram of a graph, or put back what was there.
+    """Write the persistence diagrams of the graphs of networks.
+
+    One network is in memory at a time; no graph is built for the engine ``exact``.
 
     Parameters
     ----------
-    graph_path, diagram_path : str
-        The graph file to read and the diagram file to write.
+    network_paths : sequence of str
+        The network files to read.
+    ids : sequence of str
+        What each network is called in the bundle.
+    diagram_path : str
+        The bundle to write.
+    bias_vertices, zeta
+        See `netkin.graph.graph.graph_from_weights`.
     engine : str
         See `netkin.diagram.network.choose_engine`. The file records which one made it.
     max_dimension : int
@@ -32,26 +49,34 @@ def compute_diagram(
     Raises
     ------
     NetkinError
-        Unknown engine, an unreadable graph file, or ``exact`` for a graph it cannot take.
+        Unknown engine, an unreadable network file, weights that make no graph, or ``exact`` for
+        a graph it cannot take.
     """
-    made_by: Any = {
-        "parameters": {"engine": engine, "max_dimension": max_dimension},
-        "code": code,
-        "inputs": [graph_path],
+    parameters = {
+        "networks": list(ids),
+        "bias_vertices": bias_vertices,
+        "zeta": zeta,
+        "engine": engine,
+        "max_dimension": max_dimension,
     }
-    if restore(diagram_path, "diagram", **made_by):
-        return
-    graph = read_graph(graph_path)
-    used = choose_engine(graph, engine)
-    try:
-        diagram = ENGINES[used](graph, max_dimension=max_dimension)
-    except NetkinError as error:
-        raise NetkinError(f"{graph_path}: {error}") from None
-    logger.info("engine %s", used)
-    logger.info("classes per dimension: %s", list(diagram.n_classes()))
-    write_diagram(
-        diagram_path,
-        diagram,
-        engine=used,
-        **made_by,
-    )
+    with storage.create(
+        diagram_path, "diagram", parameters=parameters, code=code, inputs=network_paths, ids=ids
+    ) as file:
+        failures = Together()
+        for path, id in zip(network_paths, ids, strict=True):
+            with failures.one(path):
+                network = read_network(path)
+                try:
+                    diagram, used = network_diagram(
+                        network.weights,
+                        network.biases,
+                        bias_vertices=bias_vertices,
+                        zeta=zeta,
+                        engine=engine,
+                        max_dimension=max_dimension,
+                    )
+                except NetkinError as error:
+                    raise NetkinError(f"{path}: {error}") from None
+                logger.info("%s: engine %s, classes %s", id, used, list(diagram.n_classes()))
+                put_diagram(storage.member(file, id), diagram, engine=used)
+        failures.check()

@@ -124,14 +124,14 @@ def write_diagram(
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
-    """Write a diagram as HDF5, layout ``diagram``; see `put_diagram`.
+    """Write the diagram of one network as HDF5, layout ``diagram``; see `put_diagram`.
 
     `parameters`, `code` and `inputs` are recorded as in `netkin.storage.create`.
     """
     with storage.create(
-        path, "diagram", parameters=parameters or {}, code=code, inputs=inputs, keep=True
+        path, "diagram", parameters=parameters or {}, code=code, inputs=inputs
     ) as file:
-        put_diagram(file, diagram, engine=engine)
+        put_diagram(storage.member(file), diagram, engine=engine)
 
 
 def put_diagram(group: h5py.Group, diagram: Diagram, *, engine: str) -> None:
@@ -156,9 +156,9 @@ def put_diagram(group: h5py.Group, diagram: Diagram, *, engine: str) -> None:
 
 
 def read_diagram(path: str | os.PathLike[str]) -> Diagram:
-    """Read and check a diagram file; see `get_diagram`."""
-    with storage.open_layout(path, "diagram") as file:
-        return get_diagram(file, path)
+    """Read and check a diagram, of ``FILE::ID`` or of a file of one; see `get_diagram`."""
+    with storage.open_layout(path, "diagram") as group:
+        return get_diagram(group, path)
 
 
 def get_diagram(group: h5py.Group, path: str | os.PathLike[str]) -> Diagram:
@@ -184,7 +184,7 @@ def get_diagram(group: h5py.Group, path: str | os.PathLike[str]) -> Diagram:
 
     intervals: list[NDArray[np.float64]] = []
     counts: list[NDArray[np.int64]] = []
-    above = f"{path}: {str(group.name).rstrip('/')}"
+    above = f"{path}: "
     if f"H{MOST_DIMENSIONS}" in group:
         raise NetkinError(f"{path}: it has more than {MOST_DIMENSIONS} dimensions.")
     while f"H{len(intervals)}" in group:

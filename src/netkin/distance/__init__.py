@@ -7,7 +7,7 @@ from netkin.distance.functional import FUNCTIONAL
 from netkin.distance.functional.model import read_model
 from netkin.distance.graph_matching import faq
 from netkin.distance.matching import bottleneck, wasserstein
-from netkin.distance.measure import Measure, Source
+from netkin.distance.measure import Input, Measure
 from netkin.distance.neural_persistence import neural_persistence_distance
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
@@ -16,7 +16,7 @@ from netkin.distance.representational.algebra import on_device
 from netkin.distance.representational.representation import warn_of_few_rows
 from netkin.distance.vector import vector_distance
 from netkin.distance.weight_matching import weight_matching
-from netkin.graph.graph import read_graph
+from netkin.graph.export import read_network_graph
 from netkin.network.file import read_network
 from netkin.prediction.prediction import read_prediction
 from netkin.vector.vector import read_vector
@@ -53,22 +53,21 @@ _FAQ = (
     "Fishkind et al. 2019, Seeded graph matching"
 )
 
-SOURCES: dict[str, Source] = {
-    "network": Source(read_network, stage="network", after="dataset"),
-    "graph": Source(read_graph, stage="graph", after="network"),
-    "diagram": Source(read_finite_diagram, stage="diagram", after="graph"),
-    "vector": Source(read_vector, stage="vector", after="diagram"),
-    "activation": Source(
+INPUTS: dict[str, Input] = {
+    "network": Input(read_network, stage="network"),
+    "graph": Input(read_network_graph, stage="network"),
+    "diagram": Input(read_finite_diagram, stage="diagram"),
+    "vector": Input(read_vector, stage="vector"),
+    "activation": Input(
         read_activation,
         stage="activation",
-        after="network",
         rows=True,
         calibrate=calibrate,
         check=warn_of_few_rows,
         on_device=on_device,
     ),
-    "prediction": Source(read_prediction, stage="prediction", after="network", rows=True),
-    "model": Source(read_model, stage="network", after="dataset", rows=True, with_dataset=True),
+    "prediction": Input(read_prediction, stage="prediction", rows=True),
+    "model": Input(read_model, stage="network", rows=True, with_dataset=True),
 }
 """What measures compare -> where its files are and how they are read."""
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from netkin import storage
-from netkin.distance import MEASURES, SOURCES
+from netkin.distance import INPUTS, MEASURES
 from netkin.distance.file import write_reasons
 from netkin.distance.matrix import Matrix, distance_matrices
 from netkin.distance.measure import Measure
@@ -24,33 +24,33 @@ def compute_distances(
     measures: Sequence[str],
     input_paths: Sequence[str],
     networks: Sequence[str],
-    distance_paths: Sequence[str],
+    distance_path: str,
     options: Mapping[str, Mapping[str, Any]],
     reading: Mapping[str, Any] | None = None,
     dataset_path: str | None = None,
     calibration: Mapping[str, Any] | None = None,
     device: str = "auto",
-    codes: Mapping[str, str] | None = None,
+    code: str = "",
 ) -> None:
     """Write the matrix of several networks for each of several measures that compare the same.
 
-    Layout ``distance``: datasets ``/matrix`` (float64, NaN where undefined), ``/networks``
-    (text) and, only if something is undefined, ``/reason`` (text, "" where defined); with a
-    null ``/null/mean``, ``/null/calibrated`` and ``/null/p_value``, with intervals
+    Layout ``distance``, a bundle whose members are the measures: datasets ``/matrix`` (float64,
+    NaN where undefined), ``/networks`` (text) and, only if something is undefined, ``/reason``
+    (text, "" where defined); with a null ``/null/mean``, ``/null/calibrated`` and
+    ``/null/p_value``, with intervals
     ``/null/low`` and ``/null/high``; attributes ``measure``, ``family``, ``orientation``,
-    ``seconds`` and ``peak_mib``. See `netkin.distance.file.Distances`. A file that was kept and
-    that these arguments would give again is put back.
+    ``seconds`` and ``peak_mib``. See `netkin.distance.file.Distances`.
 
     Parameters
     ----------
     measures : sequence of str
-        Keys of `netkin.distance.MEASURES` of one `Measure.group`.
+        Keys of `netkin.distance.MEASURES` that need the same.
     input_paths : sequence of str
-        The file of each network of the stage that the measures compare.
+        What the measures compare, of each network: a file, or ``FILE::ID`` of a bundle.
     networks : sequence of str
         The names of the networks, in the same order.
-    distance_paths : sequence of str
-        The file to write for each measure.
+    distance_path : str
+        The bundle to write.
     options : mapping
         Measure -> options of its function.
     reading : mapping, optional
@@ -64,8 +64,8 @@ def compute_distances(
         that takes long and gets no resamples.
     device : {"auto", "cpu", "cuda"}
         Where large matrices of activations are multiplied and decomposed; not recorded.
-    codes : mapping, optional
-        Measure -> digest of the code, recorded in its file.
+    code : str
+        Digest of the code, recorded in the file.
 
     Raises
     ------
@@ -75,26 +75,16 @@ def compute_distances(
     for measure in measures:
         if measure not in MEASURES:
             raise NetkinError(f"unknown measure '{measure}'. {allowed(measure, MEASURES)}")
-    if len({MEASURES[measure].group for measure in measures}) != 1:
+    if len({MEASURES[measure].needs for measure in measures}) != 1:
         raise ValueError(f"{', '.join(measures)} do not compare the same")
     if len(input_paths) != len(networks):
         raise ValueError(f"{len(input_paths)} files for {len(networks)} networks")
-    wanted: dict[str, tuple[str, dict[str, Any]]] = {}
-    for measure, path in zip(measures, distance_paths, strict=True):
-        made_by: dict[str, Any] = {
-            "parameters": parameters_of(measure, networks, options, reading, calibration),
-            "code": (codes or {}).get(measure, ""),
-            "inputs": [*input_paths, *([dataset_path] if dataset_path else [])],
-        }
-        if not storage.restore(path, "distance", **made_by):
-            wanted[measure] = (path, made_by)
-    if not wanted:
-        return
-    entries = {measure: MEASURES[measure] for measure in wanted}
+    parameters = parameters_of(measures, networks, input_paths, options, reading, calibration)
+    entries = {measure: MEASURES[measure] for measure in measures}
     items = _read(entries, input_paths, dict(reading or {}), dataset_path)
-    parameters = {measure: made_by["parameters"] for measure, (_, made_by) in wanted.items()}
-    chosen = {measure: found["options"] for measure, found in parameters.items()}
-    source = SOURCES[next(iter(entries.values())).needs]
+    chosen = {measure: found["options"] for measure, found in parameters["measures"].items()}
+    how = {measure: found["calibration"] for measure, found in parameters["measures"].items()}
+    source = INPUTS[next(iter(entries.values())).needs]
     elsewhere = nullcontext() if source.on_device is None else source.on_device(device)
     with elsewhere:
         matrices = distance_matrices(
@@ -110,32 +100,49 @@ def compute_distances(
                 entries,
                 {name: matrix.values for name, matrix in matrices.items()},
                 options=chosen,
-                how={name: found["calibration"] for name, found in parameters.items()},
+                how=how,
             )
-    for name, (path, made_by) in wanted.items():
-        _write(path, name, matrices[name], nulls.get(name, {}), networks, made_by)
+    with storage.create(
+        distance_path,
+        "distance",
+        parameters=parameters,
+        code=code,
+        inputs=[*input_paths, *([dataset_path] if dataset_path else [])],
+        ids=measures,
+    ) as file:
+        for name, matrix in matrices.items():
+            permutations = how[name].get("permutations", 0)
+            group = storage.member(file, name)
+            _put(group, name, matrix, nulls.get(name, {}), networks, permutations)
 
 
 def parameters_of(
-    measure: str,
+    measures: Sequence[str],
     networks: Sequence[str],
+    input_paths: Sequence[str],
     options: Mapping[str, Mapping[str, Any]],
     reading: Mapping[str, Any] | None,
     calibration: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return what determines the file of one measure; arguments as in `compute_distances`."""
+    """Return what determines the file of measures; arguments as in `compute_distances`."""
     return {
-        "measure": measure,
+        "measures": {
+            measure: {
+                "options": dict(options.get(measure, {})),
+                "calibration": calibration_of(measure, calibration),
+            }
+            for measure in measures
+        },
         "networks": list(networks),
-        "options": dict(options.get(measure, {})),
+        # which of a bundle's members stand under these names
+        "members": [storage.id_of(path) for path in input_paths],
         "reading": dict(reading or {}),
-        "calibration": calibration_of(measure, calibration),
     }
 
 
 def calibration_of(measure: str, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what is to be found out about the values of a measure, {} for nothing."""
-    calibrate = SOURCES[MEASURES[measure].needs].calibrate
+    calibrate = INPUTS[MEASURES[measure].needs].calibrate
     if not wanted or calibrate is None:
         return {}
     chosen = {key: wanted[key] for key in ("permutations", "resamples", "seed", "level")}
@@ -160,14 +167,14 @@ def _read(
     name, first = next(iter(entries.items()))
     if dataset_path is not None:
         reading["dataset_path"] = dataset_path
-    items = [SOURCES[first.needs].read(path, **reading) for path in paths]
+    items = [INPUTS[first.needs].read(path, **reading) for path in paths]
     for path, item in zip(paths, items, strict=True):
         if first.needs == "vector" and item.kind != first.vector:
             raise NetkinError(
                 f"{path}: holds a vector of kind '{item.kind}', but the measure '{name}' "
                 f"compares '{first.vector}'."
             )
-    check = SOURCES[first.needs].check
+    check = INPUTS[first.needs].check
     if check is not None:
         check(items)
     return items
@@ -187,13 +194,13 @@ def _check_finite(
                 )
 
 
-def _write(
-    path: str,
+def _put(
+    group: h5py.Group,
     measure: str,
     found: Matrix,
     null: Mapping[str, Any],
     networks: Sequence[str],
-    made_by: Mapping[str, Any],
+    permutations: int,
 ) -> None:
     logger.info(
         "%s: %d networks, %d entries undefined%s, %.2f s",
@@ -203,18 +210,15 @@ def _write(
         f" (such as: {next(iter(found.reasons.values()))})" if found.reasons else "",
         found.cost.seconds,
     )
-    text = h5py.string_dtype()
     entry = MEASURES[measure]
-    with storage.create(path, "distance", **made_by, keep=True) as file:
-        file.attrs["measure"] = measure
-        file.attrs["family"] = entry.family
-        file.attrs["orientation"] = entry.orientation
-        calibration = made_by["parameters"]["calibration"]
-        file.attrs["permutations"] = calibration.get("permutations", 0)
-        file.attrs["seconds"] = found.cost.seconds
-        file.attrs["peak_mib"] = found.cost.peak_mib
-        file["matrix"] = found.values
-        file.create_dataset("networks", data=list(networks), dtype=text)
-        for part, values in null.items():
-            file[f"null/{part}"] = values
-        write_reasons(file, "reason", found.values.shape, found.reasons)
+    group.attrs["measure"] = measure
+    group.attrs["family"] = entry.family
+    group.attrs["orientation"] = entry.orientation
+    group.attrs["permutations"] = permutations
+    group.attrs["seconds"] = found.cost.seconds
+    group.attrs["peak_mib"] = found.cost.peak_mib
+    group["matrix"] = found.values
+    group.create_dataset("networks", data=list(networks), dtype=h5py.string_dtype())
+    for part, values in null.items():
+        group[f"null/{part}"] = values
+    write_reasons(group, "reason", found.values.shape, found.reasons)

@@ -56,7 +56,7 @@ class Distances:
 
 
 def write_reasons(
-    file: h5py.File, name: str, shape: tuple[int, ...], reasons: Mapping[tuple[int, int], str]
+    file: h5py.Group, name: str, shape: tuple[int, ...], reasons: Mapping[tuple[int, int], str]
 ) -> None:
     """Write why entries of a matrix are undefined: text, "" where defined; nothing if all are."""
     if reasons:
@@ -67,23 +67,23 @@ def write_reasons(
 
 
 def read_reasons(
-    file: h5py.File, name: str, values: NDArray[np.float64]
+    path: str | os.PathLike[str], file: h5py.Group, name: str, values: NDArray[np.float64]
 ) -> dict[tuple[int, int], str]:
     """Return (i, j) -> why the entry of `values` is undefined, as `write_reasons` wrote it."""
     table = file[name].asstr()[:] if name in file else np.full(values.shape, "", dtype=object)
     given = table.astype(bool)
     if np.isfinite(values[given]).any():
-        raise NetkinError(f"{file.filename}: /{name} gives a reason for an entry that has a value.")
+        raise NetkinError(f"{path}: /{name} gives a reason for an entry that has a value.")
     if np.isnan(values[~given]).any():
         i, j = np.argwhere(np.isnan(values) & ~given)[0]
         raise NetkinError(
-            f"{file.filename}: entry ({i}, {j}) is undefined, but /{name} has no reason for it."
+            f"{path}: entry ({i}, {j}) is undefined, but /{name} has no reason for it."
         )
     return {(int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(given)}
 
 
 def read_distances(path: str | os.PathLike[str]) -> Distances:
-    """Read a distance file.
+    """Read the distances of one measure: ``FILE::MEASURE``, or a file of one.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def read_distances(path: str | os.PathLike[str]) -> Distances:
         found = Distances(
             matrix=file["matrix"][:],
             networks=tuple(str(name) for name in file["networks"].asstr()[:]),
-            reasons=read_reasons(file, "reason", file["matrix"][:]),
+            reasons=read_reasons(path, file, "reason", file["matrix"][:]),
             measure=str(file.attrs["measure"]),
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),
@@ -243,7 +243,7 @@ def check_symmetric(
         )
 
 
-def _read_null(path: str | os.PathLike[str], file: h5py.File) -> dict[str, NDArray[np.float64]]:
+def _read_null(path: str | os.PathLike[str], file: h5py.Group) -> dict[str, NDArray[np.float64]]:
     # the registry imports modules that read files
     from netkin.distance import MEASURES
 

@@ -73,7 +73,7 @@ def compare_layers(
     measures : sequence of str
         Keys of `netkin.distance.MEASURES` that need activations.
     a_path, b_path : str
-        Activation files with all layers, on the same rows.
+        Activations of all layers on the same rows: files, or ``FILE::ID`` of a bundle.
     layers_path : str
         The file to write.
     options : mapping
@@ -94,7 +94,7 @@ def compare_layers(
         [read_activation(path, name) for name in found]
         for path, found in zip(paths, names, strict=True)
     )
-    parameters = layer_parameters(measures, options, calibration)
+    parameters = layer_parameters(measures, paths, options, calibration)
     how = parameters["calibration"]
     functions = {m: partial(MEASURES[m].function, **options[m]) for m in measures}
     with on_device(device):
@@ -117,12 +117,14 @@ def compare_layers(
 
 def layer_parameters(
     measures: Sequence[str],
+    paths: Sequence[str],
     options: Mapping[str, Mapping[str, Any]],
     calibration: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Return what determines the file of `compare_layers`, whose arguments these are."""
     return {
         "measures": list(measures),
+        "members": [storage.id_of(path) for path in paths],
         "options": {measure: dict(options[measure]) for measure in measures},
         "calibration": {measure: calibration_of(measure, calibration) for measure in measures},
     }
@@ -191,7 +193,7 @@ def read_layers(path: str | os.PathLike[str]) -> list[LayerDistances]:
                 layers_b,
                 name,
                 str(file[name].attrs["orientation"]),
-                read_reasons(file, f"reason/{name}", file[name][:]),
+                read_reasons(path, file, f"reason/{name}", file[name][:]),
                 file[f"null/{name}"][:] if f"null/{name}" in file else None,
             )
             for name in file

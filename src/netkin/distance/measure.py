@@ -34,7 +34,7 @@ rows of the training part, networks of the same layers."""
 
 
 @dataclass(frozen=True)
-class Source:
+class Input:
     """A stage whose files measures compare.
 
     Attributes
@@ -43,8 +43,6 @@ class Source:
         ``(path, **how) -> item``, what a measure is given for a network.
     stage : str
         The stage whose files are read, which is the name of their folder.
-    after : str
-        The stage that one is made from.
     rows : bool
         Whether the items are about rows of one data set, so that across data sets nothing is
         comparable.
@@ -60,7 +58,6 @@ class Source:
 
     read: Callable[..., Any]
     stage: str
-    after: str
     rows: bool = False
     with_dataset: bool = False
     calibrate: Callable[..., Any] | None = None
@@ -78,7 +75,7 @@ class Measure:
         ``(a, b, **options) -> float`` on two items of the source `needs`; raises
         `netkin.errors.UndefinedDistance` where the pair has no value.
     needs : str
-        What is compared, a key of `netkin.distance.SOURCES`.
+        What is compared, a key of `netkin.distance.INPUTS`.
     family : str
         Group of measures that rest on the same idea.
     metric : bool
@@ -137,5 +134,12 @@ class Measure:
 
     @property
     def group(self) -> str:
-        """Name of what measures with equal items have in common: their source, and vector."""
-        return f"{self.needs}_{self.vector}" if self.needs == "vector" else self.needs
+        """Name of what a job takes together: measures of equal items that share what they make.
+
+        What takes long goes by its module, so that one more does not take all of it again.
+        """
+        if self.needs == "vector":
+            return f"{self.needs}_{self.vector}"
+        if self.needs in ("activation", "network"):
+            return f"{self.needs}_{self.function.__module__.rpartition('.')[2]}"
+        return self.needs

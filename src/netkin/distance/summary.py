@@ -25,7 +25,7 @@ def summarise_distances(
     Parameters
     ----------
     distance_paths : sequence of str
-        One distance file per seed, of the same measure and the same networks.
+        ``FILE::MEASURE`` of each replicate, of the same measure and the same networks.
     summary_path : str
         The file to write.
     code : str
@@ -63,7 +63,11 @@ def summarise_distances(
         },
     )
     with storage.create(
-        summary_path, "distance_summary", parameters={}, code=code, inputs=distance_paths
+        summary_path,
+        "distance_summary",
+        parameters={"measure": first.measure},
+        code=code,
+        inputs=distance_paths,
     ) as file:
         for name in ("seeds", "measure", "family", "orientation"):
             file.attrs[name] = getattr(summary, name)

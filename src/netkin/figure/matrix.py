@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from netkin.figure.style import GROUP_TITLES, STYLE, UNDEFINED_COLOUR, colours, turned
-from netkin.grid import group_bounds
+from netkin.source.variants import group_bounds
 
 
 @dataclass(frozen=True)

@@ -339,7 +339,7 @@ def write_graph(
     """
     packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     with storage.create(
-        path, "graph", parameters=parameters or {}, code=code, inputs=inputs, keep=True
+        path, "graph", parameters=parameters or {}, code=code, inputs=inputs
     ) as file:
         file.attrs["n_vertices"] = graph.n_vertices
         for name in ("source", "target", "layer"):

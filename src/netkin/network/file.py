@@ -1,8 +1,8 @@
-"""A trained network as arrays, and its HDF5 file. Needs no torch."""
+"""A network as arrays, and its HDF5 file. Needs no torch."""
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import h5py
@@ -19,7 +19,7 @@ HISTORY = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Parameters of a feed-forward network and how its training went.
+    """Parameters of a feed-forward network and, if known, how its training went.
 
     Attributes
     ----------
@@ -31,15 +31,15 @@ class Network:
         For each name in `HISTORY` its value per epoch: mean cross-entropy in nats, and
         share of right answers in [0, 1]. Training values are running averages over the
         epoch, with dropout, as Keras reports them; validation values are taken after the
-        epoch, NaN where no rows were held out.
+        epoch, NaN where no rows were held out. Empty where nothing is known of the training.
     test_accuracy : float
-        Share of right answers on the test rows, NaN where there are none.
+        Share of right answers on the test rows, NaN where there are none or it is not known.
     """
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
-    history: Mapping[str, NDArray[np.float64]]
-    test_accuracy: float
+    history: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    test_accuracy: float = np.nan
 
 
 class Training(NamedTuple):
@@ -83,12 +83,11 @@ def write_network(
         determined=determined,
         code=code,
         inputs=inputs,
-        keep=True,
     ) as file:
         for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             file[f"layers/{index}/weight"] = weight
             file[f"layers/{index}/bias"] = bias
-        for name in HISTORY:
+        for name in HISTORY if network.history else ():
             file[f"history/{name}"] = network.history[name]
         file.attrs["test_accuracy"] = network.test_accuracy
 
@@ -135,15 +134,19 @@ def read_training(path: str | os.PathLike[str]) -> Training:
     Raises
     ------
     NetkinError
-        One sentence that names the file, which is missing, truncated or of another kind, or
-        holds losses and accuracies that can be none.
+        One sentence that names the file, which is missing, truncated or of another kind, holds
+        losses and accuracies that can be none, or does not say how the training went.
     """
     with open_layout(path, "network") as file:
-        return _training(file, path)
+        found = _training(file, path)
+    if not found.history:
+        raise NetkinError(f"{path}: it does not say how the network was trained.")
+    return found
 
 
 def _training(file: h5py.File, path: str | os.PathLike[str]) -> Training:
-    history = {name: _read(file, f"history/{name}", path) for name in HISTORY}
+    names = HISTORY if "history" in file else ()
+    history = {name: _read(file, f"history/{name}", path) for name in names}
     _check_history(path, history)
     test_accuracy = float(file.attrs.get("test_accuracy", np.nan))
     if not (np.isnan(test_accuracy) or 0 <= test_accuracy <= 1):

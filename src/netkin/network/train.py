@@ -15,7 +15,6 @@ from netkin.network.fit import evaluate, fit, rows_to_train_on
 from netkin.network.mlp import build_mlp, layer_arrays
 from netkin.network.optimiser import RMSprop
 from netkin.network.torch_setup import choose_device, derived_seed, flushed_denormals
-from netkin.storage import restore
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +53,7 @@ def train_network(
     input_order: Literal["samples", "features"] | None,
     order_seed: int,
 ) -> None:
-    """Train one multilayer perceptron and write it, or put back what was there.
+    """Train one multilayer perceptron and write it.
 
     Softmax cross-entropy, RMSprop, rows in a new order each epoch, the last smaller
     batch kept. RMSprop is that of the Keras of 2021 (TensorFlow 2.4):
@@ -128,8 +127,6 @@ def train_network(
         "code": code,
         "inputs": [dataset_path],
     }
-    if restore(network_path, "network", **made_by):
-        return
     arrays = read_arrays(dataset_path)
     name = f"data set '{dataset}', variant '{variant}', seed {seed}"
     train, validation, test, n_outputs = select_rows(

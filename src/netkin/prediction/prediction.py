@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -92,24 +93,32 @@ def write_prediction(
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
-    """Write predictions as HDF5, layout ``prediction``.
+    """Write the predictions of one network as HDF5, layout ``prediction``; see `put_prediction`.
 
-    Datasets ``/probabilities`` (n, C) float32, ``/rows`` and ``/labels`` (n,) int64 as in
-    `Prediction`. `parameters`, `code` and `inputs` are recorded as in `netkin.storage.create`.
+    `parameters`, `code` and `inputs` are recorded as in `netkin.storage.create`.
     """
     with storage.create(
-        path, "prediction", parameters=parameters or {}, code=code, inputs=inputs, keep=True
+        path, "prediction", parameters=parameters or {}, code=code, inputs=inputs
     ) as file:
-        file["rows"] = prediction.rows.astype(np.int64)
-        file["labels"] = prediction.labels.astype(np.int64)
-        file.create_dataset(
-            "probabilities",
-            data=prediction.probabilities,
-            dtype=np.float32,
-            compression="gzip",
-            compression_opts=1,
-            shuffle=True,
-        )
+        put_prediction(storage.member(file), prediction)
+
+
+def put_prediction(group: h5py.Group, prediction: Prediction) -> None:
+    """Write predictions into a group of an open HDF5 file.
+
+    Datasets ``/probabilities`` (n, C) float32, ``/rows`` and ``/labels`` (n,) int64 as in
+    `Prediction`.
+    """
+    group["rows"] = prediction.rows.astype(np.int64)
+    group["labels"] = prediction.labels.astype(np.int64)
+    group.create_dataset(
+        "probabilities",
+        data=prediction.probabilities,
+        dtype=np.float32,
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
+    )
 
 
 def read_prediction(path: str | os.PathLike[str]) -> Prediction:

@@ -6,7 +6,8 @@ from itertools import groupby
 
 import numpy as np
 
-from netkin.table.questions import OVERALL, QUANTITIES
+from netkin.comparison import OVERALL
+from netkin.table.questions import QUANTITIES
 from netkin.table.readings import Agreement, Reading
 from netkin.table.statistic import Interval, interval_over_seeds
 

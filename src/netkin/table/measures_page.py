@@ -6,9 +6,10 @@ from itertools import groupby
 
 import numpy as np
 
+from netkin.comparison import CONTROL, OVERALL
 from netkin.storage import whole_file
 from netkin.table.findings import ABOVE, BELOW, best_of, decide, limits, shown
-from netkin.table.questions import CONTROL, OVERALL, QUANTITIES
+from netkin.table.questions import QUANTITIES
 from netkin.table.readings import Agreement, Reading
 
 FAMILIES = {

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.comparison import CONTROL
 from netkin.distance.file import Distances
 from netkin.table.statistic import (
     as_distances,
@@ -20,10 +21,6 @@ from netkin.table.statistic import (
     violation_rate,
 )
 
-CONTROL = "control"
-"""The comparison of the control networks of all data sets with each other."""
-OVERALL = "all"
-"""What stands for the mean over all data sets."""
 SIGNIFICANT = 0.05
 """A pair is told apart from its null from this p-value down."""
 

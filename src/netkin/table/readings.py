@@ -7,8 +7,9 @@ from typing import get_args
 
 import numpy as np
 
+from netkin.comparison import CONTROL, OVERALL
 from netkin.distance.measure import Family
-from netkin.table.questions import CONTROL, OVERALL, QUANTITIES, Compared, One, Quantity, correlate
+from netkin.table.questions import QUANTITIES, Compared, One, Quantity, correlate
 from netkin.table.statistic import Interval, interval_over_seeds
 
 

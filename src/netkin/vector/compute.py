@@ -1,23 +1,22 @@
-"""Stage vector: from a diagram file to a vector file."""
+"""Stage vector: from the diagrams of a bundle to their vectors."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from netkin import storage
 from netkin.diagram.diagram import read_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.errors import NetkinError, allowed
-from netkin.storage import restore
+from netkin.failure import Together
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
-from netkin.vector.vector import Vector, read_vector, write_vector
-
-__all__ = ["read_vector", "vectorise_diagram"]
+from netkin.vector.vector import Vector, put_vector
 
 logger = logging.getLogger(__name__)
 
 
-def vectorise_diagram(
+def vectorise_diagrams(
     *,
     diagram_path: str,
     vector_path: str,
@@ -28,14 +27,12 @@ def vectorise_diagram(
     policy: Mapping[str, Any],
     code: str = "",
 ) -> None:
-    """Write a diagram as arrays on a sampling common to all networks and dimensions.
-
-    What was there already is put back.
+    """Write diagrams as arrays on a sampling common to all networks and dimensions.
 
     Parameters
     ----------
     diagram_path, vector_path : str
-        The diagram file to read and the vector file to write.
+        The bundle of diagrams to read and the bundle of vectors to write.
     vector : str
         A key of `netkin.vector.VECTORISERS`.
     range : pair of float
@@ -64,26 +61,27 @@ def vectorise_diagram(
     most = VECTORISERS[vector].most_bins
     if not 2 <= n_bins <= most:
         raise NetkinError(f"vector '{vector}': n_bins is {n_bins}; allowed is 2 to {most:,}.")
-    made_by: Any = {
-        "parameters": {
-            "kind": vector,
-            "range": [low, high],
-            "n_bins": n_bins,
-            "options": dict(options),
-            "policy": dict(policy),
-        },
-        "code": code,
-        "inputs": [diagram_path],
+    parameters = {
+        "kind": vector,
+        "range": [low, high],
+        "n_bins": n_bins,
+        "options": dict(options),
+        "policy": dict(policy),
     }
-    if restore(vector_path, "vector", **made_by):
-        return
     sampling = Sampling(low, high, n_bins)
     vectoriser = VECTORISERS[vector]
-    diagram = apply_policy(read_diagram(diagram_path), **policy)
-    logger.info("classes per dimension: %s", list(diagram.n_classes()))
-    arrays = vectoriser.arrays(diagram, sampling, **options)
-    write_vector(
-        vector_path,
-        Vector(arrays, sampling, axes=vectoriser.axes, kind=vector),
-        **made_by,
-    )
+    ids = storage.read_ids(diagram_path, "diagram")
+    with storage.create(
+        vector_path, "vector", parameters=parameters, code=code, inputs=[diagram_path], ids=ids
+    ) as file:
+        failures = Together()
+        for id in ids:
+            with failures.one(id):
+                diagram = apply_policy(read_diagram(storage.address(diagram_path, id)), **policy)
+                logger.info("%s: classes per dimension %s", id, list(diagram.n_classes()))
+                arrays = vectoriser.arrays(diagram, sampling, **options)
+                put_vector(
+                    storage.member(file, id),
+                    Vector(arrays, sampling, axes=vectoriser.axes, kind=vector),
+                )
+        failures.check()

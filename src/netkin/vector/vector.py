@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,24 +117,31 @@ def write_vector(
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
-    """Write a vector as HDF5, layout ``vector``.
+    """Write the vector of one network as HDF5, layout ``vector``; see `put_vector`.
 
-    Datasets ``/H0``, ``/H1``, ... (float64), attributes ``n_bins``, ``start``, ``stop``,
-    ``axes`` and ``kind``. `parameters`, `code` and `inputs` are recorded as in
-    `netkin.storage.create`.
+    `parameters`, `code` and `inputs` are recorded as in `netkin.storage.create`.
     """
     with storage.create(
-        path, "vector", parameters=parameters or {}, code=code, inputs=inputs, keep=True
+        path, "vector", parameters=parameters or {}, code=code, inputs=inputs
     ) as file:
-        file.attrs["n_bins"] = vector.sampling.n_bins
-        file.attrs["start"] = vector.sampling.start
-        file.attrs["stop"] = vector.sampling.stop
-        file.attrs["axes"] = vector.axes
-        file.attrs["kind"] = vector.kind
-        for dimension, array in enumerate(vector.arrays):
-            file.create_dataset(
-                f"H{dimension}", data=array, compression="gzip", compression_opts=1, shuffle=True
-            )
+        put_vector(storage.member(file), vector)
+
+
+def put_vector(group: h5py.Group, vector: Vector) -> None:
+    """Write a vector into a group of an open HDF5 file.
+
+    Datasets ``/H0``, ``/H1``, ... (float64), attributes ``n_bins``, ``start``, ``stop``,
+    ``axes`` and ``kind``.
+    """
+    group.attrs["n_bins"] = vector.sampling.n_bins
+    group.attrs["start"] = vector.sampling.start
+    group.attrs["stop"] = vector.sampling.stop
+    group.attrs["axes"] = vector.axes
+    group.attrs["kind"] = vector.kind
+    for dimension, array in enumerate(vector.arrays):
+        group.create_dataset(
+            f"H{dimension}", data=array, compression="gzip", compression_opts=1, shuffle=True
+        )
 
 
 def read_vector(path: str | os.PathLike[str]) -> Vector:

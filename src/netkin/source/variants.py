@@ -51,32 +51,6 @@ class Variant:
         return values[self.group]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One network among those that are compared, before the seed is chosen.
-
-    Attributes
-    ----------
-    dataset, variant : str
-        Where its files stand: results/{stage}/{dataset}/{variant}.
-    index : int
-        Its number in figures.
-    value : int
-        What its group varies, see `Variant.value`.
-    group : str
-        What it has in common with its neighbours in a matrix.
-    name : str
-        What it is called in a matrix.
-    """
-
-    dataset: str
-    variant: str
-    index: int
-    value: int
-    group: str
-    name: str
-
-
 def generate_variants(
     *,
     base_width: int,

@@ -64,7 +64,7 @@ def claims(
         The control networks of all data sets, whose groups are the data sets.
     norm_ratios : mapping
         Norm -> data set -> one ratio to shuffled units a seed, see
-        `netkin.table.norms.tabulate_norms`.
+        `netkin.paper.norms.tabulate_norms`.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netkin.distance.file import read_distances
-from netkin.table.claims import Comparison, Grid, claims, overall
+from netkin.paper.claims import Comparison, Grid, claims, overall
 from netkin.table.read import read_table
 from netkin.table.statistic import pairs_of
 from netkin.table.write import Section, write_csv, write_page
@@ -43,7 +43,7 @@ def tabulate_reproduction(
     published_paths : sequence of str
         The published distances within groups, and the published norms.
     norm_paths : sequence of str
-        The two tables of `netkin.table.norms.tabulate_norms`, or none.
+        The two tables of `netkin.paper.norms.tabulate_norms`, or none.
     csv_path, claims_path, html_path, title : str
         Where the two tables and the page go, and its title.
     """

@@ -1,13 +1,16 @@
 """The table of the norm baselines on the control networks: Table 2 of arXiv 2101.07752."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin.distance.norm import frobenius, norm_1, self_frobenius, self_norm_1
-from netkin.graph.graph import Graph, read_graph
+from netkin.errors import NetkinError
+from netkin.graph.export import read_network_graph
+from netkin.graph.graph import Graph
 from netkin.table.write import Section, write_csv, write_page
 
 NORMS = {"norm_1": (norm_1, self_norm_1), "frobenius": (frobenius, self_frobenius)}
@@ -17,7 +20,8 @@ READINGS = ("as_published", "as_described")
 
 def tabulate_norms(
     *,
-    graph_paths: Sequence[str],
+    network_paths: Sequence[str],
+    graph: Mapping[str, Any],
     datasets: Sequence[str],
     seeds: Sequence[int],
     csv_path: str,
@@ -40,19 +44,31 @@ def tabulate_norms(
 
     Parameters
     ----------
-    graph_paths : sequence of str
-        The graphs of the control networks.
+    network_paths : sequence of str
+        The files of the control networks.
+    graph : mapping
+        How their weights become edges, see `netkin.graph.export.read_network_graph`.
     datasets, seeds : sequence
         The data set and the seed of each.
     csv_path, ratios_path, html_path, title : str
         Where the two tables and their page go, and its title.
+
+    Raises
+    ------
+    NetkinError
+        There are no networks.
     """
     import pandas as pd
 
+    if not network_paths:
+        raise NetkinError(
+            f"{csv_path}: norms are compared between control networks (group input_order), pairs "
+            "of them on two data sets or more, and this study has none."
+        )
     names, numbers = list(dict.fromkeys(datasets)), list(dict.fromkeys(seeds))
     cells = [
         [
-            [p for p, d, s in zip(graph_paths, datasets, seeds, strict=True) if (d, s) == (n, m)]
+            [p for p, d, s in zip(network_paths, datasets, seeds, strict=True) if (d, s) == (n, m)]
             for m in numbers
         ]
         for n in names
@@ -62,7 +78,7 @@ def tabulate_norms(
     ratios = []
     for name, of_dataset in zip(names, cells, strict=True):
         for seed, paths in zip(numbers, of_dataset, strict=True):
-            graphs = [read_graph(path) for path in paths]
+            graphs = [read_network_graph(path, **graph) for path in paths]
             for norm, (distance, self_norm) in NORMS.items():
                 own[norm][name, seed] = [self_norm(graph) for graph in graphs]
                 pairs = list(combinations(range(len(graphs)), 2))

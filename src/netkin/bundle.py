@@ -1,0 +1,68 @@
+"""Bundles: the members whose results stand in one file, assigned by a rule without state."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netkin.member import Member
+
+MOST_MEMBERS = 256
+"""Members of a bundle."""
+MOST_SECONDS = 30
+"""What a stage takes of a bundle, roughly; it is made again as a whole. One member may take more,
+and is then alone."""
+SECONDS_OF_EDGE = 3e-7
+"""What diagrams by the engine ``exact``, or vectors, take of an edge. Another engine takes longer,
+and its bundles too: the assignment must not depend on what a stage is asked for."""
+WHOLE = "all"
+"""Last part of the id where no split was needed."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Members whose results stand in one file.
+
+    Attributes
+    ----------
+    id : str
+        Part of paths, such as ``digits/seed_0/all``.
+    members : tuple of Member
+        By id.
+    """
+
+    id: str
+    members: tuple[Member, ...]
+
+
+def bundles_of(folder: str, members: Iterable[Member]) -> list[Bundle]:
+    """Return the bundles of members that have the same source, replicate and probe.
+
+    They are the leaves of a binary trie over the SHA-256 of the ids, split where one holds more
+    than `MOST_MEMBERS` or takes more than `MOST_SECONDS`. So one more member changes one bundle,
+    or splits it, and no order matters.
+
+    Parameters
+    ----------
+    folder : str
+        First part of the ids.
+    members : iterable of Member
+        Not empty.
+    """
+    by_bits = {_bits(member.id): member for member in sorted(members, key=lambda one: one.id)}
+    return [Bundle(f"{folder}/{bits or WHOLE}", found) for bits, found in _leaves("", by_bits)]
+
+
+def _leaves(bits: str, by_bits: dict[str, Member]) -> Iterable[tuple[str, tuple[Member, ...]]]:
+    seconds = SECONDS_OF_EDGE * sum(member.size.edges for member in by_bits.values())
+    if len(by_bits) == 1 or (len(by_bits) <= MOST_MEMBERS and seconds <= MOST_SECONDS):
+        if by_bits:
+            yield bits, tuple(by_bits.values())
+        return
+    for bit in "01":
+        below = {key: one for key, one in by_bits.items() if key[len(bits)] == bit}
+        if below:
+            yield from _leaves(bits + bit, below)
+
+
+def _bits(id: str) -> str:
+    return f"{int(hashlib.sha256(id.encode()).hexdigest(), 16):0256b}"
