@@ -9,6 +9,7 @@ This module loads numba; import it where it is used.
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numba
@@ -69,17 +70,51 @@ def lengths_on_line(
         Lengths in ascending order, 0 for a point on the diagonal; None unless all births
         of both diagrams are equal or all their deaths are.
     """
-    for intervals in (intervals_a, intervals_b):
-        require_intervals(*intervals.T)
-    for column in (0, 1):
-        common = np.concatenate([intervals_a[:, column], intervals_b[:, column]])
-        if (common == common[:1]).all():
-            # sorted by birth, then death: lengths ascend once those of late births lead
-            turn = slice(None, None, -1 if column else 1)
-            return (
-                *_ascending((intervals_a[:, 1] - intervals_a[:, 0])[turn], counts_a[turn]),
-                *_ascending((intervals_b[:, 1] - intervals_b[:, 0])[turn], counts_b[turn]),
-            )
+    return lengths_of_both(on_line(intervals_a, counts_a), on_line(intervals_b, counts_b))
+
+
+@dataclass(frozen=True, eq=False)
+class OnLine:
+    """The points of one diagram in one dimension, as far as they lie on a line.
+
+    Attributes
+    ----------
+    birth, death : float or None
+        What all births, or all deaths, are; None where they differ or there are none.
+    lengths, counts : arrays of shape (k,)
+        Lengths in ascending order, 0 for a point on the diagonal, and how often each occurs.
+    """
+
+    birth: float | None
+    death: float | None
+    lengths: Lengths
+    counts: Counts
+
+
+def on_line(intervals: NDArray[np.float64], counts: NDArray[np.int64]) -> OnLine:
+    """Return the points of one diagram, checked; arguments as in `lengths_on_line`."""
+    require_intervals(*intervals.T)
+    birth, death = (_only(intervals[:, column]) for column in (0, 1))
+    # sorted by birth, then death: lengths ascend once those of late births lead
+    turn = slice(None, None, -1 if birth is None else 1)
+    lengths = (intervals[:, 1] - intervals[:, 0])[turn]
+    return OnLine(birth, death, *_ascending(lengths, counts[turn]))
+
+
+def _only(values: NDArray[np.float64]) -> float | None:
+    """Return the number that all of these are; None if they differ, or there are none."""
+    # where they differ, the first and the last mostly tell
+    if not len(values) or values[0] != values[-1] or (values != values[0]).any():
+        return None
+    return float(values[0])
+
+
+def lengths_of_both(a: OnLine, b: OnLine) -> tuple[Lengths, Counts, Lengths, Counts] | None:
+    """Return what `lengths_on_line` does."""
+    known = [one for one in (a, b) if len(one.lengths)]
+    births, deaths = {one.birth for one in known}, {one.death for one in known}
+    if (None not in births and len(births) < 2) or (None not in deaths and len(deaths) < 2):
+        return a.lengths, a.counts, b.lengths, b.counts
     return None
 
 

@@ -10,13 +10,17 @@ dimensions of other diagrams go to hera, as GUDHI ships it, for thousands of int
 """
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
-from netkin.finite import require_intervals
+
+if TYPE_CHECKING:
+    from netkin.distance.line import OnLine
 
 _RELATIVE_ERROR = 1e-9
 
@@ -80,21 +84,36 @@ def _distances(
     a: Diagram, b: Diagram, on_line: Callable[..., float], in_plane: Callable[..., float]
 ) -> Iterator[float]:
     """Yield the distance of each dimension, on the line if it lies on one."""
-    from netkin.distance.line import lengths_on_line
+    from netkin.distance.line import lengths_of_both
 
     if len(a.intervals) != len(b.intervals):
         raise NetkinError(
             f"diagrams of {len(a.intervals)} and {len(b.intervals)} homology dimensions "
             "cannot be compared; compute them with the same max_dimension."
         )
-    for x, counts_x, y, counts_y in zip(a.intervals, a.counts, b.intervals, b.counts, strict=True):
-        for part in (x, y):
-            require_intervals(*part.T)
-        lengths = lengths_on_line(x, counts_x, y, counts_y)
+    for dimension, both in enumerate(zip(_lines(a), _lines(b), strict=True)):
+        lengths = lengths_of_both(*both)
         if lengths is None:  # hera takes a point for each class
-            yield in_plane(np.repeat(x, counts_x, axis=0), np.repeat(y, counts_y, axis=0))
+            x, y = (
+                np.repeat(one.intervals[dimension], one.counts[dimension], axis=0) for one in (a, b)
+            )
+            yield in_plane(x, y)
         else:
             yield on_line(*lengths)
+
+
+_known: "WeakKeyDictionary[Diagram, list[OnLine]]" = WeakKeyDictionary()
+"""Diagram -> its dimensions on a line: each is compared with many others."""
+
+
+def _lines(diagram: Diagram) -> "list[OnLine]":
+    """Return the dimensions of a diagram on a line, checked and made once."""
+    from netkin.distance.line import on_line
+
+    if diagram not in _known:
+        both = zip(diagram.intervals, diagram.counts, strict=True)
+        _known[diagram] = [on_line(intervals, counts) for intervals, counts in both]
+    return _known[diagram]
 
 
 def _wasserstein_in_plane(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
