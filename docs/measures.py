@@ -11,8 +11,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
 from netkin.distance import INPUTS, MEASURES  # noqa: E402 # found by the line above
-from netkin.distance.functional import GROUP_MEASURES  # noqa: E402
-from netkin.distance.measure import Measure  # noqa: E402
+from netkin.distance.functional import GROUP_MEASURES  # noqa: E402 # the same
+from netkin.distance.measure import Measure  # noqa: E402 # the same
 
 NEEDS = {
     "vector": "vectors of diagrams",

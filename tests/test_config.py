@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 from snakemake.utils import update_config
 
+from netkin.comparison import Cell, Comparison
 from netkin.config.check import MOST_NETWORKS, check
 from netkin.config.file import (
     COMMAND_LINE,
@@ -31,6 +32,8 @@ from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError
 from netkin.figure import FIGURES
 from netkin.graph.graph import graph_from_weights
+from netkin.member import Member, Size
+from netkin.source import SOURCES
 from netkin.study import Study
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
@@ -455,6 +458,60 @@ def test_untrained_networks_are_the_trained_ones_before_training():
     assert study.members[untrained].annotations["trained"] is False
     cells = [study.comparisons[name].cells for name in ("digits", "digits_untrained")]
     assert [cell.name for cell in cells[0]] == [cell.name for cell in cells[1]]
+
+
+class Given:
+    """A source beside the grid, of one network without a probe."""
+
+    name = "given"
+    probe = None
+
+    def __init__(self, config, datasets):
+        member = Member("given/a", "a", "once", Size.of_units((8, 4)), probe=self.probe)
+        self.members = [member]
+        cell = Cell("a", 1, 1, "given")
+        self.comparisons = [Comparison(self.name, (cell,), {"once": (member,)}, self.probe)]
+
+    def folder_of(self, member):
+        return "given/once"
+
+    def file_of(self, member):
+        return "given/a.h5"
+
+    def making(self, member):
+        return None
+
+
+def with_another_source(monkeypatch, *measures, **changes):
+    """Return a study of the grid and of another source."""
+    kind = type("Other", (Given,), changes)
+    monkeypatch.setitem(SOURCES, "given", kind)
+    return Study(changed("distance.measures", list(measures) or ["entropy"]), source="my.yaml")
+
+
+def test_without_a_probe_no_rows_are_asked_for(monkeypatch):
+    study = with_another_source(monkeypatch, "entropy", "cka", "disagreement")
+    assert "results/diagram/given/once/all.h5" in study.results()
+    on_rows = re.compile("(activation|prediction)/given")
+    assert not [path for path in study.results() if on_rows.search(path)]
+    assert study.measures_of("given") == ["entropy"]
+    assert study.measures_of("digits") == ["entropy", "cka", "disagreement"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name": "digits"}, "a comparison is called 'digits', and another one is"),
+        ({"name": "all"}, "a comparison is called 'all'; allowed are"),
+        ({"name": "a/b"}, "a comparison is called 'a/b'; allowed are"),
+        ({"probe": "mnits"}, "a network's probe is 'mnits'. Did you mean 'mnist'"),
+    ],
+)
+def test_what_two_sources_cannot_both_have_is_one_sentence(monkeypatch, changes, says):
+    with pytest.raises(NetkinError) as caught:
+        with_another_source(monkeypatch, **changes)
+    assert str(caught.value).startswith("my.yaml: ")
+    assert says in str(caught.value)
 
 
 def test_every_member_is_in_one_bundle():

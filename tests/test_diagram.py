@@ -390,6 +390,27 @@ def test_compute_diagrams_writes_what_the_engine_finds(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["3.h5", "4.h5", "diagram.h5"]
 
 
+def test_all_networks_that_fail_are_told_at_once_and_nothing_is_written(tmp_path):
+    weights, biases = random_network(np.random.default_rng(3), (5, 4, 2))
+    paths = [str(tmp_path / f"{name}.h5") for name in "abc"]
+    zeros = tuple(np.zeros_like(weight) for weight in weights)
+    for path, kept in zip(paths, (zeros, zeros, tuple(weights)), strict=True):
+        write_network(path, Network(kept, tuple(biases)), parameters={})
+    with pytest.raises(NetkinError, match=r"a\.h5: every weight is 0.*; .*b\.h5: every") as caught:
+        compute_diagrams(
+            network_paths=paths,
+            ids=["a", "b", "c"],
+            diagram_path=str(tmp_path / "diagram.h5"),
+            bias_vertices="none",
+            zeta=1e-6,
+            engine="exact",
+            max_dimension=1,
+        )
+    assert "c.h5" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "diagram.h5").exists()
+
+
 @pytest.mark.parametrize(
     ("intervals", "says"),
     [

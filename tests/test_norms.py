@@ -9,6 +9,7 @@ import pytest
 
 from netkin.diagram.exact import exact_diagram
 from netkin.distance.norm import self_frobenius, self_norm_1
+from netkin.errors import NetkinError
 from netkin.graph.graph import graph_from_weights
 from netkin.network.file import HISTORY, Network, write_network
 from netkin.paper.norms import shuffle_hidden_units, tabulate_norms
@@ -104,3 +105,18 @@ def test_table_2_in_both_readings(tmp_path):
     assert len(ratios) == 2 * 2 * 2
     assert all(0.5 < float(r["ratio_to_shuffled"]) < 1.5 for r in ratios)
     assert "Against shuffled units" in Path(tmp_path / "n.html").read_text()
+
+
+def test_without_control_networks_there_is_one_sentence(tmp_path):
+    with pytest.raises(NetkinError, match=r"n\.csv: norms are compared between control networks"):
+        tabulate_norms(
+            network_paths=[],
+            graph={},
+            datasets=[],
+            seeds=[],
+            csv_path=str(tmp_path / "n.csv"),
+            ratios_path=str(tmp_path / "r.csv"),
+            html_path=str(tmp_path / "n.html"),
+            title="T",
+        )
+    assert not list(tmp_path.iterdir())

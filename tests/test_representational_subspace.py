@@ -57,7 +57,7 @@ class Known(NamedTuple):
     symmetric: bool
     metric: bool
     invariances: tuple[str, ...]
-    options: dict[str, Any] = {}  # noqa: RUF012
+    options: dict[str, Any] = {}  # noqa: RUF012 # nobody changes it
 
     def __call__(self, a, b):
         return self.function(Representation(a), Representation(b), **self.options)

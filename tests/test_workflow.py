@@ -462,6 +462,14 @@ def test_another_workflow_loads_this_one_as_a_module(fresh, tmp_path_factory):
     said = run("--dry-run", status=1)
     assert "the config of the module has an error:" in said
     assert "Did you mean 'seeds'?" in said
+    # paths have none of their own
+    text = (folder / "Snakefile").read_text()
+    (folder / "Snakefile").write_text(
+        text.replace("    config:", '    prefix: "nk"\n    config:', 1)
+    )
+    said = run("--dry-run", status=1)
+    assert "the module has a prefix of paths, which netkin cannot have" in said
+    assert "Traceback" not in said
 
 
 def blocks(output, rule):

@@ -102,7 +102,7 @@ def is_module(workflow):
 def has_path_prefix(workflow):
     """Tell whether a module statement changes paths."""
     modifier = workflow.modifier.path_modifier
-    return modifier is not None and modifier.modifies_prefixes
+    return modifier is not None and (modifier.prefix is not None or modifier.modifies_prefixes)
 
 
 def config_sources(workflow, default, config):

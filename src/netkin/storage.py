@@ -45,7 +45,7 @@ import numpy as np
 from netkin import __version__
 from netkin.errors import NetkinError, allowed, listed, shown
 from netkin.failure import is_of_content
-from netkin.structure import IDS, MEMBERS, check_structure, is_id
+from netkin.structure import IDS, MEMBERS, check_structure, folder_among, is_id
 
 LAYOUTS = {
     "dataset": "dataset/2",
@@ -261,10 +261,10 @@ def _check_members(file: h5py.File, ids: Sequence[str]) -> None:
     for id in ids:
         if not is_id(id):
             raise ValueError(f"{id!r} is no id of a member")
-        if any(other.startswith(f"{id}/") for other in ids):
-            raise ValueError(f"the id {id!r} is the folder of another one")
         if f"{MEMBERS}/{id}" not in file:
             raise ValueError(f"the member {id!r} was not written")
+    if nested := folder_among(ids):
+        raise ValueError(f"the id {nested[0]!r} is the folder of {nested[1]!r}")
     if len(set(ids)) < len(ids) or not ids:
         raise ValueError("ids of members that are none, or stand twice")
 

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -110,6 +110,17 @@ ID = re.compile(f"{_PART}(/{_PART}){{0,{MOST_PARTS - 1}}}")
 def is_id(text: str) -> bool:
     """Tell whether a text can be the id of a member: parts of a path that leads nowhere else."""
     return bool(ID.fullmatch(text)) and not {".", ".."} & set(text.split("/"))
+
+
+def folder_among(ids: Iterable[str]) -> tuple[str, str] | None:
+    """Return an id that is the folder of another one, and that one; None if there is none."""
+    known = set(ids)
+    for id in sorted(known):
+        parts = id.split("/")
+        for depth in range(1, len(parts)):
+            if (above := "/".join(parts[:depth])) in known:
+                return above, id
+    return None
 
 
 _NETWORKS = ("networks", "networks")

@@ -20,7 +20,7 @@ from netkin.need import Needs
 from netkin.source import SOURCES
 from netkin.source.source import Source
 from netkin.storage import address
-from netkin.structure import MOST_PARTS, is_id
+from netkin.structure import MOST_PARTS, folder_among, is_id
 from netkin.vector import VECTORISERS
 
 RESULTS = "results"
@@ -112,14 +112,11 @@ class Study:
             for comparison in one.comparisons:
                 self._check_comparison(name, comparison)
                 self.comparisons[comparison.name] = comparison
-        for id in self.members:
-            parts = id.split("/")
-            above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-            if found := above & self.members.keys():
-                raise NetkinError(
-                    f"{name}: a network has the id {shown(min(found))} and another {shown(id)}; "
-                    "an id cannot be the folder of another one."
-                )
+        if nested := folder_among(self.members):
+            raise NetkinError(
+                f"{name}: a network has the id {shown(nested[0])} and another {shown(nested[1])}; "
+                "an id cannot be the folder of another one."
+            )
         if not self.members:
             raise NetkinError("\n".join(no_networks(config, sources)))
         probes = dict.fromkeys(member.probe for member in self.members.values())

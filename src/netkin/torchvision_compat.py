@@ -30,15 +30,15 @@ def import_torchvision() -> ModuleType:
         folders = (spec and spec.submodule_search_locations) or []
         for library in (path for folder in folders for path in Path(folder).glob("_C.*")):
             try:
-                torch.ops.load_library(str(library))  # type: ignore[no-untyped-call]
+                torch.ops.load_library(str(library))  # type: ignore[no-untyped-call] # torch's
             except OSError:  # built for another torch
                 continue
         if not hasattr(torch.ops.torchvision, "nms"):
-            definitions = torch.library.Library(  # type: ignore[no-untyped-call]
+            definitions = torch.library.Library(  # type: ignore[no-untyped-call] # torch's
                 "torchvision", "DEF"
             )
             for name in ("nms", "qnms"):
-                definitions.define(  # type: ignore[no-untyped-call]
+                definitions.define(  # type: ignore[no-untyped-call] # torch's
                     f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
                 )
             _libraries.append(definitions)

@@ -220,7 +220,7 @@ def dataset_section(name: str, entry: Mapping[str, Any]) -> DatasetSection:
     """Return the section of a data set, checked with the options of its loader."""
     kind = entry.get("kind", name)
     model = options_model(kind, DATASETS[kind], DatasetSection)
-    return model.model_validate({"kind": kind, **entry})  # type: ignore[return-value]
+    return model.model_validate({"kind": kind, **entry})  # type: ignore[return-value] # made at run time
 
 
 def all_variants(network: NetworkSection, labels: Sequence[int]) -> tuple[Variant, ...]:
