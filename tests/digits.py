@@ -86,6 +86,18 @@ class Digits:
         }
 
 
+def rows_of_training(dataset, variant, how):
+    """Return inputs and labels of all test rows, as training of the variant sees the columns."""
+    from netkin.dataset.arrays import read_arrays
+    from netkin.network.train import variant_rows
+
+    arrays = read_arrays(dataset)
+    how = how | {"n_labels": None, "validation_share": 0.0}
+    rows = variant_rows(arrays, **how, name=variant)
+    columns = slice(None) if rows.columns is None else rows.columns
+    return arrays.test_inputs[rows.test][:, columns], arrays.test_labels[rows.test]
+
+
 def torch_outputs(network, inputs):
     """Return the outputs of the ReLUs and of the whole network in torch, without dropout."""
     import torch

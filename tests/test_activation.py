@@ -17,10 +17,9 @@ from netkin.dataset.arrays import read_arrays
 from netkin.distance.representational.representation import Representation
 from netkin.errors import NetkinError
 from netkin.network.file import Network, read_network, write_network
-from netkin.network.train import select_rows
 from netkin.storage import create, read_attributes, read_ids, read_parameters
 from tests.altered import altered, opened
-from tests.digits import VARIANTS, Digits, torch_outputs
+from tests.digits import VARIANTS, Digits, rows_of_training, torch_outputs
 
 PROBE_ROWS = 50
 
@@ -51,24 +50,17 @@ def compute(digits, tmp_path):
     return run
 
 
-def rows_of_training(digits, variant):
-    """Return the test rows of all labels, as training of the variant sees their columns."""
-    how = digits.how(variant) | {"n_labels": None}
-    arrays = read_arrays(digits.dataset)
-    return select_rows(arrays, **how, validation_share=0.0, name=variant)[2]
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_activations_are_those_of_torch_on_the_inputs_of_the_variant(digits, compute, variant):
     path = compute(variant)
     network = read_network(digits.networks[variant])
     rows = read_activation(path).rows
-    test = rows_of_training(digits, variant)
-    expected = torch_outputs(network, test.inputs[rows])
+    inputs, labels = rows_of_training(digits.dataset, variant, digits.how(variant))
+    expected = torch_outputs(network, inputs[rows])
     for name, values in zip(layer_names(network), expected, strict=True):
         found = read_activation(path, name)
         np.testing.assert_allclose(found.values, values, atol=1e-5)
-        np.testing.assert_array_equal(found.labels, test.labels[rows])
+        np.testing.assert_array_equal(found.labels, labels[rows])
     assert (expected[0] == 0).any() and (expected[0] > 0).any()
 
 

@@ -23,7 +23,7 @@ from netkin.errors import NetkinError
 from netkin.graph.export import export_graph, read_network_graph
 from netkin.graph.graph import graph_from_weights
 from netkin.network.torch_setup import choose_device
-from netkin.network.train import train_network
+from netkin.network.train import train_network, train_networks
 
 ONE = np.eye(2)
 CALLS = {
@@ -51,6 +51,7 @@ HANDED_ON = {
     (read_network_graph, "bias_vertices"),
     (train_network, "input_order"),  # see tests/test_network.py
     (train_network, "device"),
+    (train_networks, "device"),
     (extract_features, "device"),
 }
 """Stage functions, which call one of the others or are tested with their stage."""

@@ -11,10 +11,14 @@ import torch
 from netkin.dataset.arrays import Arrays, write_arrays
 from netkin.dataset.digits import load_digits
 from netkin.errors import NetkinError
+from netkin.network import train as training
 from netkin.network.dropout import Dropout
 from netkin.network.file import HISTORY, Network, read_network, read_training, write_network
 from netkin.network.mlp import build_mlp, layer_arrays
-from netkin.network.train import derived_seed, select_rows, train_network
+from netkin.network.optimiser import RMSprop
+from netkin.network.perceptrons import Perceptrons
+from netkin.network.torch_setup import derived_seed
+from netkin.network.train import train_network, train_networks, variant_rows
 from netkin.storage import create, read_attributes, read_parameters
 from tests.altered import altered
 
@@ -89,7 +93,7 @@ def equal_weights(one: Network, other: Network) -> bool:
 # --- rows -----------------------------------------------------------------------------
 
 
-def select(arrays: Arrays, **changes):
+def rows_of(arrays: Arrays, **changes):
     options = {
         "n_labels": None,
         "input_order": None,
@@ -97,73 +101,70 @@ def select(arrays: Arrays, **changes):
         "validation_share": 0.1,
         "name": "here",
     }
-    return select_rows(arrays, **options | changes)
+    return variant_rows(arrays, **options | changes)
 
 
 def test_rows_keep_the_first_labels_in_training_and_test():
     arrays = toy_arrays()
-    train, validation, test, n_outputs = select(arrays, n_labels=2)
-    assert n_outputs == 2
-    labels = np.concatenate([train.labels, validation.labels])
-    kept = arrays.train_labels < 2
-    np.testing.assert_array_equal(labels, arrays.train_labels[kept])
-    np.testing.assert_array_equal(
-        np.concatenate([train.inputs, validation.inputs]), arrays.train_inputs[kept]
-    )
-    np.testing.assert_array_equal(test.inputs, arrays.test_inputs[arrays.test_labels < 2])
-    assert set(test.labels) == {0, 1}
+    rows = rows_of(arrays, n_labels=2)
+    assert rows.n_outputs == 2
+    assert rows.columns is None
+    kept = np.flatnonzero(arrays.train_labels < 2)
+    np.testing.assert_array_equal(np.concatenate([rows.train, rows.validation]), kept)
+    np.testing.assert_array_equal(rows.test, np.flatnonzero(arrays.test_labels < 2))
 
 
 @pytest.mark.parametrize("n_labels", [1, 5])
 def test_labels_that_the_data_set_has_not_are_refused(n_labels):
     with pytest.raises(NetkinError, match=f"here: n_labels is {n_labels}.*has 4 .*2 to 4"):
-        select(toy_arrays(), n_labels=n_labels)
+        rows_of(toy_arrays(), n_labels=n_labels)
 
 
 def test_last_tenth_of_the_training_rows_is_held_out():
-    arrays = toy_arrays()
-    train, validation, test, _ = select(arrays)
+    rows = rows_of(toy_arrays())
     n = 74  # floor(83 * 0.9), as Keras splits
-    np.testing.assert_array_equal(train.inputs, arrays.train_inputs[:n])
-    np.testing.assert_array_equal(validation.inputs, arrays.train_inputs[n:])
-    np.testing.assert_array_equal(validation.labels, arrays.train_labels[n:])
-    np.testing.assert_array_equal(test.inputs, arrays.test_inputs)
+    np.testing.assert_array_equal(rows.train, np.arange(n))
+    np.testing.assert_array_equal(rows.validation, np.arange(n, N_TRAIN))
+    np.testing.assert_array_equal(rows.test, np.arange(N_TEST))
 
 
-def test_sample_order_permutes_training_rows_with_their_labels_before_the_split():
-    arrays = toy_arrays()
-    train, validation, test, _ = select(arrays, input_order="samples", order_seed=3)
+def test_sample_order_permutes_training_rows_before_the_split():
+    rows = rows_of(toy_arrays(), input_order="samples", order_seed=3)
     order = np.random.default_rng(3).permutation(N_TRAIN)
     assert (order != np.arange(N_TRAIN)).any()
-    np.testing.assert_array_equal(train.inputs, arrays.train_inputs[order][:74])
-    np.testing.assert_array_equal(train.labels, arrays.train_labels[order][:74])
-    np.testing.assert_array_equal(validation.inputs, arrays.train_inputs[order][74:])
-    np.testing.assert_array_equal(test.inputs, arrays.test_inputs)
+    np.testing.assert_array_equal(rows.train, order[:74])
+    np.testing.assert_array_equal(rows.validation, order[74:])
+    np.testing.assert_array_equal(rows.test, np.arange(N_TEST))
 
 
-def test_feature_order_permutes_the_columns_of_training_and_test_alike():
-    arrays = toy_arrays()
-    train, validation, test, _ = select(arrays, input_order="features", order_seed=3)
+def test_feature_order_permutes_the_columns_and_no_rows():
+    rows = rows_of(toy_arrays(), input_order="features", order_seed=3)
     order = np.random.default_rng(3).permutation(N_FEATURES)
     assert (order != np.arange(N_FEATURES)).any()
-    np.testing.assert_array_equal(train.inputs, arrays.train_inputs[:74, order])
-    np.testing.assert_array_equal(validation.inputs, arrays.train_inputs[74:, order])
-    np.testing.assert_array_equal(test.inputs, arrays.test_inputs[:, order])
-    np.testing.assert_array_equal(train.labels, arrays.train_labels[:74])
+    np.testing.assert_array_equal(rows.columns, order)
+    np.testing.assert_array_equal(rows.train, np.arange(74))
 
 
-def test_selection_leaves_the_data_set_as_it_was():
+def test_training_in_another_order_of_features_is_training_on_permuted_columns(train):
     arrays = toy_arrays()
-    for order in ("samples", "features"):
-        select(arrays, input_order=order, n_labels=3)
-    np.testing.assert_array_equal(arrays.train_inputs, toy_arrays().train_inputs)
+    order = np.random.default_rng(3).permutation(N_FEATURES)
+    permuted = toy_arrays(
+        train_inputs=arrays.train_inputs[:, order], test_inputs=arrays.test_inputs[:, order]
+    )
+    found = train(arrays, input_order="features", order_seed=3)
+    expected = train(permuted)
+    assert not equal_weights(found, train(arrays))
+    pairs = zip(found.weights + found.biases, expected.weights + expected.biases, strict=True)
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert found.test_accuracy == expected.test_accuracy
 
 
 def test_unknown_order_and_a_share_that_leaves_no_row_are_refused():
     with pytest.raises(NetkinError, match="input_order is 'rows'; allowed"):
-        select(toy_arrays(), input_order="rows")
+        rows_of(toy_arrays(), input_order="rows")
     with pytest.raises(NetkinError, match=r"validation_share 0\.999 leaves none of 83"):
-        select(toy_arrays(), validation_share=0.999)
+        rows_of(toy_arrays(), validation_share=0.999)
 
 
 # --- initialisation -------------------------------------------------------------------
@@ -309,7 +310,7 @@ def test_history_is_the_mean_over_rows_also_with_a_smaller_last_batch(train):
 def test_dropout_is_on_in_every_epoch_and_off_in_validation(train):
     network = train(epochs=3, dropout=0.5, learning_rate=1e-12)
     without = train(epochs=3, dropout=0.0, learning_rate=1e-12)
-    assert (np.abs(network.history["loss"] - without.history["loss"]) > 1e-3).all()
+    assert (np.abs(network.history["loss"] - without.history["loss"]) > 1e-5).all()
     np.testing.assert_allclose(
         network.history["validation_loss"], without.history["validation_loss"], atol=1e-6
     )
@@ -319,16 +320,166 @@ def test_rows_come_in_a_new_order_each_epoch(train, monkeypatch):
     orders = []
     randperm = torch.randperm
 
-    def recorded(n):
-        orders.append(randperm(n))
+    def recorded(n, generator):
+        orders.append(randperm(n, generator=generator))
         return orders[-1]
 
     monkeypatch.setattr(torch, "randperm", recorded)
     shuffled = train(epochs=2, dropout=0.0)
     assert [sorted(order.tolist()) for order in orders] == [list(range(74))] * 2
     assert (orders[0] != orders[1]).any()
-    monkeypatch.setattr(torch, "randperm", torch.arange)
+    monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
     assert not equal_weights(shuffled, train(epochs=2, dropout=0.0))
+
+
+# --- networks side by side --------------------------------------------------------------
+
+ROWS, SHAPE = 48, {"width": 7, "hidden_layers": 3}
+CONSTANTS = {"learning_rate": 0.01, "rho": 0.8, "epsilon": 1e-3}
+
+
+def stack_of(seeds, *, dropout=0.0, loops=None):
+    """Return a stack, the rows it learns from, and models as it begins."""
+    arrays = toy_arrays()
+    models = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        models.append(build_mlp(N_FEATURES, N_LABELS, dropout=dropout, **SHAPE))
+    inputs, labels = map(torch.from_numpy, (arrays.train_inputs, arrays.train_labels))
+    stack = Perceptrons(models, seeds, inputs, labels, dropout=dropout, loops=loops, **CONSTANTS)
+    return stack, (inputs, labels), models
+
+
+def numbers_of(stack, k):
+    return torch.cat([part[k].flatten() for part in (*stack.weights, *stack.biases)])
+
+
+@pytest.mark.parametrize("loops", ["compiled", "torch"])
+@pytest.mark.parametrize("seeds", [[3], [3, 5, 9]])
+def test_steps_are_those_of_automatic_differentiation(loops, seeds):
+    stack, (inputs, labels), models = stack_of(seeds, loops=loops)
+    rows = [torch.arange(start, start + ROWS) for start, _ in enumerate(seeds)]
+    for _ in range(5):
+        losses, _ = stack.train_epoch(rows, ROWS)
+    for k, (model, own) in enumerate(zip(models, rows, strict=True)):
+        optimiser = RMSprop(model.parameters(), **CONSTANTS)
+        for _ in range(5):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(inputs[own]), labels[own])
+            loss.backward()
+            optimiser.step()
+        assert losses[k].item() == pytest.approx(loss.item(), abs=1e-5)
+        linear = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
+        expected = [layer.weight for layer in linear] + [layer.bias for layer in linear]
+        expected = torch.cat([part.detach().flatten() for part in expected])
+        assert torch.allclose(numbers_of(stack, k), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("loops", ["compiled", "torch"])
+def test_a_network_among_others_is_the_network_alone(loops):
+    together, _, _ = stack_of([3, 5, 9], dropout=0.3, loops=loops)
+    rows = torch.arange(ROWS)
+    for _ in range(3):
+        losses, accuracies = together.train_epoch([rows] * 3, 20)
+    for k, seed in enumerate([3, 5, 9]):
+        alone, data, _ = stack_of([seed], dropout=0.3, loops=loops)
+        for _ in range(3):
+            loss, accuracy = alone.train_epoch([rows], 20)
+        assert torch.allclose(numbers_of(alone, 0), numbers_of(together, k), atol=1e-5)
+        assert torch.allclose(loss, losses[k : k + 1], atol=1e-5)
+        assert torch.equal(accuracy, accuracies[k : k + 1])
+        found = alone.evaluate(*data, [rows])
+        for one, other in zip(found, together.evaluate(*data, [rows] * 3), strict=True):
+            assert torch.allclose(one, other[k : k + 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("loops", ["compiled", "torch"])
+def test_dropout_drops_the_share_it_is_told_and_each_unit_by_itself(loops):
+    stack, _, _ = stack_of([1, 2], dropout=0.2, loops=loops)
+    values = torch.ones(2, 1000, 1001)
+    stack._rest.rectify(values, 13107)
+    assert set(values.unique().tolist()) == {0.0, 1.0}
+    kept = values != 0
+    # 13107 of 65536 values of 16 bits drop a unit
+    for own in kept:
+        assert own.double().mean().item() == pytest.approx(1 - 13107 / 65536, abs=2e-3)
+        neighbours = (own[:, :-1] & own[:, 1:]).double().mean().item()
+        assert neighbours == pytest.approx(0.8**2, abs=3e-3)
+    assert (kept[0] & kept[1]).double().mean().item() == pytest.approx(0.8**2, abs=3e-3)
+    negative = -torch.ones(2, 3, 5)
+    stack._rest.rectify(negative, 13107)
+    assert not negative.any()
+
+
+@pytest.mark.parametrize("loops", ["compiled", "torch"])
+def test_what_dropout_keeps_is_scaled_so_that_the_mean_stays(loops):
+    # one step from the same start: the loss with dropout is that without, in the mean
+    rows = [torch.arange(ROWS)] * 200
+    with_dropout, _, _ = stack_of(list(range(200)), dropout=0.3, loops=loops)
+    without, _, _ = stack_of(list(range(200)), loops=loops)
+    gradients = []
+    for stack in (with_dropout, without):
+        stack.train_epoch(rows, ROWS)
+        gradients.append(stack.biases[-1].grad.clone())
+    # Glorot's weights halve what a layer gives, so that the logits are nearly linear in it
+    assert torch.allclose(gradients[0].mean(0), gradients[1].mean(0), atol=0.01)
+
+
+def test_networks_of_a_job_are_those_of_jobs_of_their_own(tmp_path, train):
+    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
+    changes = [{}, {"variant": "other"}, {"width": 9}, {"n_labels": 3}, {"seed": 4}]
+    changes.append({"input_order": "features", "order_seed": 2})
+    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
+    paths = [tmp_path / f"{i}.h5" for i in range(len(changes))]
+    train_networks(
+        dataset_path=str(tmp_path / "dataset.h5"),
+        network_paths=[str(path) for path in paths],
+        trainings=[settings | change for change in changes],
+        device="cpu",
+    )
+    sizes = []
+    for path, change in zip(paths, changes, strict=True):
+        found, expected = read_network(path), train(**change)
+        for one, other in zip(
+            found.weights + found.biases, expected.weights + expected.biases, strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+        parameters = read_parameters(path)
+        sizes.append(parameters.pop("side_by_side"))
+        alone = read_parameters(tmp_path / "network_1.h5") | settings | change
+        assert parameters == {k: v for k, v in alone.items() if k != "side_by_side"}
+    assert sizes == [4, 4, 1, 1, 4, 4]
+
+
+def test_networks_that_do_not_fit_into_memory_together_are_trained_in_turn(
+    tmp_path, train, monkeypatch
+):
+    monkeypatch.setattr(training, "AT_ONCE_BYTES", 2 * 16 * 84)  # 5 - 8 - 4: 84 parameters
+    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
+    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
+    paths = [str(tmp_path / f"{seed}.h5") for seed in range(3)]
+    train_networks(
+        dataset_path=str(tmp_path / "dataset.h5"),
+        network_paths=paths,
+        trainings=[settings | {"seed": seed} for seed in range(3)],
+        device="cpu",
+    )
+    assert [read_parameters(path)["side_by_side"] for path in paths] == [2, 2, 1]
+
+
+def test_all_networks_that_fail_are_named_and_the_others_written(tmp_path):
+    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
+    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
+    changes = [{"variant": "fine"}, {"variant": "wild", "learning_rate": 1e38}, {"n_labels": 9}]
+    paths = [tmp_path / f"{i}.h5" for i in range(3)]
+    with pytest.raises(NetkinError, match=r"(?s)n_labels is 9.*variant 'wild'.*NaN or infinite"):
+        train_networks(
+            dataset_path=str(tmp_path / "dataset.h5"),
+            network_paths=[str(path) for path in paths],
+            trainings=[settings | change for change in changes],
+            device="cpu",
+        )
+    assert [path.exists() for path in paths] == [True, False, False]
 
 
 def accuracy_by_hand(network: Network, inputs: np.ndarray, labels: np.ndarray) -> float:
@@ -410,7 +561,7 @@ def test_file_says_what_made_it(train, tmp_path):
     train(n_labels=3, input_order="samples", order_seed=2, code="a" * 16)
     parameters = read_parameters(tmp_path / "network_1.h5")
     expected = SETTINGS | {"n_labels": 3, "input_order": "samples", "order_seed": 2}
-    assert parameters == expected
+    assert parameters == expected | {"training_version": training.VERSION, "side_by_side": 1}
     attributes = read_attributes(tmp_path / "network_1.h5")
     assert attributes["code"] == "a" * 16
 
@@ -502,6 +653,23 @@ def test_a_network_is_the_same_whatever_its_process_trained_before(tmp_path):
     assert not (tmp_path / "diverging.h5").exists()
     for name in reversed(variants):
         assert trained(f"{name}_again", **variants[name]) == first[name]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("seeds", [[3], [3, 5, 9]])
+def test_captured_steps_are_those_of_torch_one_by_one(seeds, monkeypatch):
+    rows = [torch.arange(ROWS)] * len(seeds)
+    found = []
+    for capture in (True, False):
+        stack, (inputs, labels), models = stack_of(seeds)
+        stack = Perceptrons(models, seeds, inputs.cuda(), labels.cuda(), dropout=0.0, **CONSTANTS)
+        if not capture:
+            monkeypatch.setattr(stack, "_replay", stack._step)
+        for _ in range(3):
+            stack.train_epoch(rows, 20)
+        found.append([numbers_of(stack, k).cpu() for k in range(len(seeds))])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 
 from netkin.activation import evaluation
-from netkin.dataset.arrays import read_arrays
 from netkin.errors import NetkinError
 from netkin.network.file import read_network
-from netkin.network.train import select_rows
 from netkin.prediction.compute import compute_predictions
 from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
 from netkin.storage import create, read_ids, read_parameters
 from tests.altered import altered, opened
-from tests.digits import VARIANTS, Digits, torch_outputs
+from tests.digits import VARIANTS, Digits, rows_of_training, torch_outputs
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +42,12 @@ def test_predictions_are_the_softmax_of_torch_on_all_test_rows(digits, compute, 
     import torch
 
     found = read_prediction(compute(variant))
-    how = digits.how(variant) | {"n_labels": None}
-    test = select_rows(read_arrays(digits.dataset), **how, validation_share=0.0, name=variant)[2]
+    inputs, labels = rows_of_training(digits.dataset, variant, digits.how(variant))
     network = read_network(digits.networks[variant])
-    logits = torch.from_numpy(torch_outputs(network, test.inputs)[-1]).double()
+    logits = torch.from_numpy(torch_outputs(network, inputs)[-1]).double()
     np.testing.assert_allclose(found.probabilities, torch.softmax(logits, dim=1).numpy(), atol=1e-5)
-    np.testing.assert_array_equal(found.labels, test.labels)
-    np.testing.assert_array_equal(found.rows, np.arange(len(test.labels)))
+    np.testing.assert_array_equal(found.labels, labels)
+    np.testing.assert_array_equal(found.rows, np.arange(len(labels)))
     assert found.n_classes == (2 if variant == "labels_2" else 10)
 
 

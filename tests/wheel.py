@@ -24,8 +24,8 @@ from netkin.graph.graph import graph_from_weights
 for package in ("torch", "snakemake", "pyflagser", "gtda", "gph"):
     assert importlib.util.find_spec(package) is None, package
 for module in pkgutil.walk_packages(netkin.__path__, "netkin."):
-    # torch's own class is extended there
-    if module.name != "netkin.network.dropout":
+    # these are torch's own classes extended, or work with its tensors
+    if module.name not in ("netkin.network.dropout", "netkin.network.perceptrons"):
         importlib.import_module(module.name)
 rng = np.random.default_rng(0)
 weights = [rng.normal(size=(5, 4)), rng.normal(size=(3, 5))]

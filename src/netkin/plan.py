@@ -146,8 +146,6 @@ def describe(study: Study, jobs: Iterable[PlannedJob]) -> str:
             "memory and minutes (of the largest job) are what is asked for.",
             "",
             *_aligned([["on disk", "GB"], *stages]),
-            "",
-            "Data sets at most: compression may take off nine tenths.",
         ]
     )
 

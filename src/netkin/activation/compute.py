@@ -50,7 +50,7 @@ def compute_activations(
         The last hidden layer, or every hidden layer and the logits.
     trained_with : sequence of mapping
         For each network ``input_order``, ``order_seed`` and ``n_labels``, see
-        `netkin.network.train.select_rows`.
+        `netkin.network.train.variant_rows`.
     code : str
         Digest of the code, recorded in the file.
 

@@ -23,7 +23,7 @@ VALUES_AT_ONCE = 1 << 22
 """Values of one layer that are computed at once; as float64, 32 MB."""
 
 InputOrder = Literal["samples", "features"] | None
-"""What the input order of a network permuted, see `netkin.network.train.select_rows`."""
+"""What the input order of a network permuted, see `netkin.network.train.variant_rows`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def read_fitting_network(
     part : Part
         Rows of the data set.
     input_order, order_seed, n_labels
-        What the network was trained with, see `netkin.network.train.select_rows`.
+        What the network was trained with, see `netkin.network.train.variant_rows`.
 
     Raises
     ------

@@ -116,7 +116,7 @@ def extract_features(
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's own types lack it
         history = fit(
             model,
-            RMSprop(model, learning_rate=learning_rate, rho=rho, epsilon=epsilon),
+            RMSprop(model.parameters(), learning_rate=learning_rate, rho=rho, epsilon=epsilon),
             _tensors(images.train_inputs[:n_train], images.train_labels[:n_train], place),
             _tensors(images.train_inputs[n_train:], images.train_labels[n_train:], place),
             batch_size=batch_size,

@@ -113,7 +113,7 @@ def fit(
             raise NetkinError(
                 f"{name}: the loss or a weight is NaN or infinite after epoch {epoch + 1} of "
                 f"{epochs} with learning_rate {optimiser.learning_rate}, rho {optimiser.rho} and "
-                f"epsilon {optimiser.epsilon}; {_way_out(optimiser)}."
+                f"epsilon {optimiser.epsilon}; {way_out(optimiser.epsilon)}."
             )
         logger.info(
             "epoch %d/%d loss %.4f accuracy %.4f validation loss %.4f accuracy %.4f %.1f s",
@@ -125,9 +125,10 @@ def fit(
     return history
 
 
-def _way_out(optimiser: RMSprop) -> str:
+def way_out(epsilon: float) -> str:
+    """Return what to do about a training that diverged."""
     # without a gradient a step is learning_rate * 0 / (0 + epsilon)
-    if optimiser.epsilon < np.finfo(np.float32).tiny:
+    if epsilon < np.finfo(np.float32).tiny:
         return "this epsilon is 0 in float32, take a larger one, such as 1.0e-7"
     return "try a smaller learning_rate or rho, or a larger epsilon"
 

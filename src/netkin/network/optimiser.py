@@ -1,13 +1,14 @@
 """RMSprop as torch has it, without the start-up cost of its optimiser class."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
+    import torch
 
 
 class RMSprop:
-    """Torch's RMSprop for all parameters of a model.
+    """Torch's RMSprop for the parameters of a model.
 
     ``v <- rho v + (1 - rho) g^2; w <- w - learning_rate g / (sqrt(v) + epsilon)``.
 
@@ -20,18 +21,23 @@ class RMSprop:
 
     Parameters
     ----------
-    model : torch.nn.Module
-        Its parameters are changed in place by `step`.
+    parameters : iterable of torch.Tensor
+        Changed in place by `step`, by the gradients that stand in their ``grad``.
     learning_rate, rho, epsilon : float
         Constants of the formula; all finite, `rho` in [0, 1).
     """
 
     def __init__(
-        self, model: "nn.Module", *, learning_rate: float, rho: float, epsilon: float
+        self,
+        parameters: "Iterable[torch.Tensor]",
+        *,
+        learning_rate: float,
+        rho: float,
+        epsilon: float,
     ) -> None:
         import torch
 
-        self.parameters: list[torch.Tensor] = list(model.parameters())
+        self.parameters = list(parameters)
         self.momenta = [torch.zeros_like(parameter) for parameter in self.parameters]
         self.averages = [torch.zeros_like(parameter) for parameter in self.parameters]
         # after infinitely many steps both bias corrections are 1

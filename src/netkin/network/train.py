@@ -1,33 +1,74 @@
-"""Stage network: train one network of the grid."""
+"""Stage network: train networks of the grid, one or all of a data set a job."""
 
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin.dataset.arrays import Arrays, read_arrays
 from netkin.errors import NetkinError
-from netkin.network.file import Network, write_network
-from netkin.network.fit import evaluate, fit, rows_to_train_on
-from netkin.network.mlp import build_mlp, layer_arrays
-from netkin.network.optimiser import RMSprop
+from netkin.failure import Together
+from netkin.network.file import HISTORY, Network, write_network
+from netkin.network.fit import rows_to_train_on, way_out
+from netkin.network.mlp import build_mlp
 from netkin.network.torch_setup import choose_device, derived_seed, flushed_denormals
+from netkin.storage import canonical_json
 
 if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
 
+VERSION = 2
+"""Which way of training made a network, recorded with it: another draws other numbers, sums in
+another order, and so gives other weights, of the same law (docs/performance.md)."""
+AT_ONCE_BYTES = 2**32
+"""Memory that the parameters of networks trained side by side, with gradients and averages, may
+take; more of them are trained one stack after the other."""
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Inputs (n, d) float32 and labels (n,) int64 of one part of a data set."""
 
-    inputs: NDArray[np.float32]
-    labels: NDArray[np.int64]
+SHARED = (
+    "width",
+    "hidden_layers",
+    "dropout",
+    "learning_rate",
+    "rho",
+    "epsilon",
+    "batch_size",
+    "epochs",
+)
+"""What networks trained side by side have in common, besides the numbers of their rows."""
+
+
+class Rows(NamedTuple):
+    """Which rows and columns of a data set a network gets.
+
+    Attributes
+    ----------
+    train, validation, test : (n,) int64
+        Numbers of rows of the training part, the training part and the test part.
+    columns : (d,) int64 or None
+        The order in which the network gets the features; None leaves them.
+    n_outputs : int
+        Number of labels kept.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    columns: NDArray[np.int64] | None
+    n_outputs: int
+
+
+class _Training(NamedTuple):
+    path: str
+    parameters: Mapping[str, Any]
+    rows: Rows
+    name: str
 
 
 def train_network(
@@ -90,7 +131,7 @@ def train_network(
     n_labels : int or None
         Train and test on the rows of the first `n_labels` labels only; None means all.
     input_order : {"samples", "features"} or None
-        What `order_seed` permutes, see `select_rows`; None leaves the order.
+        What `order_seed` permutes, see `variant_rows`; None leaves the order.
     order_seed : int
         Seed of that permutation, not negative.
 
@@ -101,76 +142,211 @@ def train_network(
         no GPU for ``cuda``, and when the loss or a weight becomes NaN or infinite. No
         file is written then.
     """
-    started = time.perf_counter()
-    place = choose_device(device)
-    parameters = {
-        "dataset": dataset,
-        "variant": variant,
-        "seed": seed,
-        "width": width,
-        "hidden_layers": hidden_layers,
-        "dropout": dropout,
-        "learning_rate": learning_rate,
-        "rho": rho,
-        "epsilon": epsilon,
-        "batch_size": batch_size,
-        "epochs": epochs,
-        "validation_share": validation_share,
-        "n_labels": n_labels,
-        "input_order": input_order,
-        "order_seed": order_seed,
-        "threads": threads,
-    }
-    made_by: Any = {
-        "parameters": parameters,
-        "determined": {"device": place.type},
-        "code": code,
-        "inputs": [dataset_path],
-    }
-    arrays = read_arrays(dataset_path)
-    name = f"data set '{dataset}', variant '{variant}', seed {seed}"
-    train, validation, test, n_outputs = select_rows(
-        arrays,
-        n_labels=n_labels,
-        input_order=input_order,
-        order_seed=order_seed,
-        validation_share=validation_share,
-        name=name,
+    train_networks(
+        dataset_path=dataset_path,
+        network_paths=[network_path],
+        trainings=[
+            {
+                "dataset": dataset,
+                "variant": variant,
+                "seed": seed,
+                "width": width,
+                "hidden_layers": hidden_layers,
+                "dropout": dropout,
+                "learning_rate": learning_rate,
+                "rho": rho,
+                "epsilon": epsilon,
+                "batch_size": batch_size,
+                "epochs": epochs,
+                "validation_share": validation_share,
+                "n_labels": n_labels,
+                "input_order": input_order,
+                "order_seed": order_seed,
+                "threads": threads,
+            }
+        ],
+        device=device,
+        code=code,
     )
-    del arrays
+
+
+def train_networks(
+    *,
+    dataset_path: str,
+    network_paths: Sequence[str],
+    trainings: Sequence[Mapping[str, Any]],
+    device: Literal["auto", "cpu", "cuda"],
+    code: str = "",
+) -> None:
+    """Train several networks on one data set, those of one shape side by side.
+
+    Each is the network that `train_network` gives, but for rounding, which training
+    amplifies: batched products may sum in another order.
+
+    Parameters
+    ----------
+    dataset_path : str
+        HDF5 file to read.
+    network_paths : sequence of str
+        For each network the file to write.
+    trainings : sequence of mapping
+        For each network what `train_network` takes besides files, device and code.
+    device, code
+        As `train_network` takes them.
+
+    Raises
+    ------
+    NetkinError
+        As `train_network` does, for all networks at once; the others are written.
+    """
+    place = choose_device(device)
+    arrays = read_arrays(dataset_path)
+    failures = Together()
+    stacks: dict[str, list[_Training]] = {}
+    for path, parameters in zip(network_paths, trainings, strict=True):
+        name = "data set '{dataset}', variant '{variant}', seed {seed}".format_map(parameters)
+        with failures.one(name):
+            rows = variant_rows(
+                arrays,
+                **{key: parameters[key] for key in ("n_labels", "input_order", "order_seed")},
+                validation_share=parameters["validation_share"],
+                name=name,
+            )
+            shared = {key: parameters[key] for key in SHARED}
+            shape = [rows.n_outputs, len(rows.train), len(rows.validation), len(rows.test)]
+            key = canonical_json([shape, shared])
+            stacks.setdefault(key, []).append(_Training(path, parameters, rows, name))
 
     import torch
 
-    torch.set_num_threads(threads)
-    logger.info("%s: training on %s, %d rows", name, place.type, len(train.labels))
-    on_cuda = [torch.cuda.current_device()] if place.type == "cuda" else []
-    with flushed_denormals(), torch.random.fork_rng(devices=on_cuda):
-        torch.manual_seed(derived_seed(dataset, variant, seed))
-        model = build_mlp(
-            train.inputs.shape[1],
-            n_outputs,
-            width=width,
-            hidden_layers=hidden_layers,
-            dropout=dropout,
-        ).to(place)
-        optimiser = RMSprop(model, learning_rate=learning_rate, rho=rho, epsilon=epsilon)
-        history = fit(
-            model,
-            optimiser,
-            _tensors(train, place),
-            _tensors(validation, place),
-            batch_size=batch_size,
-            epochs=epochs,
-            name=name,
-            logger=logger,
+    torch.set_num_threads(trainings[0]["threads"])
+    made_by = {"code": code, "inputs": [dataset_path]}
+    with flushed_denormals():
+        parts = [_tensors(arrays, part, place) for part in ("train", "test")]
+        for stack in stacks.values():
+            for several in _split(stack, arrays.train_inputs.shape[1]):
+                _train_stack(several, parts, place, made_by, failures)
+    failures.check()
+
+
+def _split(stack: list[_Training], n_inputs: int) -> Iterator[list[_Training]]:
+    """Yield parts of a stack that fit into memory."""
+    settings, rows = stack[0].parameters, stack[0].rows
+    units = [n_inputs, *[settings["width"]] * settings["hidden_layers"], rows.n_outputs]
+    n_parameters = sum((a + 1) * b for a, b in pairwise(units))
+    most = max(1, AT_ONCE_BYTES // (16 * n_parameters))
+    for start in range(0, len(stack), most):
+        yield stack[start : start + most]
+
+
+def _train_stack(
+    stack: list[_Training],
+    parts: "list[tuple[torch.Tensor, torch.Tensor]]",
+    place: "torch.device",
+    made_by: dict[str, Any],
+    failures: Together,
+) -> None:
+    """Train networks of one shape and write them."""
+    import torch
+
+    from netkin.network.perceptrons import Perceptrons
+
+    started = time.perf_counter()
+    settings = stack[0].parameters
+    (inputs, labels), test_part = parts
+    names = "; ".join(one.name for one in stack)
+    logger.info("%s: training on %s, %d rows", names, place.type, len(stack[0].rows.train))
+    seeds = [
+        derived_seed(one.parameters["dataset"], one.parameters["variant"], one.parameters["seed"])
+        for one in stack
+    ]
+    models = []
+    for one, seed in zip(stack, seeds, strict=True):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = build_mlp(
+                inputs.shape[1],
+                one.rows.n_outputs,
+                width=settings["width"],
+                hidden_layers=settings["hidden_layers"],
+                dropout=settings["dropout"],
+            )
+        if one.rows.columns is not None:
+            # to permute the features is to permute the columns of the first weights back
+            first = next(model.parameters()).detach()
+            first[:, torch.from_numpy(one.rows.columns)] = first.clone()
+        models.append(model)
+    perceptrons = Perceptrons(
+        models,
+        seeds,
+        inputs,
+        labels,
+        **{key: settings[key] for key in ("dropout", "learning_rate", "rho", "epsilon")},
+    )
+    train, validation, test = (
+        [torch.from_numpy(getattr(one.rows, part)) for one in stack]
+        for part in ("train", "validation", "test")
+    )
+    epochs = settings["epochs"]
+    history = np.zeros((epochs, len(HISTORY), len(stack)))
+    diverged: dict[int, int] = {}
+    for epoch in range(epochs):
+        epoch_started = time.perf_counter()
+        values = [
+            *perceptrons.train_epoch(train, settings["batch_size"]),
+            *perceptrons.evaluate(inputs, labels, validation),
+        ]
+        history[epoch] = torch.stack(values).numpy()
+        for k, finite in enumerate(perceptrons.finite()):
+            if not (finite and np.isfinite(history[epoch, 0, k])):
+                diverged.setdefault(k, epoch)
+        logger.info(
+            "epoch %d/%d loss %s accuracy %s validation loss %s accuracy %s %.1f s",
+            epoch + 1,
+            epochs,
+            *(" ".join(f"{value:.4f}" for value in found) for found in history[epoch]),
+            time.perf_counter() - epoch_started,
         )
-    test_accuracy = evaluate(model, _tensors(test, place))[1]
-    weights, biases = layer_arrays(model)
-    write_network(network_path, Network(weights, biases, history, test_accuracy), **made_by)
-    logger.info("test accuracy %.4f, %.1f s", test_accuracy, time.perf_counter() - started)
+        if len(diverged) == len(stack):
+            break
+    accuracies = perceptrons.evaluate(*test_part, test)[1]
+    for k, one in enumerate(stack):
+        with failures.one(one.name):
+            if k in diverged:
+                raise NetkinError(
+                    f"{one.name}: the loss or a weight is NaN or infinite after epoch "
+                    f"{diverged[k] + 1} of {epochs} with "
+                    + "learning_rate {learning_rate}, rho {rho} and epsilon {epsilon}; ".format_map(
+                        settings
+                    )
+                    + f"{way_out(settings['epsilon'])}."
+                )
+            weights = [layer[k].cpu().numpy().copy() for layer in perceptrons.weights]
+            biases = [layer[k, 0].cpu().numpy().copy() for layer in perceptrons.biases]
+            if one.rows.columns is not None:
+                weights[0] = weights[0][:, one.rows.columns]
+            network = Network(
+                tuple(weights),
+                tuple(biases),
+                dict(zip(HISTORY, history[:, :, k].T.copy(), strict=True)),
+                float(accuracies[k]),
+            )
+            write_network(
+                one.path,
+                network,
+                parameters=dict(one.parameters),
+                determined={
+                    "device": place.type,
+                    "training_version": VERSION,
+                    "side_by_side": len(stack),
+                },
+                **made_by,
+            )
+    shown = " ".join(f"{accuracy:.4f}" for accuracy in accuracies)
+    logger.info("test accuracy %s, %.1f s", shown, time.perf_counter() - started)
 
 
-def select_rows(
+def variant_rows(
     arrays: Arrays,
     *,
     n_labels: int | None,
@@ -178,7 +354,7 @@ def select_rows(
     order_seed: int,
     validation_share: float,
     name: str,
-) -> tuple[Rows, Rows, Rows, int]:
+) -> Rows:
     """Choose, permute and split the rows of a variant, in this order.
 
     Parameters
@@ -194,16 +370,9 @@ def select_rows(
         Seed of numpy's default generator, from which the permutation is drawn.
     validation_share : float
         The first ``floor(n (1 - validation_share))`` of n training rows are trained on,
-        as in Keras, the others held out.
+        as in Keras, the others held out; none for a share of 0.
     name : str
         How an error names the network.
-
-    Returns
-    -------
-    train, validation, test : Rows
-        Validation is empty for a share of 0.
-    n_outputs : int
-        Number of labels kept.
 
     Raises
     ------
@@ -217,32 +386,27 @@ def select_rows(
             f"{name}: n_labels is {n_outputs}, but the data set has {available} labels; "
             f"allowed is 2 to {available}."
         )
-    train = Rows(arrays.train_inputs, arrays.train_labels)
-    test = Rows(arrays.test_inputs, arrays.test_labels)
-    if n_outputs < available:
-        train, test = (
-            Rows(part.inputs[part.labels < n_outputs], part.labels[part.labels < n_outputs])
-            for part in (train, test)
-        )
+    train, test = (
+        np.flatnonzero(labels < n_outputs) for labels in (arrays.train_labels, arrays.test_labels)
+    )
     rng = np.random.default_rng(order_seed)
+    columns = None
     if input_order == "samples":
-        order = rng.permutation(len(train.labels))
-        train = Rows(train.inputs[order], train.labels[order])
+        train = train[rng.permutation(len(train))]
     elif input_order == "features":
-        order = rng.permutation(train.inputs.shape[1])
-        train = Rows(train.inputs[:, order], train.labels)
-        test = Rows(test.inputs[:, order], test.labels)
+        columns = rng.permutation(arrays.train_inputs.shape[1])
     elif input_order is not None:
         raise NetkinError(
             f"{name}: input_order is '{input_order}'; allowed are 'samples', 'features' and none."
         )
-    n_train = rows_to_train_on(len(train.labels), validation_share, name)
-    validation = Rows(train.inputs[n_train:], train.labels[n_train:])
-    train = Rows(train.inputs[:n_train], train.labels[:n_train])
-    return train, validation, test, n_outputs
+    n_train = rows_to_train_on(len(train), validation_share, name)
+    return Rows(train[:n_train], train[n_train:], test, columns, n_outputs)
 
 
-def _tensors(rows: Rows, device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
+def _tensors(
+    arrays: Arrays, part: str, device: "torch.device"
+) -> "tuple[torch.Tensor, torch.Tensor]":
     import torch
 
-    return torch.from_numpy(rows.inputs).to(device), torch.from_numpy(rows.labels).to(device)
+    inputs, labels = (getattr(arrays, f"{part}_{what}") for what in ("inputs", "labels"))
+    return torch.from_numpy(inputs).to(device), torch.from_numpy(labels).to(device)

@@ -39,7 +39,7 @@ def compute_predictions(
         The data set file to read and the bundle to write.
     trained_with : sequence of mapping
         For each network ``input_order``, ``order_seed`` and ``n_labels``, see
-        `netkin.network.train.select_rows`.
+        `netkin.network.train.variant_rows`.
     code : str
         Digest of the code, recorded in the file.
 

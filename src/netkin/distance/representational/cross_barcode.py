@@ -14,7 +14,7 @@ This module loads numba; import it where it is used.
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.distance.line import compiled
+from netkin.compiled import compiled
 from netkin.finite import require_finite
 
 Matrix = NDArray[np.float64]
