@@ -1,91 +1,215 @@
-"""Training of the base classifier against its matrix products alone.
+"""Training the grid of one data set against its matrix products alone.
 
-    python benchmarks/training.py
+    python benchmarks/training.py [DATA_FOLDER]
 
-Both run in this process, in turn, with the same batch size, shapes and number of threads:
-steps of `netkin.network.fit.fit` on rows of the shape of MNIST (784 features, 10 labels,
-two hidden layers of 512 units, batches of 128), and the eight matrix products that such a
-step cannot do without, in float32. Accuracy of the evaluation after each epoch is included
-in the former. The ratio is the median over rounds.
+The 19 networks of the paper on MNIST at full size, 20 epochs, each a process of its own that
+starts Python, reads the data set and writes the network, as many side by side as there are
+cores. Against it the products that these steps and the evaluations after each epoch cannot do
+without, in float32, timed in as many processes side by side before and after, a sample of
+steps for each shape. Without DATA_FOLDER (the folder that holds MNIST/raw) rows of random
+pixels of the same shape take its place.
+
+Besides: a step of the base network in other ways, each against its products.
 """
 
 import argparse
-import logging
+import json
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
 
 import common
-import torch
+import numpy as np
 
-from netkin.network.fit import fit
-from netkin.network.mlp import build_mlp
-from netkin.network.optimiser import RMSprop
-from netkin.network.torch_setup import flushed_denormals
+FEATURES, LABELS, BATCH, EPOCHS, ROWS = 784, 10, 128, 20, 60_000
+SHARE = 0.1
+SAMPLE_SECONDS = 4.0
+STEPS = 200
+CONSTANTS = {"learning_rate": 1e-3, "rho": 0.9, "epsilon": 1e-7}
 
-FEATURES, LABELS, WIDTH, HIDDEN_LAYERS, BATCH = 784, 10, 512, 2, 128
+
+def grid() -> dict[str, dict]:
+    """Return what tells the 19 networks apart."""
+    variants = {f"width_{width}": {"width": width} for width in (128, 256, 512, 1024)}
+    variants |= {f"layers_{n}": {"hidden_layers": n} for n in (2, 4, 6, 8, 10)}
+    orders = {"input_order": "samples"}
+    variants |= {f"input_order_{i}": {**orders, "order_seed": i} for i in range(1, 6)}
+    return variants | {f"labels_{n}": {"n_labels": n} for n in (2, 4, 6, 8, 10)}
 
 
-def products(model: torch.nn.Sequential, steps: int) -> float:
-    """Return the seconds of the products of `steps` steps: forward, weights, inputs."""
-    weights = [parameter.detach() for parameter in model.parameters() if parameter.ndim == 2]
-    inputs = [torch.rand(BATCH, weight.shape[1]) for weight in weights]
-    gradients = [torch.rand(BATCH, weight.shape[0]) for weight in weights]
-    started = time.perf_counter()
-    for _ in range(steps):
-        for x, weight in zip(inputs, weights, strict=True):
-            torch.mm(x, weight.T)
-        for index in reversed(range(len(weights))):
-            torch.mm(gradients[index].T, inputs[index])
-            if index:
-                torch.mm(gradients[index], weights[index])
-    return time.perf_counter() - started
+def shape(change: dict) -> list[int]:
+    """Return the units of each layer."""
+    hidden = [change.get("width", 512)] * change.get("hidden_layers", 2)
+    return [FEATURES, *hidden, change.get("n_labels", LABELS)]
+
+
+def write_dataset(path: Path, folder: str | None) -> np.ndarray:
+    """Write the data set as the workflow does, and return the labels of its training rows."""
+    from netkin.dataset.arrays import Arrays, write_arrays
+    from netkin.dataset.mnist import load_mnist
+
+    if folder:
+        arrays = load_mnist(Path(folder))
+    else:
+        rng = np.random.default_rng(0)
+        n, m = ROWS, ROWS // 6
+        # like handwritten digits: a fifth of the pixels are not 0
+        pixels = rng.random((n + m, FEATURES), dtype=np.float32)
+        pixels *= rng.random((n + m, FEATURES), dtype=np.float32) < 0.2
+        labels = rng.integers(LABELS, size=n + m)
+        names = tuple(map(str, range(LABELS)))
+        rows = np.arange(n + m)
+        arrays = Arrays(
+            pixels[:n], labels[:n], rows[:n], pixels[n:], labels[n:], rows[n:], label_names=names
+        )
+    write_arrays(path, arrays, parameters={})
+    return arrays.train_labels
+
+
+def settings(name: str, change: dict) -> dict:
+    """Return the arguments of `train_network` for a variant."""
+    base = {"device": "cpu", "threads": 1, "dataset": "mnist", "variant": name, "seed": 0}
+    base |= {"width": 512, "hidden_layers": 2, "dropout": 0.2, **CONSTANTS}
+    base |= {"batch_size": BATCH, "epochs": EPOCHS, "validation_share": SHARE}
+    return base | {"n_labels": None, "input_order": None, "order_seed": 0} | change
+
+
+def side_by_side(commands: list[list[str]], cores: int) -> list[float]:
+    """Run processes, as many at a time as there are cores, and return the seconds of each."""
+
+    def run(command: list[str]) -> float:
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - started
+
+    with ThreadPoolExecutor(cores) as pool:
+        return list(pool.map(run, commands))
+
+
+def train_one(arguments: str) -> None:
+    """Do what a job of the workflow does; the body of a process of its own."""
+    from netkin.network.train import train_network
+
+    train_network(**json.loads(arguments))
+
+
+def products(units: list[int], rows: int, *, forward_only: bool = False):
+    """Return a function that does the products of a step, or of the evaluation of rows."""
+    import torch
+
+    shapes = [(b, a) for a, b in pairwise(units)]
+    weights = [torch.rand(shape) for shape in shapes]
+    inputs = [torch.rand(rows, a) for _, a in shapes]
+    outputs = [torch.rand(rows, b) for b, _ in shapes]
+    slopes = [torch.rand(rows, b) for b, _ in shapes]
+    below = [torch.empty(rows, a) for _, a in shapes]
+    # gradients share memory, which so stays in the processor's cache: the faster way
+    shared = torch.empty(max(map(torch.numel, weights)))
+    gradients = [shared[: weight.numel()].view(weight.shape) for weight in weights]
+
+    def step() -> None:
+        for x, weight, out in zip(inputs, weights, outputs, strict=True):
+            torch.mm(x, weight.T, out=out)
+        if forward_only:
+            return
+        for i in reversed(range(len(weights))):
+            torch.mm(slopes[i].T, inputs[i], out=gradients[i])
+            if i:
+                torch.mm(slopes[i], weights[i], out=below[i])
+
+    return step
+
+
+def floor(arguments: str) -> None:
+    """Print the seconds of the products of trainings; the body of a process of its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    found = {}
+    for key, (units, rows) in json.loads(arguments).items():
+        each = []
+        for forward_only, n in ((False, BATCH), (True, 1024)):
+            step = products(units, n, forward_only=forward_only)
+            step()
+            seconds = []
+            until = time.perf_counter() + SAMPLE_SECONDS / (4 if forward_only else 1)
+            while time.perf_counter() < until:
+                started = time.perf_counter()
+                for _ in range(5):
+                    step()
+                seconds.append((time.perf_counter() - started) / 5)
+            each.append(statistics.median(seconds))
+        train = int(rows * (1 - SHARE))
+        n_steps = -(-train // BATCH) * EPOCHS
+        n_chunks = (rows - train) / 1024 * EPOCHS + ROWS / 6 / 1024
+        found[key] = n_steps * each[0] + n_chunks * each[1]
+    print(json.dumps(found))
+
+
+def floors(wanted: dict, cores: int) -> dict[str, float]:
+    """Return the seconds of the products of each shape, timed while all cores do the same."""
+    command = [sys.executable, __file__, "--floor", json.dumps(wanted)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(cores)]
+    found = [json.loads(process.communicate()[0]) for process in running]
+    return {key: statistics.mean(one[key] for one in found) for key in wanted}
 
 
 def main() -> None:
     """Print both times and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1, help="as the rule asks for")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=100, help="per round")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    n_rows = BATCH * arguments.steps
-    # like handwritten digits: a fifth of the pixels are not 0
-    inputs = torch.rand(n_rows, FEATURES) * (torch.rand(n_rows, FEATURES) < 0.2)
-    labels = torch.randint(LABELS, (n_rows,))
-    model = build_mlp(FEATURES, LABELS, width=WIDTH, hidden_layers=HIDDEN_LAYERS, dropout=0.2)
-    optimiser = RMSprop(model, learning_rate=1e-3, rho=0.9, epsilon=1e-7)
-
-    def train() -> float:
+    parser.add_argument("data_folder", nargs="?", help="holds MNIST/raw")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--train", help=argparse.SUPPRESS)
+    parser.add_argument("--floor", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.train:
+        return train_one(given.train)
+    if given.floor:
+        return floor(given.floor)
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = Path(folder) / "mnist.h5"
+        labels = write_dataset(dataset, given.data_folder)
+        rows = {n: int((labels < n).sum()) for n in range(2, LABELS + 1)}
+        variants = grid()
+        shapes = {
+            name: [shape(change), rows[shape(change)[-1]]] for name, change in variants.items()
+        }
+        distinct = {json.dumps(one): one for one in shapes.values()}
+        before = floors(distinct, given.cores)
+        # the longest first, so that the cores end together
+        order = sorted(variants, key=lambda name: -before[json.dumps(shapes[name])])
+        commands = []
+        for name in order:
+            paths = {"dataset_path": str(dataset), "network_path": f"{folder}/{name}.h5"}
+            arguments = json.dumps(settings(name, variants[name]) | paths)
+            commands.append([sys.executable, __file__, "--train", arguments])
         started = time.perf_counter()
-        fit(
-            model,
-            optimiser,
-            (inputs, labels),
-            (inputs[:0], labels[:0]),
-            batch_size=BATCH,
-            epochs=1,
-            name="benchmark",
-            learning_rate=1e-3,
-            logger=logging.getLogger("benchmark"),
-        )
-        return time.perf_counter() - started
-
-    with flushed_denormals():
-        train(), products(model, arguments.steps)
-        times = [(train(), products(model, arguments.steps)) for _ in range(arguments.rounds)]
-    per_step = 1e3 / arguments.steps
-    row = [
-        f"{per_step * statistics.median(a for a, _ in times):.2f}",
-        f"{per_step * statistics.median(b for _, b in times):.2f}",
-        f"{statistics.median(a / b for a, b in times):.2f}",
-        f"{min(a / b for a, b in times):.2f}",
-        f"{max(a / b for a, b in times):.2f}",
+        seconds = side_by_side(commands, given.cores)
+        wall = time.perf_counter() - started
+        after = floors(distinct, given.cores)
+    floor_of = {
+        name: (before[json.dumps(one)] + after[json.dumps(one)]) / 2 for name, one in shapes.items()
+    }
+    print(f"{common.machine()}; {given.cores} processes of one thread\n")
+    lines = [
+        [name, f"{one:.1f}", f"{floor_of[name]:.1f}", f"{one / floor_of[name]:.2f}"]
+        for name, one in zip(order, seconds, strict=True)
     ]
-    head = ["training, ms a step", "products, ms a step", "ratio, median", "least", "largest"]
-    print(f"{common.machine()}; torch {torch.__version__}, {arguments.threads} thread(s)\n")
-    print(common.table(head, [row]))
+    total = sum(floor_of.values())
+    lines.append(["all, one after the other", f"{sum(seconds):.0f}", f"{total:.0f}"])
+    lines[-1].append(f"{sum(seconds) / total:.2f}")
+    least = total / given.cores
+    lines.append(["the grid, clock", f"{wall:.0f}", f"{least:.0f}", f"{wall / least:.2f}"])
+    print(common.table(["network", "training, s", "products, s", "ratio"], lines))
+    drift = sum(after[json.dumps(one)] for one in shapes.values()) / sum(
+        before[json.dumps(one)] for one in shapes.values()
+    )
+    print(f"\nProducts after the trainings against before: {drift:.2f}")
 
 
 if __name__ == "__main__":

@@ -77,10 +77,10 @@ class Perceptrons:
                 self.biases[i][k] = layer.bias.detach()
         # layers share the memory of their gradients, which so stays in the processor's cache
         shared = torch.zeros(max(weight.numel() for weight in self.weights), device=device)
+        self._gradients = [shared[: one.numel()].view(one.shape) for one in self.weights]
         optimisers = []
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            weight.grad = shared[: weight.numel()].view(weight.shape)
-            bias.grad = torch.zeros_like(bias)
+        for weight, gradient, bias in zip(self.weights, self._gradients, self.biases, strict=True):
+            weight.grad, bias.grad = gradient, torch.zeros_like(bias)
             optimisers.append(
                 RMSprop([weight, bias], learning_rate=learning_rate, rho=rho, epsilon=epsilon)
             )
@@ -96,7 +96,8 @@ class Perceptrons:
         self._dropped = min(round(dropout * 2**16), 2**16 - 1)
         self._scale = 2**16 / (2**16 - self._dropped)
         self._widths = units[1:]
-        self._buffers: dict[int, list[Tensor]] = {}
+        self._turned = [weight.mT for weight in self.weights]
+        self._workspaces: dict[int, _Workspace] = {}
         self._loss = torch.zeros(self._n, dtype=torch.float64, device=device)
         self._right = torch.zeros(self._n, dtype=torch.int64, device=device)
         self._captured: tuple[torch.cuda.CUDAGraph, Tensor] | None = None
@@ -129,8 +130,7 @@ class Perceptrons:
                 for own, generator in zip(rows, self._orders, strict=True)
             ]
         ).to(device)
-        for start in range(0, n_rows, batch_size):
-            batch = order[:, start : start + batch_size]
+        for batch in torch.split(order, batch_size, 1):
             if device.type == "cuda" and batch.shape[1] == batch_size:
                 self._replay(batch)
             else:
@@ -140,37 +140,35 @@ class Perceptrons:
     def _step(self, batch: Tensor) -> None:
         """Change the parameters by one step; `batch` (networks, rows) chooses rows."""
         n_rows = batch.shape[1]
-        buffers = self._buffers.get(n_rows)
-        if buffers is None:
-            widths = [self._inputs.shape[1], *self._widths, *self._widths[:-1]]
-            buffers = [self._inputs.new_empty(self._n, n_rows, width) for width in widths]
-            self._buffers[n_rows] = buffers
-        n_layers = len(self._widths)
-        inputs, values, slopes = buffers[0], buffers[1 : n_layers + 1], buffers[n_layers + 1 :]
+        work = self._workspaces.get(n_rows)
+        if work is None:
+            work = _Workspace(self._inputs, self._n, n_rows, self._widths)
+            self._workspaces[n_rows] = work
         chosen = batch.reshape(-1)
         # index_select copies whole rows; indexing is four times slower
-        torch.index_select(self._inputs, 0, chosen, out=inputs.view(len(chosen), -1))
-        labels = self._labels.index_select(0, chosen).view(self._n, n_rows)
-        below, scales = inputs, [1.0] + [self._scale] * (n_layers - 1)
-        for i, value in enumerate(values):
-            # what dropout scales is scaled within the product
-            torch.baddbmm(self.biases[i], below, self.weights[i].mT, alpha=scales[i], out=value)
-            if i < n_layers - 1:
-                self._rest.rectify(value, self._dropped)
-            below = value
-        slope = below
-        self._rest.answer(slope, labels, self._loss, self._right)
-        torch.sum(slope, 1, keepdim=True, out=self.biases[-1].grad)
-        for i in reversed(range(n_layers)):
-            weight = self.weights[i]
-            gradient = weight.grad
-            assert gradient is not None
-            below = values[i - 1] if i else inputs
-            torch.baddbmm(gradient, slope.mT, below, beta=0, alpha=scales[i], out=gradient)
+        torch.index_select(self._inputs, 0, chosen, out=work.rows)
+        torch.index_select(self._labels, 0, chosen, out=work.flat_labels)
+        values, last = work.values, len(self._widths)
+        # what dropout scales is scaled within the products
+        scales = [1.0] + [self._scale] * (last - 1)
+        for i in range(last):
+            torch.baddbmm(
+                self.biases[i], values[i], self._turned[i], alpha=scales[i], out=values[i + 1]
+            )
+            if i < last - 1:
+                self._rest.rectify(values[i + 1], self._dropped)
+        self._rest.answer(values[last], work.labels, self._loss, self._right)
+        torch.sum(work.slopes[last], 1, keepdim=True, out=self.biases[-1].grad)
+        for i in reversed(range(last)):
+            gradient, slope = self._gradients[i], work.slopes[i]
+            torch.baddbmm(
+                gradient, work.turned[i + 1], values[i], beta=0, alpha=scales[i], out=gradient
+            )
             if i:
-                deeper, slope = slope, slopes[i - 1]
-                torch.baddbmm(slope, deeper, weight, beta=0, alpha=scales[i], out=slope)
-                self._rest.pass_back(slope, below, self.biases[i - 1].grad)
+                torch.baddbmm(
+                    slope, work.slopes[i + 1], self.weights[i], beta=0, alpha=scales[i], out=slope
+                )
+                self._rest.pass_back(slope, values[i], self.biases[i - 1].grad)
             self._rest.update(i)
 
     def _replay(self, batch: Tensor) -> None:
@@ -224,9 +222,7 @@ class Perceptrons:
             values = inputs.index_select(0, flat).view(*chunk.shape, inputs.shape[1])
             wanted = labels.index_select(0, flat).view(*chunk.shape, 1)
             for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-                values = torch.baddbmm(
-                    bias, values.relu_() if i else values, weight.transpose(1, 2)
-                )
+                values = torch.baddbmm(bias, values.relu_() if i else values, weight.mT)
             loss -= torch.log_softmax(values, 2).gather(2, wanted).sum((1, 2))
             right += (values.argmax(2, keepdim=True) == wanted).sum((1, 2))
         n_rows = chosen.shape[1] or math.nan
@@ -236,6 +232,32 @@ class Perceptrons:
         """Return for each network whether all its parameters are finite."""
         parts = [part.isfinite().flatten(1).all(1) for part in (*self.weights, *self.biases)]
         return [bool(all_finite) for all_finite in torch.stack(parts).all(0)]
+
+
+class _Workspace:
+    """Memory of a step on so many rows, and the views of it, made once.
+
+    Attributes
+    ----------
+    values : list of (networks, rows, units) tensor
+        Inputs, outputs of each hidden layer, and logits, which become their slopes.
+    slopes : list of the same
+        Slope of the loss by each of these, but for the inputs.
+    turned : list of (networks, units, rows) tensor
+        Views of the slopes.
+    labels : (networks, rows) int64 tensor
+    rows, flat_labels : tensor
+        Views of inputs and labels, row after row of all networks.
+    """
+
+    def __init__(self, inputs: Tensor, n_networks: int, n_rows: int, widths: list[int]) -> None:
+        units = [inputs.shape[1], *widths]
+        self.values = [inputs.new_empty(n_networks, n_rows, width) for width in units]
+        self.slopes = [torch.empty_like(values) for values in self.values[1:-1]]
+        self.slopes = [inputs.new_empty(0), *self.slopes, self.values[-1]]
+        self.turned = [slope.mT if slope.ndim == 3 else slope for slope in self.slopes]
+        self.labels = inputs.new_empty(n_networks, n_rows, dtype=torch.int64)
+        self.rows, self.flat_labels = self.values[0].flatten(0, 1), self.labels.flatten()
 
 
 class _Rest(Protocol):
@@ -270,9 +292,10 @@ class _Compiled:
         self.generators: list[torch.Generator] = []
         self._loops = loops
         self._bits = [np.random.SFC64(seed) for seed in seeds]
-        self._layers: list[list[list[NDArray[Any]]]] = [
+        self._known: dict[int, tuple[Tensor, NDArray[Any], list[NDArray[Any]]]] = {}
+        self._layers = [
             [
-                [_array(part).reshape(-1) for part in (values, values.grad, averages)]
+                [self._arrays(part)[0].reshape(-1) for part in (values, values.grad, averages)]
                 for values, averages in zip(one.parameters, one.averages, strict=True)
             ]
             for one in optimisers
@@ -281,20 +304,30 @@ class _Compiled:
         constants = rmsprop.learning_rate, rmsprop.rho, 1 - rmsprop.rho, rmsprop.epsilon
         self._constants = tuple(np.float32(constant) for constant in constants)
 
+    def _arrays(self, tensor: Tensor | None) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+        """Return a tensor that stays, and the flat part of each network, as arrays."""
+        known = self._known.get(id(tensor))
+        if known is None:
+            assert tensor is not None
+            array: NDArray[Any] = tensor.numpy()
+            known = tensor, array, list(array.reshape(len(array), -1))
+            self._known[id(tensor)] = known
+        return known[1:]
+
     def rectify(self, values: Tensor, dropped: int) -> None:
         if not dropped:
             values.relu_()
             return
-        for own, bits in zip(_array(values), self._bits, strict=True):
+        for own, bits in zip(self._arrays(values)[1], self._bits, strict=True):
             # one draw of 64 bits serves four units
             draws = bits.random_raw(-(-own.size // 4)).view(np.uint16)
-            self._loops.rectify(own.reshape(-1), draws, dropped)
+            self._loops.rectify(own, draws, dropped)
 
     def answer(self, logits: Tensor, labels: Tensor, loss: Tensor, right: Tensor) -> None:
-        self._loops.answer(_array(logits), _array(labels), _array(loss), _array(right))
+        self._loops.answer(*(self._arrays(part)[0] for part in (logits, labels, loss, right)))
 
     def pass_back(self, slope: Tensor, values: Tensor, sums: Tensor | None) -> None:
-        self._loops.pass_back(_array(slope), _array(values), _array(sums))
+        self._loops.pass_back(*(self._arrays(part)[0] for part in (slope, values, sums)))
 
     def update(self, layer: int) -> None:
         for values, gradients, averages in self._layers[layer]:
@@ -341,10 +374,3 @@ class _InTorch:
 
     def update(self, layer: int) -> None:
         self._optimisers[layer].step()
-
-
-def _array(tensor: Tensor | None) -> NDArray[Any]:
-    """Return a tensor as an array on the same memory."""
-    assert tensor is not None
-    array: NDArray[Any] = tensor.numpy()
-    return array
