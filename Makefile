@@ -63,6 +63,7 @@ format: env
 # every figure of docs/performance.md, about an hour; `make run` first
 bench: env
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/training_law.py
 	$(BIN)/python benchmarks/persistence.py
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/measures.py

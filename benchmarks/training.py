@@ -2,18 +2,18 @@
 
     python benchmarks/training.py [DATA_FOLDER]
 
-The 19 networks of the paper on MNIST at full size, 20 epochs, each a process of its own that
-starts Python, reads the data set and writes the network, as many side by side as there are
-cores. Against it the products that these steps and the evaluations after each epoch cannot do
-without, in float32, timed in as many processes side by side before and after, a sample of
-steps for each shape. Without DATA_FOLDER (the folder that holds MNIST/raw) rows of random
+The 19 networks of the paper on MNIST at full size, 20 epochs, by one process, as the workflow
+does with `network.together`: it starts Python, reads the data set, trains as many networks side
+by side as there are cores, and writes them. With --each, each network besides by a process of its
+own, as without. Against it the products that these steps and the evaluations after each epoch
+cannot do without, in float32, timed in as many processes side by side before and after, a sample
+of steps for each shape. Without DATA_FOLDER (the folder that holds MNIST/raw) rows of random
 pixels of the same shape take its place.
-
-Besides: a step of the base network in other ways, each against its products.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -29,7 +29,6 @@ import numpy as np
 FEATURES, LABELS, BATCH, EPOCHS, ROWS = 784, 10, 128, 20, 60_000
 SHARE = 0.1
 SAMPLE_SECONDS = 4.0
-STEPS = 200
 CONSTANTS = {"learning_rate": 1e-3, "rho": 0.9, "epsilon": 1e-7}
 
 
@@ -73,29 +72,19 @@ def write_dataset(path: Path, folder: str | None) -> np.ndarray:
 
 def settings(name: str, change: dict) -> dict:
     """Return the arguments of `train_network` for a variant."""
-    base = {"device": "cpu", "threads": 1, "dataset": "mnist", "variant": name, "seed": 0}
+    base = {"threads": 1, "dataset": "mnist", "variant": name, "seed": 0}
     base |= {"width": 512, "hidden_layers": 2, "dropout": 0.2, **CONSTANTS}
     base |= {"batch_size": BATCH, "epochs": EPOCHS, "validation_share": SHARE}
     return base | {"n_labels": None, "input_order": None, "order_seed": 0} | change
 
 
-def side_by_side(commands: list[list[str]], cores: int) -> list[float]:
-    """Run processes, as many at a time as there are cores, and return the seconds of each."""
-
-    def run(command: list[str]) -> float:
-        started = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - started
-
-    with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(run, commands))
-
-
-def train_one(arguments: str) -> None:
-    """Do what a job of the workflow does; the body of a process of its own."""
-    from netkin.network.train import train_network
-
-    train_network(**json.loads(arguments))
+def run(function: str, **arguments) -> None:
+    """Call a function of `netkin.network.train` in a process of its own, as a job does."""
+    call = f"import json, sys; from netkin.network.train import {function}; "
+    call += f"{function}(**json.loads(sys.argv[1]))"
+    environment = os.environ | {"PYTHONPATH": str(common.ROOT / "src")}
+    command = [sys.executable, "-c", call, json.dumps(arguments)]
+    subprocess.run(command, check=True, env=environment)
 
 
 def products(units: list[int], rows: int, *, forward_only: bool = False):
@@ -164,13 +153,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data_folder", nargs="?", help="holds MNIST/raw")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--train", help=argparse.SUPPRESS)
+    parser.add_argument("--each", action="store_true", help="a process a network besides")
     parser.add_argument("--floor", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.train:
-        return train_one(given.train)
     if given.floor:
-        return floor(given.floor)
+        floor(given.floor)
+        return
     with tempfile.TemporaryDirectory() as folder:
         dataset = Path(folder) / "mnist.h5"
         labels = write_dataset(dataset, given.data_folder)
@@ -181,34 +169,49 @@ def main() -> None:
         }
         distinct = {json.dumps(one): one for one in shapes.values()}
         before = floors(distinct, given.cores)
-        # the longest first, so that the cores end together
-        order = sorted(variants, key=lambda name: -before[json.dumps(shapes[name])])
-        commands = []
-        for name in order:
-            paths = {"dataset_path": str(dataset), "network_path": f"{folder}/{name}.h5"}
-            arguments = json.dumps(settings(name, variants[name]) | paths)
-            commands.append([sys.executable, __file__, "--train", arguments])
+        tasks = {name: settings(name, change) for name, change in variants.items()}
+        paths = {name: f"{folder}/{name}.h5" for name in variants}
         started = time.perf_counter()
-        seconds = side_by_side(commands, given.cores)
+        run(
+            "train_networks",
+            dataset_path=str(dataset),
+            network_paths=list(paths.values()),
+            trainings=list(tasks.values()),
+            device="cpu",
+            cores=given.cores,
+        )
         wall = time.perf_counter() - started
+        each = {}
+        if given.each:
+
+            def train(name: str) -> float:
+                started = time.perf_counter()
+                more = {"dataset_path": str(dataset), "network_path": paths[name]}
+                run("train_network", **tasks[name], **more, device="cpu")
+                return time.perf_counter() - started
+
+            # the longest first, so that the cores end together
+            order = sorted(variants, key=lambda name: -before[json.dumps(shapes[name])])
+            started = time.perf_counter()
+            with ThreadPoolExecutor(given.cores) as pool:
+                each = dict(zip(order, pool.map(train, order), strict=True))
+            wall_of_each = time.perf_counter() - started
         after = floors(distinct, given.cores)
     floor_of = {
         name: (before[json.dumps(one)] + after[json.dumps(one)]) / 2 for name, one in shapes.items()
     }
     print(f"{common.machine()}; {given.cores} processes of one thread\n")
+    least = sum(floor_of.values()) / given.cores
     lines = [
         [name, f"{one:.1f}", f"{floor_of[name]:.1f}", f"{one / floor_of[name]:.2f}"]
-        for name, one in zip(order, seconds, strict=True)
+        for name, one in each.items()
     ]
-    total = sum(floor_of.values())
-    lines.append(["all, one after the other", f"{sum(seconds):.0f}", f"{total:.0f}"])
-    lines[-1].append(f"{sum(seconds) / total:.2f}")
-    least = total / given.cores
-    lines.append(["the grid, clock", f"{wall:.0f}", f"{least:.0f}", f"{wall / least:.2f}"])
-    print(common.table(["network", "training, s", "products, s", "ratio"], lines))
-    drift = sum(after[json.dumps(one)] for one in shapes.values()) / sum(
-        before[json.dumps(one)] for one in shapes.values()
-    )
+    if each:
+        lines.append(["a process each", f"{wall_of_each:.0f}", f"{least:.0f}"])
+        lines[-1].append(f"{wall_of_each / least:.2f}")
+    lines.append(["one process for all", f"{wall:.0f}", f"{least:.0f}", f"{wall / least:.2f}"])
+    print(common.table(["19 networks", "training, s", "products, s", "ratio"], lines))
+    drift = sum(after.values()) / sum(before.values())
     print(f"\nProducts after the trainings against before: {drift:.2f}")
 
 

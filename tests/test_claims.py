@@ -194,7 +194,9 @@ def test_ours_stand_beside_the_published_numbers(tmp_path):
         comparisons=["mnist", "mnist"],
         grids={"mnist": GRID},
         epochs={"mnist": 7},
-        published_paths=[str(folder / "groups.csv"), str(folder / "norms.csv")],
+        published_paths=[
+            str(folder / f"{name}.csv") for name in ("groups", "norms", "repeatability")
+        ],
         norm_paths=[],
         title="T",
         **outputs,
@@ -210,6 +212,10 @@ def test_ours_stand_beside_the_published_numbers(tmp_path):
     assert float(control["difference"]) == pytest.approx(0.3 / 8 - 0.0291)
     assert (control["seeds"], control["epochs"]) == ("2", "7")
     assert found["width", "deviation"]["published"] == ""
+    floor = found["all", "Spearman's rho"]
+    assert float(floor["published"]) == 0.964
+    ranks = spearmanr(*(pairs_of(matrix_of([1, 2, 4, 8, 0, x])) for x in (0.2, 0.4)))
+    assert float(floor["ours"]) == pytest.approx(ranks.statistic)
     assert {row["seeds"] for row in rows_of(outputs["claims_path"])} == {"2"}
     page = Path(outputs["html_path"]).read_text()
     assert "Verdicts" in page

@@ -71,7 +71,7 @@ MISTAKES = {
         changed("network.droput", 0.2),
         "network.droput: unknown key. Did you mean 'dropout'? "
         "Allowed: width, hidden_layers, variants, input_order, "
-        "dropout, learning_rate, rho, epsilon, validation_share, device, threads.",
+        "dropout, learning_rate, rho, epsilon, validation_share, device, together, threads.",
     ),
     "missing_key": (
         changed("graph.zeta", None),

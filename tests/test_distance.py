@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import spearmanr
 
 from netkin.activation.forward import forward
 from netkin.activation.read import read_activation
@@ -27,7 +28,7 @@ from netkin.distance.matrix import distance_matrices
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.representational.null import permutation_null
 from netkin.distance.representational.representation import Representation, warn_of_few_rows
-from netkin.distance.summary import summarise_distances
+from netkin.distance.summary import repeatability, summarise_distances
 from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.giotto_compat import import_giotto
@@ -375,6 +376,22 @@ def test_summary_is_mean_deviation_and_share_of_the_largest(study, monkeypatch):
     with h5py.File(study / "summary.h5") as file:
         expected = found.normalised("mean")
         assert np.array_equal(file["normalised_mean"][:], expected, equal_nan=True)
+
+
+def test_repeatability_is_the_correlation_of_a_seed_with_the_mean_of_the_others():
+    rng = np.random.default_rng(0)
+    seeds = [matrix + matrix.T for matrix in rng.random((3, 5, 5))]
+    above = np.triu_indices(5, 1)
+    expected = [
+        spearmanr(seeds[i][above], (seeds[j] + seeds[k])[above] / 2).statistic
+        for i, j, k in ((0, 1, 2), (1, 0, 2), (2, 0, 1))
+    ]
+    assert repeatability(seeds) == pytest.approx(np.mean(expected))
+    assert repeatability([seeds[0]] * 3) == pytest.approx(1)
+    assert repeatability([seeds[0], -seeds[0]]) == pytest.approx(-1)
+    assert np.isnan(repeatability(seeds[:1]))
+    # two networks are one pair, of which no order can be told
+    assert np.isnan(repeatability([seed[:2, :2] for seed in seeds]))
 
 
 def test_summary_of_equal_networks_stays_zero(study, monkeypatch):

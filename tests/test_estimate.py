@@ -256,10 +256,12 @@ def test_every_job_of_the_default_study_has_a_need():
         needs += [found.need.multiplicity(name), found.need.layers(name, ["layers_2", "layers_4"])]
     features = study(study={"datasets": ["fashion_mnist", "cifar10"]})
     needs += [features.need.features(name) for name in features.datasets]
+    together = study(network={"together": 4})
+    needs += [together.need.networks(name) for name in together.together]
     needs += [features.need.norms()]  # of the control networks of several data sets
     asked = {name for name in vars(Needs) if not name.startswith("_")} - {"sampled"}
     assert asked == {
-        *("dataset", "features", "network", "graph", "bundle", "distances", "layers"),
+        *("dataset", "features", "network", "networks", "graph", "bundle", "distances", "layers"),
         *("neural_persistence", "diagram_figure", "norms", "multiplicity"),
     }
     for need in needs:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import logging
+import os
+import signal
 
 import h5py
 import numpy as np
@@ -425,7 +427,35 @@ def test_what_dropout_keeps_is_scaled_so_that_the_mean_stays(loops):
     assert torch.allclose(gradients[0].mean(0), gradients[1].mean(0), atol=0.01)
 
 
-def test_networks_of_a_job_are_those_of_jobs_of_their_own(tmp_path, train):
+@pytest.mark.parametrize("cores", [1, 3])
+def test_networks_of_a_job_are_those_of_jobs_of_their_own(tmp_path, train, cores):
+    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
+    changes = [{}, {"variant": "other"}, {"width": 9}, {"n_labels": 3}, {"seed": 4}]
+    changes.append({"input_order": "features", "order_seed": 2})
+    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
+    paths = [tmp_path / f"{i}.h5" for i in range(len(changes))]
+    train_networks(
+        dataset_path=str(tmp_path / "dataset.h5"),
+        network_paths=[str(path) for path in paths],
+        trainings=[settings | change for change in changes],
+        device="cpu",
+        cores=cores,
+    )
+    for change in changes:
+        train(**change)
+    for i, path in enumerate(paths):
+        alone = tmp_path / f"network_{i + 1}.h5"
+        assert read_parameters(path) == read_parameters(alone)
+        assert equal_weights(read_network(path), read_network(alone))
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Let networks of one shape be trained side by side on a CPU, too."""
+    monkeypatch.setattr(training, "_one_by_one", lambda place: False)
+
+
+def test_networks_of_one_shape_are_trained_side_by_side(tmp_path, train, as_on_a_gpu):
     write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
     changes = [{}, {"variant": "other"}, {"width": 9}, {"n_labels": 3}, {"seed": 4}]
     changes.append({"input_order": "features", "order_seed": 2})
@@ -437,22 +467,20 @@ def test_networks_of_a_job_are_those_of_jobs_of_their_own(tmp_path, train):
         trainings=[settings | change for change in changes],
         device="cpu",
     )
-    sizes = []
+    sizes = [read_parameters(path)["side_by_side"] for path in paths]
+    assert sizes == [4, 4, 1, 1, 4, 4]
     for path, change in zip(paths, changes, strict=True):
         found, expected = read_network(path), train(**change)
-        for one, other in zip(
-            found.weights + found.biases, expected.weights + expected.biases, strict=True
-        ):
+        pairs = zip(found.weights + found.biases, expected.weights + expected.biases, strict=True)
+        for one, other in pairs:
             np.testing.assert_allclose(one, other, atol=1e-5)
-        parameters = read_parameters(path)
-        sizes.append(parameters.pop("side_by_side"))
-        alone = read_parameters(tmp_path / "network_1.h5") | settings | change
-        assert parameters == {k: v for k, v in alone.items() if k != "side_by_side"}
-    assert sizes == [4, 4, 1, 1, 4, 4]
+        for name in HISTORY:
+            np.testing.assert_allclose(found.history[name], expected.history[name], atol=1e-5)
+        assert found.test_accuracy == expected.test_accuracy
 
 
 def test_networks_that_do_not_fit_into_memory_together_are_trained_in_turn(
-    tmp_path, train, monkeypatch
+    tmp_path, monkeypatch, as_on_a_gpu
 ):
     monkeypatch.setattr(training, "AT_ONCE_BYTES", 2 * 16 * 84)  # 5 - 8 - 4: 84 parameters
     write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
@@ -467,7 +495,8 @@ def test_networks_that_do_not_fit_into_memory_together_are_trained_in_turn(
     assert [read_parameters(path)["side_by_side"] for path in paths] == [2, 2, 1]
 
 
-def test_all_networks_that_fail_are_named_and_the_others_written(tmp_path):
+@pytest.mark.parametrize("cores", [1, 2])
+def test_all_networks_that_fail_are_named_and_the_others_written(tmp_path, cores):
     write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
     settings = {key: value for key, value in SETTINGS.items() if key != "device"}
     changes = [{"variant": "fine"}, {"variant": "wild", "learning_rate": 1e38}, {"n_labels": 9}]
@@ -478,8 +507,26 @@ def test_all_networks_that_fail_are_named_and_the_others_written(tmp_path):
             network_paths=[str(path) for path in paths],
             trainings=[settings | change for change in changes],
             device="cpu",
+            cores=cores,
         )
     assert [path.exists() for path in paths] == [True, False, False]
+
+
+def test_a_killed_process_of_several_is_told_in_a_sentence(tmp_path, monkeypatch):
+    def killed(job, stack, failures):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(training, "_train_stack", killed)
+    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
+    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
+    with pytest.raises(NetkinError, match="was killed, for want of memory most likely"):
+        train_networks(
+            dataset_path=str(tmp_path / "dataset.h5"),
+            network_paths=[str(tmp_path / f"{seed}.h5") for seed in range(2)],
+            trainings=[settings | {"seed": seed} for seed in range(2)],
+            device="cpu",
+            cores=2,
+        )
 
 
 def accuracy_by_hand(network: Network, inputs: np.ndarray, labels: np.ndarray) -> float:

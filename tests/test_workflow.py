@@ -93,6 +93,21 @@ def test_the_change_taken_back_leaves_nothing_to_do(edited):
     assert edited.planned() == {}
 
 
+def test_one_job_trains_all_networks_of_a_data_set(copied):
+    path = copied.folder / "results/network/digits/width_8/seed_0.h5"
+    before = content(path)
+    shutil.rmtree(copied.folder / "results/network")
+    copied.set("network.together", 2)
+    planned = copied.planned()
+    assert (planned["train_networks"], planned["take_network"]) == (1, 3)
+    assert "train_network" not in planned
+    copied.run()
+    found = copied.folder / "results/network"
+    assert [path.name for path in found.iterdir()] == ["digits"]
+    assert content(path) == before
+    assert copied.planned() == {}
+
+
 def test_lost_benchmarks_cost_nothing_but_their_rows(copied):
     shutil.rmtree(copied.folder / "results/benchmark")
     assert copied.planned() == {}

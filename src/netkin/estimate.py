@@ -19,9 +19,9 @@ TORCH_MB = 4_000
 """The same with torch and what CUDA takes of the host's memory."""
 START_MINUTES = 10
 """Start-up on a busy file system, and what else does not grow with the networks."""
-FLOPS = 1e10
+FLOPS = 2.5e10
 """Floating-point operations a second that a slow core does in training."""
-STEP_SECONDS = 0.01
+STEP_SECONDS = 0.003
 """What a step of training costs, however small the network."""
 BYTES = {
     "graph": 100,

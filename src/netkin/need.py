@@ -41,6 +41,10 @@ class Needs:
         """Return what making a network needs."""
         return self._study.source_of[id].need_of(self._study.members[id])
 
+    def networks(self, dataset: str) -> Need:
+        """Return what training all networks of a data set in one job needs."""
+        return estimate.in_turn([self.network(m.id) for m in self._study.together[dataset]])
+
     def graph(self, id: str) -> Need:
         """Return what exporting a graph needs."""
         return estimate.bundle("graph", [self._study.members[id].size.edges])

@@ -54,13 +54,15 @@ def disk_of(study: Study, path: str) -> tuple[str, float]:
 
 
 def _size_of_dataset(study: Study, parts: Sequence[str]) -> float:
-    """Bytes at most: float32 values, which are compressed."""
+    """Bytes of float32 values."""
     dataset = study.datasets[study.prepared[parts[2]]]
     n_rows, n_inputs = dataset.shape_of_images if parts[2] == dataset.prepared else dataset.shape
     return 4.0 * n_rows * n_inputs
 
 
 def _size_of_one(study: Study, parts: Sequence[str]) -> float:
+    if "/".join(parts[2:]) in study.together:  # a folder that lasts until its networks are taken
+        return 0.0
     return STORED_BYTES[parts[1]] * study.members["/".join(parts[2:])].size.edges
 
 

@@ -114,6 +114,15 @@ class Recipes:
         """Return the recipes of files and addresses, each file's once."""
         return tuple(self.of(path) for path in dict.fromkeys(map(storage.file_of, paths)))
 
+    def together(self, dataset: str) -> str:
+        """Return the code of the networks of a data set that one job trains."""
+        return self.of(self.study.file_of("network", self.study.together[dataset][0])).code
+
+    def taken(self, id: str) -> dict[str, str]:
+        """Return where one job put a network among others, and its recipe."""
+        path = self.study.file_of("network", self.study.members[id])
+        return {f"{self.study.together_folder(id)}/{id}.h5": self.of(path).digest}
+
     def code(self, function: Callable[..., Any], *parts: Any) -> str:
         """Return the digest of a stage function, its script and what else it uses, made once."""
         key = tuple(id(part) for part in (function, *parts))

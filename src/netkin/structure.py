@@ -211,7 +211,7 @@ STRUCTURES: dict[str, Structure] = {
             "networks": Array("names", ("networks",)),
             **_NULL,
         },
-        {**_ABOUT, "seeds": "integer"},
+        {**_ABOUT, "seeds": "integer", "repeatability": "float"},
     ),
     "layers": Structure(
         {

@@ -213,6 +213,25 @@ class Study:
         folder = (stage, vector) if vector else (stage,)
         return address(self.path(*folder, self._bundle_of[member.id]), member.id)
 
+    @cached_property
+    def together(self) -> dict[str, list[Member]]:
+        """Data set -> networks that one job trains, where the config says so."""
+        found: dict[str, list[Member]] = {}
+        if self.config.network.together:
+            for member in self.members.values():
+                if member.probe is not None and self.source_of[member.id].making(member):
+                    found.setdefault(member.probe, []).append(member)
+        return found
+
+    def together_folder(self, id: str) -> str:
+        """Return where a network stands that one job trains with others, until it is taken."""
+        return f"{RESULTS}/network/{self.members[id].probe}.together"
+
+    def trainings(self, dataset: str) -> list[dict[str, Any]]:
+        """Return the arguments by which the networks of one job are trained."""
+        made = [self.source_of[one.id].making(one) for one in self.together[dataset]]
+        return [making for making in made if making is not None]
+
     def networks_of(self, bundle: str) -> list[str]:
         """Return the network files of the members of a bundle."""
         return [self.file_of("network", member) for member in self.bundles[bundle].members]

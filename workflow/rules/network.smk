@@ -1,9 +1,12 @@
-"""network: train the networks of the grid, one a job.
+"""network: train the networks of the grid, one a job or all of a data set.
 
 Needs results/dataset/{dataset}.h5.
 Gives results/network/{member}.h5; what an untrained network is comes from training without an
-epoch.
+epoch. Those that one job trains (`network.together`) stand in a folder until each was taken
+from it.
 """
+
+TOGETHER = [member.id for members in study.together.values() for member in members]
 
 
 rule train_network:
@@ -15,6 +18,8 @@ rule train_network:
         "logs/train_network/{member}.log",
     benchmark:
         "results/benchmark/train_network/{member}.tsv"
+    wildcard_constraints:
+        member=one_of(study.members.keys() - set(TOGETHER)),
     conda:
         "../../envs/network.yaml"
     threads: study.config.network.threads
@@ -31,3 +36,53 @@ rule train_network:
         code=code_of,
     script:
         "../scripts/train_network.py"
+
+
+rule train_networks:
+    input:
+        lambda wildcards: study.path("dataset", wildcards.dataset),
+    output:
+        temp(directory("results/network/{dataset}.together")),
+    log:
+        "logs/train_networks/{dataset}.log",
+    benchmark:
+        "results/benchmark/train_networks/{dataset}.tsv"
+    conda:
+        "../../envs/network.yaml"
+    threads: study.config.network.together
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.networks(wildcards.dataset)),
+        runtime=runtime(lambda wildcards: study.need.networks(wildcards.dataset)),
+    params:
+        inputs=planned_inputs,
+        ids=lambda wildcards: [member.id for member in study.together[wildcards.dataset]],
+        trainings=lambda wildcards: study.trainings(wildcards.dataset),
+        device=study.config.network.device,
+        code=lambda wildcards: recipes.together(wildcards.dataset),
+    script:
+        "../scripts/train_networks.py"
+
+
+rule take_network:
+    input:
+        lambda wildcards: study.together_folder(wildcards.member),
+    output:
+        "results/network/{member}.h5",
+    log:
+        "logs/take_network/{member}.log",
+    benchmark:
+        "results/benchmark/take_network/{member}.tsv"
+    wildcard_constraints:
+        member=one_of(TOGETHER),
+    conda:
+        "../../envs/network.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
+    params:
+        # of the file in the folder, which is refused when it was made otherwise
+        inputs=lambda wildcards, **job: recipes.taken(wildcards.member),
+        code=code_of,
+    script:
+        "../scripts/take_network.py"

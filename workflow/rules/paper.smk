@@ -65,7 +65,7 @@ rule tabulate_reproduction:
     input:
         distances=files_of(JUDGED_DISTANCES),
         norms=NORM_TABLES,
-        published=[f"{PUBLISHED}/groups.csv", f"{PUBLISHED}/norms.csv"],
+        published=[f"{PUBLISHED}/{name}.csv" for name in ("groups", "norms", "repeatability")],
     output:
         csv="results/paper/reproduction.csv",
         claims="results/paper/claims.csv",

@@ -92,6 +92,7 @@ class NetworkSection(_Section):
     epsilon: Annotated[float, Field(ge=1e-16, le=1)]
     validation_share: Annotated[float, Field(ge=0, le=0.99)]
     device: Literal["auto", "cpu", "cuda"]
+    together: Annotated[int, Field(ge=0, le=256)]
     threads: Annotated[int, Field(ge=1, le=64)]
 
 

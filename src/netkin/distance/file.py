@@ -286,6 +286,9 @@ class Summary:
         See `netkin.distance.measure.Measure`.
     null : dict of str to float64 array of shape (n, n)
         The parts of `Distances.null`: the largest p-value over seeds, the mean of the others.
+    repeatability : float
+        How far one seed lies from the mean of the others, see
+        `netkin.distance.summary.repeatability`.
     """
 
     mean: NDArray[np.float64]
@@ -296,6 +299,7 @@ class Summary:
     family: str
     orientation: str
     null: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    repeatability: float = np.nan
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -364,6 +368,11 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),
             null=_read_null(path, file),
+            repeatability=float(file.attrs.get("repeatability", np.nan)),
+        )
+    if not (np.isnan(found.repeatability) or -1 <= found.repeatability <= 1):
+        raise NetkinError(
+            f"{path}: the attribute 'repeatability' is {found.repeatability}; allowed is -1 to 1."
         )
     if not 1 <= found.seeds <= MOST_SEEDS:
         raise NetkinError(

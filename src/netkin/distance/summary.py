@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from netkin import storage
 from netkin.distance.file import Summary, read_distances
 from netkin.errors import NetkinError
+from netkin.table.statistic import rank_correlation
 
 
 def summarise_distances(
@@ -18,9 +19,9 @@ def summarise_distances(
 
     Layout ``distance_summary``: datasets ``/mean``, ``/standard_deviation`` (population),
     ``/normalised_mean`` (see `Summary.normalised`) and ``/networks``, attributes
-    ``seeds`` (how many), ``measure``, ``family`` and ``orientation``; below ``/null`` the largest
-    ``p_value`` over seeds and the mean of the other parts. An entry undefined for one seed is
-    NaN.
+    ``seeds`` (how many), ``repeatability``, ``measure``, ``family`` and ``orientation``; below
+    ``/null`` the largest ``p_value`` over seeds and the mean of the other parts. An entry
+    undefined for one seed is NaN.
 
     Parameters
     ----------
@@ -61,6 +62,7 @@ def summarise_distances(
             for part in first.null
             if all(part in one.null for one in found)
         },
+        repeatability=repeatability(list(matrices)),
     )
     with storage.create(
         summary_path,
@@ -69,7 +71,7 @@ def summarise_distances(
         code=code,
         inputs=distance_paths,
     ) as file:
-        for name in ("seeds", "measure", "family", "orientation"):
+        for name in ("seeds", "repeatability", "measure", "family", "orientation"):
             file.attrs[name] = getattr(summary, name)
         file["mean"] = summary.mean
         file["standard_deviation"] = summary.standard_deviation
@@ -77,6 +79,26 @@ def summarise_distances(
         file.create_dataset("networks", data=list(summary.networks), dtype=h5py.string_dtype())
         for part, values in summary.null.items():
             file[f"null/{part}"] = values
+
+
+def repeatability(matrices: Sequence[NDArray[np.float64]]) -> float:
+    """Return how well the matrix of one seed agrees with the mean of the others.
+
+    Spearman's correlation over the pairs of networks, the mean over seeds: the most that a
+    single run can be expected to reach against the mean of others. NaN for a single seed, and
+    where fewer than three pairs are defined.
+
+    Parameters
+    ----------
+    matrices : sequence of (n, n) float64
+        Of the same networks, one a seed.
+    """
+    if len(matrices) < 2:
+        return np.nan
+    total = np.sum(matrices, axis=0)
+    found = [rank_correlation(one, total - one) for one in matrices]
+    # rounding must not leave the range
+    return float(np.clip(np.mean(found), -1, 1))
 
 
 def _over_seeds(part: str, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

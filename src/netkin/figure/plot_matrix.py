@@ -30,7 +30,8 @@ def plot_distance_matrix(
 ) -> None:
     """Plot the normalised mean distances of one measure on one data set."""
     summary = read_summary(summary_path)
-    panel = _panel(summary, summary.normalised(), title, grid, _chance(summary))
+    notes = [note for note in (_chance(summary), _repeatability(summary)) if note]
+    panel = _panel(summary, summary.normalised(), title, grid, "\n".join(notes))
     save_figure(draw_distance_matrix(panel, **options), figure_paths, dpi=dpi)
 
 
@@ -62,7 +63,7 @@ def plot_overview(
     panels = []
     for path, title in zip(summary_paths, titles, strict=True):
         summary = read_summary(path)
-        panels.append(_panel(summary, summary.unlikeness(), title, grid))
+        panels.append(_panel(summary, summary.unlikeness(), title, grid, _repeatability(summary)))
     save_figure(draw_overview(panels, **options), figure_paths, dpi=dpi)
 
 
@@ -77,6 +78,13 @@ def _panel(
         similarity=summary.orientation == "up",
         note=note,
     )
+
+
+def _repeatability(summary: Summary) -> str:
+    """Say how far one seed lies from the mean of the others, where there are several."""
+    if np.isnan(summary.repeatability):
+        return ""
+    return f"a seed to the others' mean: \N{GREEK SMALL LETTER RHO} = {summary.repeatability:.2f}"
 
 
 def _chance(summary: Summary) -> str:

@@ -1,6 +1,7 @@
 """A network as arrays, and its HDF5 file. Needs no torch."""
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
 from netkin.finite import is_finite
-from netkin.storage import create, open_layout
+from netkin.storage import create, open_layout, whole_file
 
 HISTORY = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 """What is recorded once an epoch."""
@@ -90,6 +91,20 @@ def write_network(
         for name in HISTORY if network.history else ():
             file[f"history/{name}"] = network.history[name]
         file.attrs["test_accuracy"] = network.test_accuracy
+
+
+def take_network(*, trained_path: str, network_path: str) -> None:
+    """Copy a network out of the folder of those that one job trained.
+
+    Parameters
+    ----------
+    trained_path : str
+        The file there.
+    network_path : str
+        Where the network belongs.
+    """
+    with whole_file(network_path) as temporary:
+        shutil.copyfile(trained_path, temporary)
 
 
 def read_network(path: str | os.PathLike[str]) -> Network:

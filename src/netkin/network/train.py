@@ -1,8 +1,11 @@
 """Stage network: train networks of the grid, one or all of a data set a job."""
 
 import logging
+import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -176,12 +179,15 @@ def train_networks(
     network_paths: Sequence[str],
     trainings: Sequence[Mapping[str, Any]],
     device: Literal["auto", "cpu", "cuda"],
+    cores: int = 1,
     code: str = "",
 ) -> None:
-    """Train several networks on one data set, those of one shape side by side.
+    """Train several networks on one data set.
 
-    Each is the network that `train_network` gives, but for rounding, which training
-    amplifies: batched products may sum in another order.
+    On a GPU those of one shape are trained side by side, in batched products. Each is then
+    the network that `train_network` gives, but for rounding, which training amplifies:
+    such products may sum in another order. On a CPU each is trained by a process of its
+    own, as many at a time as there are cores for, and is that very network.
 
     Parameters
     ----------
@@ -193,11 +199,14 @@ def train_networks(
         For each network what `train_network` takes besides files, device and code.
     device, code
         As `train_network` takes them.
+    cores : int
+        Cores of this job; it changes no network.
 
     Raises
     ------
     NetkinError
-        As `train_network` does, for all networks at once; the others are written.
+        As `train_network` does, for all networks at once; the others are written. And
+        when a process was killed, for want of memory most likely.
     """
     place = choose_device(device)
     arrays = read_arrays(dataset_path)
@@ -219,33 +228,98 @@ def train_networks(
 
     import torch
 
-    torch.set_num_threads(trainings[0]["threads"])
-    made_by = {"code": code, "inputs": [dataset_path]}
+    threads = trainings[0]["threads"]
+    torch.set_num_threads(threads)
     with flushed_denormals():
         parts = [_tensors(arrays, part, place) for part in ("train", "test")]
-        for stack in stacks.values():
-            for several in _split(stack, arrays.train_inputs.shape[1]):
-                _train_stack(several, parts, place, made_by, failures)
+        job = _Job(parts, place, {"code": code, "inputs": [dataset_path]}, len(trainings) > 1)
+        if _one_by_one(place):
+            alone = [one for stack in stacks.values() for one in stack]
+            _train_alone(job, alone, max(1, cores // threads), failures)
+        else:
+            for stack in stacks.values():
+                for several in _split(stack, arrays.train_inputs.shape[1]):
+                    _train_stack(job, several, failures)
     failures.check()
+
+
+def _one_by_one(place: "torch.device") -> bool:
+    return place.type == "cpu"
+
+
+class _Job(NamedTuple):
+    """What all networks of a job share: training and test rows, device, record, many or one."""
+
+    parts: "list[tuple[torch.Tensor, torch.Tensor]]"
+    place: "torch.device"
+    made_by: dict[str, Any]
+    of_many: bool
+
+
+def _train_alone(
+    job: _Job, networks: Sequence[_Training], at_once: int, failures: Together
+) -> None:
+    """Train each network by itself, by processes that begin as copies of this one.
+
+    So Python, the packages and the data set are loaded once.
+    """
+    global _inherited
+    if len(networks) == 1 or at_once == 1:
+        for one in networks:
+            _train_stack(job, [one], failures)
+        return
+    n_inputs = job.parts[0][0].shape[1]
+    # the longest first, so that the processes end together
+    order = sorted(networks, key=lambda one: -_n_parameters(one, n_inputs) * len(one.rows.train))
+    _inherited = job, order
+    pool = ProcessPoolExecutor(at_once, mp_context=multiprocessing.get_context("fork"))
+    with pool:
+        found = [pool.submit(_train_inherited, index) for index in range(len(order))]
+    _inherited = None
+    for one, future in zip(order, found, strict=True):
+        with failures.one(one.name):
+            try:
+                said = future.result()
+            except BrokenProcessPool:
+                raise NetkinError(
+                    f"{one.name}: a process that trained was killed, for want of memory most "
+                    "likely; give the job fewer cores or more memory."
+                ) from None
+            if said:
+                raise NetkinError(said)
+
+
+_inherited: tuple[_Job, list[_Training]] | None = None
+"""What the processes that train find when they begin."""
+
+
+def _train_inherited(index: int) -> str:
+    """Train one of the networks, and return what went wrong with it, "" for nothing."""
+    assert _inherited is not None
+    job, networks = _inherited
+    failures = Together()
+    _train_stack(job, [networks[index]], failures)
+    try:
+        failures.check()
+    except NetkinError as error:
+        return str(error)
+    return ""
+
+
+def _n_parameters(training: _Training, n_inputs: int) -> int:
+    settings = training.parameters
+    hidden = [settings["width"]] * settings["hidden_layers"]
+    return sum((a + 1) * b for a, b in pairwise([n_inputs, *hidden, training.rows.n_outputs]))
 
 
 def _split(stack: list[_Training], n_inputs: int) -> Iterator[list[_Training]]:
     """Yield parts of a stack that fit into memory."""
-    settings, rows = stack[0].parameters, stack[0].rows
-    units = [n_inputs, *[settings["width"]] * settings["hidden_layers"], rows.n_outputs]
-    n_parameters = sum((a + 1) * b for a, b in pairwise(units))
-    most = max(1, AT_ONCE_BYTES // (16 * n_parameters))
+    most = max(1, AT_ONCE_BYTES // (16 * _n_parameters(stack[0], n_inputs)))
     for start in range(0, len(stack), most):
         yield stack[start : start + most]
 
 
-def _train_stack(
-    stack: list[_Training],
-    parts: "list[tuple[torch.Tensor, torch.Tensor]]",
-    place: "torch.device",
-    made_by: dict[str, Any],
-    failures: Together,
-) -> None:
+def _train_stack(job: _Job, stack: Sequence[_Training], failures: Together) -> None:
     """Train networks of one shape and write them."""
     import torch
 
@@ -253,9 +327,13 @@ def _train_stack(
 
     started = time.perf_counter()
     settings = stack[0].parameters
-    (inputs, labels), test_part = parts
+    (inputs, labels), test_part = job.parts
     names = "; ".join(one.name for one in stack)
-    logger.info("%s: training on %s, %d rows", names, place.type, len(stack[0].rows.train))
+    logger.info("%s: training on %s, %d rows", names, job.place.type, len(stack[0].rows.train))
+    # lines of several networks stand in one log
+    each = "{variant}, seed {seed}: ".format_map(settings) if job.of_many else ""
+    if len(stack) > 1:
+        each = f"these {len(stack)}: "
     seeds = [
         derived_seed(one.parameters["dataset"], one.parameters["variant"], one.parameters["seed"])
         for one in stack
@@ -301,7 +379,8 @@ def _train_stack(
             if not (finite and np.isfinite(history[epoch, 0, k])):
                 diverged.setdefault(k, epoch)
         logger.info(
-            "epoch %d/%d loss %s accuracy %s validation loss %s accuracy %s %.1f s",
+            "%sepoch %d/%d loss %s accuracy %s validation loss %s accuracy %s %.1f s",
+            each,
             epoch + 1,
             epochs,
             *(" ".join(f"{value:.4f}" for value in found) for found in history[epoch]),
@@ -336,14 +415,14 @@ def _train_stack(
                 network,
                 parameters=dict(one.parameters),
                 determined={
-                    "device": place.type,
+                    "device": job.place.type,
                     "training_version": VERSION,
                     "side_by_side": len(stack),
                 },
-                **made_by,
+                **job.made_by,
             )
     shown = " ".join(f"{accuracy:.4f}" for accuracy in accuracies)
-    logger.info("test accuracy %s, %.1f s", shown, time.perf_counter() - started)
+    logger.info("%stest accuracy %s, %.1f s", each, shown, time.perf_counter() - started)
 
 
 def variant_rows(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netkin.distance.file import read_distances
+from netkin.distance.summary import repeatability
 from netkin.paper.claims import Comparison, Grid, claims, overall
 from netkin.table.read import read_table
 from netkin.table.statistic import pairs_of
@@ -41,7 +42,8 @@ def tabulate_reproduction(
     epochs : mapping
         Data set -> epochs of training.
     published_paths : sequence of str
-        The published distances within groups, and the published norms.
+        The published distances within groups, the published norms, and how well the published
+        runs agree.
     norm_paths : sequence of str
         The two tables of `netkin.paper.norms.tabulate_norms`, or none.
     csv_path, claims_path, html_path, title : str
@@ -59,6 +61,7 @@ def tabulate_reproduction(
         )
     beside = pd.DataFrame(
         _groups_beside(found, epochs, published_paths[0])
+        + _repeatability_beside(found, epochs, published_paths[2])
         + _norms_beside(norms, found, epochs, published_paths),
         columns=COLUMNS,
     )
@@ -80,7 +83,9 @@ def tabulate_reproduction(
             ),
             Section(
                 "Mean (and population deviation) of the distances within a group, in the matrix "
-                "averaged over seeds and divided by its largest entry; and the norm baselines. "
+                "averaged over seeds and divided by its largest entry; how well one seed agrees "
+                "with the mean of the others over all pairs, Spearman's rho, which no other run "
+                "can be expected to exceed; and the norm baselines. "
                 "Published with 5 seeds and 20 epochs, with a sampling fitted to each pair of "
                 "diagrams, as the measures named pairwise have it. Empty: not published, or "
                 "not in this study.",
@@ -188,6 +193,36 @@ def _groups_beside(
                         "source": published["source"],
                     }
                 )
+    return rows
+
+
+def _repeatability_beside(
+    found: Mapping[str, Comparison], epochs: Mapping[str, int], path: str
+) -> list[dict[str, Any]]:
+    published = read_table(path, text=("data_set", "measure", "source"), numbers=("rho",))
+    rows = []
+    for row in published.to_dict("records"):
+        one = found.get(row["data_set"])
+        for measure in (row["measure"], f"{row['measure']}_pairwise"):
+            matrices = one.matrices.get(measure, []) if one else []
+            ours = repeatability(matrices)
+            if np.isnan(ours):
+                continue
+            rows.append(
+                {
+                    "quantity": "one seed to the mean of the others",
+                    "data_set": row["data_set"],
+                    "group": "all",
+                    "measure": measure,
+                    "statistic": "Spearman's rho",
+                    "ours": ours,
+                    "published": row["rho"],
+                    "difference": ours - row["rho"],
+                    "seeds": len(matrices),
+                    "epochs": epochs[row["data_set"]],
+                    "source": row["source"],
+                }
+            )
     return rows
 
 
