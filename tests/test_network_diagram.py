@@ -267,7 +267,7 @@ def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_network_is_one_sentence(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(b"nothing")
-    with pytest.raises(NetkinError, match=r"a\.safetensors: not a readable safetensors file"):
+    with pytest.raises(NetkinError, match=r"a\.safetensors: of no format that netkin reads"):
         network_file_diagram(tmp_path / "a.safetensors")
     with pytest.raises(NetkinError, match=r"none\.safetensors: no such file"):
         network_file_diagram(tmp_path / "none.safetensors")

@@ -1,0 +1,225 @@
+"""What was understood of a file of weights: its tensors, and which of them are dense layers."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netkin.errors import NetkinError, allowed, shown
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of numbers that stays in its file until it is sliced.
+
+    Attributes
+    ----------
+    name : str
+        As the file has it.
+    shape : tuple of int
+    dtype : str
+        As the file says, such as ``bfloat16``.
+    read : callable
+        Returns the rows of a slice, or all for ``slice(None)``: float64 where the file has
+        float64, else float32, which holds halves and bfloat16 exactly.
+    same_as : str
+        The name of an earlier tensor that is this very one, "" for none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[slice], Floats]
+    same_as: str = ""
+
+    def __getitem__(self, rows: slice) -> Floats:
+        """Return some rows, by `read`."""
+        return self.read(rows)
+
+
+class Layer(NamedTuple):
+    """One fully connected layer whose weights stay on disk.
+
+    Attributes
+    ----------
+    weight : array-like of shape (n_out, n_in)
+        Has a ``shape``; sliced by rows, ``weight[a:b]`` reads just these as a float array.
+    bias : float array of shape (n_out,) or None
+    """
+
+    weight: Any
+    bias: Floats | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A file of weights.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    format : str
+        A key of `netkin.network.format.FORMATS`.
+    tensors : dict of str to Tensor
+        The parameters.
+    left_out : dict of str to str
+        Name of each other tensor or entry of the file -> why it is no parameter.
+    order : tuple of str
+        Names of the weights in the order in which inputs pass them, where the format says it.
+    """
+
+    path: str
+    format: str
+    tensors: Mapping[str, Tensor]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+
+    def layers(self, wiring: Sequence[str | tuple[str, str]] = ()) -> list[Layer]:
+        """Return the dense layers, input side first.
+
+        Parameters
+        ----------
+        wiring : sequence of str or pair of str
+            The names of all weight matrices in the order in which inputs pass them; needed where
+            the file does not tell it. A pair names the bias too, which else has the name of the
+            weight with ``bias`` in place of ``weight``.
+
+        Raises
+        ------
+        NetkinError
+            The wiring is not known, leaves out a parameter, or names what is not there; weights
+            that are no matrices or do not fit one another.
+        """
+        layers, used = [], set()
+        for entry in list(wiring or self.order or self._chain()):
+            name, bias = (entry, "") if isinstance(entry, str) else entry
+            if not bias and _bias_of(name) in self.tensors:
+                bias = _bias_of(name)
+            for each in filter(None, (name, bias)):
+                if each not in self.tensors:
+                    raise NetkinError(
+                        f"{self.path}: no tensor is called {shown(each)}. "
+                        f"{allowed(each, self.tensors)}"
+                    )
+                used.add(each)
+            layers.append(Layer(self.tensors[name], self.tensors[bias][:] if bias else None))
+        unused = [
+            name
+            for name, tensor in self.tensors.items()
+            if name not in used and tensor.same_as not in used
+        ]
+        if unused:
+            raise NetkinError(
+                f"{self.path}: the wiring says nothing of {', '.join(map(repr, unused[:5]))}"
+                f"{' and others' if len(unused) > 5 else ''}; every parameter must be used."
+            )
+        _check(self.path, layers)
+        return layers
+
+    def _chain(self) -> list[str]:
+        """Return the order of the weights by their names, where it is certain.
+
+        It is where all names are alike but for one number, as `torch.nn.Sequential` gives them:
+        any other order, such as that of the alphabet, would be a guess.
+        """
+        weights = [name for name in self.tensors if _last(name) == "weight"]
+        if not weights:
+            raise NetkinError(
+                f"{self.path}: no layers found; their names must end in 'weight', or the wiring "
+                "must name them."
+            )
+        others = [
+            name
+            for name in self.tensors
+            if name not in weights
+            and not (_last(name) == "bias" and name.removesuffix("bias") + "weight" in self.tensors)
+        ]
+        reason = ""
+        if others:
+            reason = f"'{others[0]}' is neither a weight nor the bias of one"
+        elif flat := [name for name in weights if len(self.tensors[name].shape) != 2]:
+            shape = self.tensors[flat[0]].shape
+            reason = f"'{flat[0]}' has the shape {shape}, and only matrices are dense layers"
+        elif len(weights) > 1:
+            reason = _unlike(weights)
+        if reason:
+            raise NetkinError(
+                f"{self.path}: in which order inputs pass its {len(self.tensors)} tensors is not "
+                f"known: {reason}. Name all weights in their order (wiring)."
+            )
+        return sorted(weights, key=_numbers)
+
+
+def _last(name: str) -> str:
+    return re.split(r"[./]", name)[-1]
+
+
+def _bias_of(name: str) -> str:
+    return name.removesuffix("weight") + "bias" if _last(name) == "weight" else ""
+
+
+def _unlike(names: Sequence[str]) -> str:
+    """Return why names do not tell an order; "" where they do."""
+    parts = [re.split(r"(\d+)", name) for name in names]
+    first = parts[0]
+    for other, name in zip(parts, names, strict=True):
+        if len(other) != len(first) or other[::2] != first[::2]:
+            return f"'{names[0]}' and '{name}' differ in more than a number"
+    varied = {
+        place
+        for place in range(1, len(first), 2)
+        if len({part[place].lstrip("0") for part in parts}) > 1
+    }
+    if len(varied) != 1:
+        return (
+            f"'{names[0]}' and '{names[1]}' differ in several numbers"
+            if varied
+            else (f"'{names[0]}' and '{names[1]}' have the same number")
+        )
+    return ""
+
+
+def _numbers(name: str) -> list[tuple[int, str]]:
+    """Return a sort key in which 10 follows 9."""
+    # digits compare as numbers do, however many there are
+    numbers = [part.lstrip("0") for part in re.findall(r"\d+", name)]
+    return [(len(part), part) for part in numbers]
+
+
+def _check(path: str, layers: Sequence[Layer]) -> None:
+    for index, layer in enumerate(layers):
+        shape = layer.weight.shape
+        if len(shape) != 2 or 0 in shape:
+            raise NetkinError(
+                f"{path}: layer {index} has weights of shape {shape}; allowed is (n_out, n_in), "
+                "not empty."
+            )
+        if layer.bias is not None and layer.bias.shape != shape[:1]:
+            raise NetkinError(
+                f"{path}: layer {index} has {layer.bias.shape} biases for {shape[0]} units."
+            )
+    for index, (one, other) in enumerate(pairwise(layers), start=1):
+        if other.weight.shape[1] != one.weight.shape[0]:
+            raise NetkinError(
+                f"{path}: layer {index} takes {other.weight.shape[1]} inputs, but the layer before "
+                f"it has {one.weight.shape[0]} units."
+            )
+
+
+def as_floats(array: NDArray[Any]) -> Floats:
+    """Return numbers as float64 where they are, else as float32."""
+    found: Floats = array if array.dtype == np.float64 else array.astype(np.float32)
+    return found
+
+
+COUNTER = "whole numbers: a counter, or weights of few bits"
+"""Why a tensor of integers is left out."""
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Last parts of the names of what batch normalisation keeps beside its parameters."""

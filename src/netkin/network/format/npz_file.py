@@ -1,0 +1,72 @@
+"""NumPy's ``.npz``: named arrays, no wiring."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netkin.errors import NetkinError
+from netkin.network.format.model import COUNTER, Floats, Model, Tensor, as_floats
+
+
+def recognises(head: bytes, path: Path) -> bool:
+    """Tell whether a file is an archive of nothing but arrays."""
+    if not head.startswith(b"PK") or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Model]:
+    """Open a file; see `netkin.network.format.open_model`."""
+    tensors, left_out = {}, {}
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            name = entry.filename.removesuffix(".npy")
+            shape, dtype = _header(path, archive, entry)
+            if dtype.hasobject:
+                raise NetkinError(
+                    f"{path}: '{name}' holds Python objects, and reading them would run what is in "
+                    "them. Save the weights as arrays of numbers (numpy.savez)."
+                )
+            if dtype.kind in "iub":
+                left_out[name] = COUNTER
+            elif dtype.kind != "f":
+                left_out[name] = f"stored as {dtype}, which netkin does not read"
+            else:
+                read = partial(_read, archive, entry.filename)
+                tensors[name] = Tensor(name, shape, str(dtype), read)
+        yield Model(str(path), "npz", tensors, left_out)
+
+
+def _header(
+    path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and type of an array, whose size must be that of the entry."""
+    try:
+        with archive.open(entry) as file:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read(file)
+            size = entry.file_size - file.tell()
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise NetkinError(f"{path}: '{entry.filename}' is no array ({error}).") from None
+    wanted = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if not dtype.hasobject and wanted != size:
+        raise NetkinError(f"{path}: '{entry.filename}' declares {wanted:,} bytes and has {size:,}.")
+    return shape, dtype
+
+
+def _read(archive: zipfile.ZipFile, name: str, rows: slice) -> Floats:
+    with archive.open(name) as file:
+        return as_floats(np.lib.format.read_array(file, allow_pickle=False)[rows])
