@@ -28,7 +28,7 @@ from netkin.distance.matrix import distance_matrices
 from netkin.distance.norm import frobenius, norm_1
 from netkin.distance.representational.null import permutation_null
 from netkin.distance.representational.representation import Representation, warn_of_few_rows
-from netkin.distance.summary import repeatability, summarise_distances
+from netkin.distance.summary import summarise_distances
 from netkin.distance.vector import vector_distance
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.giotto_compat import import_giotto
@@ -37,6 +37,7 @@ from netkin.graph.graph import graph_from_weights, write_graph
 from netkin.network.file import HISTORY, Network, read_network, write_network
 from netkin.prediction.prediction import Prediction, read_prediction, write_prediction
 from netkin.storage import read_ids
+from netkin.table.statistic import repeatability
 from netkin.vector import VECTORISERS
 from netkin.vector.compute import vectorise_diagrams
 from netkin.vector.sampling import Sampling

@@ -33,6 +33,7 @@ def collect(study: Path) -> list[str]:
         shutil.rmtree(HERE / name, ignore_errors=True)
         (HERE / name).mkdir()
     comparisons = sorted(path.name for path in (results / "distance").iterdir())
+    floors = []
     for name in ("costs", "measures", "agreement"):
         shutil.copy2(results / "table" / f"{name}.csv", HERE / "tables")
     for name in ("reproduction", "claims", "norms", "norm_ratios"):
@@ -51,11 +52,15 @@ def collect(study: Path) -> list[str]:
                 shutil.copy2(figure, HERE / "figures" / f"{comparison}.{name}.png")
         for summary in sorted((results / "distance" / comparison).glob("*.h5")):
             with h5py.File(summary) as file:
+                rho = file.attrs["repeatability"]
+                floors.append({"comparison": comparison, "measure": summary.stem, "rho": rho})
                 names = list(file["networks"].asstr()[:])
                 for statistic in ("mean", "standard_deviation"):
                     frame = pd.DataFrame(file[statistic][:], index=names, columns=names)
                     name = f"{comparison}.{summary.stem}.{statistic}.csv"
                     frame.to_csv(HERE / "matrices" / name, float_format="%.6g")
+    floor = pd.DataFrame(floors)
+    floor.to_csv(HERE / "tables" / "repeatability.csv", index=False, float_format="%.4g")
     return [name for name in comparisons if not name.endswith("_untrained")]
 
 
@@ -77,6 +82,25 @@ def training_costs(study: Path) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def floor_of(comparison: str) -> str:
+    """Return how far one seed lies from the mean of the others, measure by measure."""
+    found = pd.read_csv(HERE / "tables" / "repeatability.csv").query("comparison == @comparison")
+    published = pd.read_csv(ROOT / "resources" / "published" / "repeatability.csv")
+    published = published.query("data_set == @comparison").set_index("measure")["rho"]
+    table = pd.DataFrame(
+        {
+            "measure": found["measure"],
+            "one seed to the mean of the others": found["rho"],
+            # of the published run, whose sampling was fitted to each pair
+            "published": [
+                published.get(name.removesuffix("_pairwise"), float("nan"))
+                for name in found["measure"]
+            ],
+        }
+    )
+    return markdown(table, 3)
 
 
 def null_section(untrained: list[pd.DataFrame]) -> str:
@@ -131,10 +155,11 @@ def page(study: Path, comparisons: list[str]) -> str:
         if (tables / f"{name}.untrained.csv").exists()
     ]
     costs = pd.read_csv(tables / "costs.csv")
-    seeds = config["study"]["seeds"]
+    paper = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    seeds = (paper["study"] | config.get("study", {}))["seeds"]
     text = f"""# The paper, run
 
-What `config/paper.yaml` with the smaller sizes of [config.yaml](config.yaml) gave, at commit
+What `config/paper.yaml` with [config.yaml](config.yaml) gave, at commit
 `{git("log", "-1", "--format=%H", "--", *MAKERS)}`, with {seeds} seeds.
 Written by [collect.py](collect.py) from the tables of the run; no number here is typed by hand.
 All tables are in [tables](tables), all matrices (mean and standard deviation over seeds) in
@@ -148,7 +173,7 @@ All tables are in [tables](tables), all matrices (mean and standard deviation ov
 
 A case is one data set (and one experiment group). A claim holds in a case when the whole 95 %
 interval over seeds (Student's t) is on its side, and undecided when the interval reaches to both.
-With {seeds} seeds the intervals are wide. Each case is in [claims.csv](tables/claims.csv).
+Each case is in [claims.csv](tables/claims.csv).
 
 {markdown(pd.DataFrame(overall(claims.to_dict("records"))))}
 
@@ -186,11 +211,16 @@ shuffled, which changes no function:
 
 ![](figures/control.overview.png)
 
+{floor_of("control")}
+
 ## Distance matrices
+
+Below each: Spearman's correlation, over all pairs of networks, of the matrix of one seed with the
+mean of the others, the mean over seeds; no single run can be expected to agree better with a mean.
 """
     for name in comparisons:
         if name != "control":
-            text += f"\n![](figures/{name}.overview.png)\n"
+            text += f"\n![](figures/{name}.overview.png)\n\n{floor_of(name)}\n"
     text += """
 ## Which measure sees what
 

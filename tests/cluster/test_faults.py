@@ -202,6 +202,37 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     assert_same(checkout, undisturbed, DIAGRAMS)
 
 
+def test_a_killed_job_of_all_networks_begins_anew(checkout, cluster, undisturbed):
+    shutil.rmtree(checkout.folder / "results/network")
+    plain = checkout.study.read_text()
+    checkout.set("network.together", 1)
+    known = ids(cluster)
+    killed = []
+
+    def step():
+        record = None if killed else running(cluster, known, "train_networks")
+        if record is not None:
+            killed.append(record["JobId"])
+            cluster.ask("scancel", record["JobId"])
+        return process.poll() is not None
+
+    process = checkout.start(*DIAGRAMS)
+    try:
+        wait_for(step, "end of the run", RUN_SECONDS)
+    finally:
+        end(process)
+    assert process.returncode == 0, checkout.said.read_text()
+    records = [r for r in cluster.jobs() if r["JobId"] not in known]
+    states = [record["JobState"] for record in of(records, "train_networks")]
+    assert states == ["CANCELLED", "COMPLETED"]
+    # what is taken from the folder is taken where Snakemake runs
+    assert not of(records, "take_network")
+    assert not list(checkout.folder.glob("results/network/*.together"))
+    assert_same(checkout, undisturbed, DIAGRAMS)
+    checkout.study.write_text(plain)
+    checkout.run(*DIAGRAMS)
+
+
 def test_memory_is_limited_where_it_can_be(cluster):
     if not cluster.enforced:
         text = "no cgroups of version 1 can be made here: memory is sampled instead of limited"

@@ -74,6 +74,7 @@ rule take_network:
         "results/benchmark/take_network/{member}.tsv"
     wildcard_constraints:
         member=one_of(TOGETHER),
+    localrule: True
     conda:
         "../../envs/network.yaml"
     threads: 1

@@ -288,7 +288,7 @@ class Summary:
         The parts of `Distances.null`: the largest p-value over seeds, the mean of the others.
     repeatability : float
         How far one seed lies from the mean of the others, see
-        `netkin.distance.summary.repeatability`.
+        `netkin.table.statistic.repeatability`.
     """
 
     mean: NDArray[np.float64]

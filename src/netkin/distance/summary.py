@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from netkin import storage
 from netkin.distance.file import Summary, read_distances
 from netkin.errors import NetkinError
-from netkin.table.statistic import rank_correlation
+from netkin.table.statistic import repeatability
 
 
 def summarise_distances(
@@ -79,26 +79,6 @@ def summarise_distances(
         file.create_dataset("networks", data=list(summary.networks), dtype=h5py.string_dtype())
         for part, values in summary.null.items():
             file[f"null/{part}"] = values
-
-
-def repeatability(matrices: Sequence[NDArray[np.float64]]) -> float:
-    """Return how well the matrix of one seed agrees with the mean of the others.
-
-    Spearman's correlation over the pairs of networks, the mean over seeds: the most that a
-    single run can be expected to reach against the mean of others. NaN for a single seed, and
-    where fewer than three pairs are defined.
-
-    Parameters
-    ----------
-    matrices : sequence of (n, n) float64
-        Of the same networks, one a seed.
-    """
-    if len(matrices) < 2:
-        return np.nan
-    total = np.sum(matrices, axis=0)
-    found = [rank_correlation(one, total - one) for one in matrices]
-    # rounding must not leave the range
-    return float(np.clip(np.mean(found), -1, 1))
 
 
 def _over_seeds(part: str, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netkin.distance.file import read_distances
-from netkin.distance.summary import repeatability
 from netkin.paper.claims import Comparison, Grid, claims, overall
 from netkin.table.read import read_table
-from netkin.table.statistic import pairs_of
+from netkin.table.statistic import pairs_of, repeatability
 from netkin.table.write import Section, write_csv, write_page
 
 if TYPE_CHECKING:

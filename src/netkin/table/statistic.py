@@ -94,6 +94,26 @@ def rank_correlation(a: Matrix, b: Matrix) -> float:
     return _spearman(a[above], b[above])
 
 
+def repeatability(matrices: Sequence[Matrix]) -> float:
+    """Return how well the matrix of one seed agrees with the mean of the others.
+
+    Spearman's correlation over the pairs of networks, the mean over seeds: the most that a
+    single run can be expected to reach against the mean of others. NaN for a single seed, and
+    where fewer than three pairs are defined.
+
+    Parameters
+    ----------
+    matrices : sequence of (n, n) float64
+        Of the same networks, one a seed.
+    """
+    if len(matrices) < 2:
+        return np.nan
+    total = np.sum(matrices, axis=0)
+    found = [rank_correlation(one, total - one) for one in matrices]
+    # rounding must not leave the range
+    return float(np.clip(np.mean(found), -1, 1))
+
+
 def _spearman(x: Matrix, y: Matrix) -> float:
     """Return Spearman's correlation of what both define; NaN for too little of it."""
     from scipy.stats import rankdata
