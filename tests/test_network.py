@@ -414,17 +414,32 @@ def test_dropout_drops_the_share_it_is_told_and_each_unit_by_itself(loops):
 
 
 @pytest.mark.parametrize("loops", ["compiled", "torch"])
-def test_what_dropout_keeps_is_scaled_so_that_the_mean_stays(loops):
-    # one step from the same start: the loss with dropout is that without, in the mean
-    rows = [torch.arange(ROWS)] * 200
-    with_dropout, _, _ = stack_of(list(range(200)), dropout=0.3, loops=loops)
-    without, _, _ = stack_of(list(range(200)), loops=loops)
-    gradients = []
-    for stack in (with_dropout, without):
-        stack.train_epoch(rows, ROWS)
-        gradients.append(stack.biases[-1].grad.clone())
-    # Glorot's weights halve what a layer gives, so that the logits are nearly linear in it
-    assert torch.allclose(gradients[0].mean(0), gradients[1].mean(0), atol=0.01)
+def test_what_dropout_keeps_is_scaled_forward_and_backward(loops):
+    stack, (inputs, labels), (model,) = stack_of([3], dropout=0.3, loops=loops)
+    rectify, kept = stack._rest.rectify, []
+
+    def recorded(values, dropped):
+        rectify(values, dropped)
+        kept.append((values[0] > 0).float())
+
+    stack._rest.rectify = recorded
+    rows = torch.arange(ROWS)
+    (loss,), _ = stack.train_epoch([rows], ROWS)
+    # the order of the rows is drawn first, from the same seed
+    order = rows[torch.randperm(ROWS, generator=torch.Generator().manual_seed(3))]
+    linear = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
+    values, scale = inputs[order], 2**16 / (2**16 - round(0.3 * 2**16))
+    for layer, mask in zip(linear[:-1], kept, strict=True):
+        values = torch.relu(layer(values)) * mask * scale
+    expected = torch.nn.functional.cross_entropy(linear[-1](values), labels[order])
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    optimiser = RMSprop(model.parameters(), **CONSTANTS)
+    optimiser.step()
+    parts = [layer.weight for layer in linear] + [layer.bias for layer in linear]
+    wanted = torch.cat([part.detach().flatten() for part in parts])
+    assert torch.allclose(numbers_of(stack, 0), wanted, atol=1e-5)
+    assert 0 < sum(mask.mean().item() for mask in kept) < len(kept)
 
 
 @pytest.mark.parametrize("cores", [1, 3])
