@@ -442,21 +442,31 @@ def test_what_dropout_keeps_is_scaled_forward_and_backward(loops):
     assert 0 < sum(mask.mean().item() for mask in kept) < len(kept)
 
 
-@pytest.mark.parametrize("cores", [1, 3])
-def test_networks_of_a_job_are_those_of_jobs_of_their_own(tmp_path, train, cores):
-    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
-    changes = [{}, {"variant": "other"}, {"width": 9}, {"n_labels": 3}, {"seed": 4}]
-    changes.append({"input_order": "features", "order_seed": 2})
+def train_several(folder, changes, cores=1):
+    """Train networks in one job and return their files; they differ as the changes say."""
+    write_arrays(folder / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
     settings = {key: value for key, value in SETTINGS.items() if key != "device"}
-    paths = [tmp_path / f"{i}.h5" for i in range(len(changes))]
+    paths = [folder / f"{i}.h5" for i in range(len(changes))]
     train_networks(
-        dataset_path=str(tmp_path / "dataset.h5"),
+        dataset_path=str(folder / "dataset.h5"),
         network_paths=[str(path) for path in paths],
         trainings=[settings | change for change in changes],
         device="cpu",
         cores=cores,
     )
-    for change in changes:
+    return paths
+
+
+OF_SEVERAL_SHAPES = [
+    *({}, {"variant": "other"}, {"width": 9}, {"n_labels": 3}, {"seed": 4}),
+    {"input_order": "features", "order_seed": 2},
+]
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_networks_of_a_job_are_those_of_jobs_of_their_own(tmp_path, train, cores):
+    paths = train_several(tmp_path, OF_SEVERAL_SHAPES, cores)
+    for change in OF_SEVERAL_SHAPES:
         train(**change)
     for i, path in enumerate(paths):
         alone = tmp_path / f"network_{i + 1}.h5"
@@ -471,20 +481,10 @@ def as_on_a_gpu(monkeypatch):
 
 
 def test_networks_of_one_shape_are_trained_side_by_side(tmp_path, train, as_on_a_gpu):
-    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
-    changes = [{}, {"variant": "other"}, {"width": 9}, {"n_labels": 3}, {"seed": 4}]
-    changes.append({"input_order": "features", "order_seed": 2})
-    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
-    paths = [tmp_path / f"{i}.h5" for i in range(len(changes))]
-    train_networks(
-        dataset_path=str(tmp_path / "dataset.h5"),
-        network_paths=[str(path) for path in paths],
-        trainings=[settings | change for change in changes],
-        device="cpu",
-    )
+    paths = train_several(tmp_path, OF_SEVERAL_SHAPES)
     sizes = [read_parameters(path)["side_by_side"] for path in paths]
     assert sizes == [4, 4, 1, 1, 4, 4]
-    for path, change in zip(paths, changes, strict=True):
+    for path, change in zip(paths, OF_SEVERAL_SHAPES, strict=True):
         found, expected = read_network(path), train(**change)
         pairs = zip(found.weights + found.biases, expected.weights + expected.biases, strict=True)
         for one, other in pairs:
@@ -498,33 +498,16 @@ def test_networks_that_do_not_fit_into_memory_together_are_trained_in_turn(
     tmp_path, monkeypatch, as_on_a_gpu
 ):
     monkeypatch.setattr(training, "AT_ONCE_BYTES", 2 * 16 * 84)  # 5 - 8 - 4: 84 parameters
-    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
-    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
-    paths = [str(tmp_path / f"{seed}.h5") for seed in range(3)]
-    train_networks(
-        dataset_path=str(tmp_path / "dataset.h5"),
-        network_paths=paths,
-        trainings=[settings | {"seed": seed} for seed in range(3)],
-        device="cpu",
-    )
+    paths = train_several(tmp_path, [{"seed": seed} for seed in range(3)])
     assert [read_parameters(path)["side_by_side"] for path in paths] == [2, 2, 1]
 
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_all_networks_that_fail_are_named_and_the_others_written(tmp_path, cores):
-    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
-    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
     changes = [{"variant": "fine"}, {"variant": "wild", "learning_rate": 1e38}, {"n_labels": 9}]
-    paths = [tmp_path / f"{i}.h5" for i in range(3)]
     with pytest.raises(NetkinError, match=r"(?s)n_labels is 9.*variant 'wild'.*NaN or infinite"):
-        train_networks(
-            dataset_path=str(tmp_path / "dataset.h5"),
-            network_paths=[str(path) for path in paths],
-            trainings=[settings | change for change in changes],
-            device="cpu",
-            cores=cores,
-        )
-    assert [path.exists() for path in paths] == [True, False, False]
+        train_several(tmp_path, changes, cores)
+    assert [(tmp_path / f"{i}.h5").exists() for i in range(3)] == [True, False, False]
 
 
 def test_a_killed_process_of_several_is_told_in_a_sentence(tmp_path, monkeypatch):
@@ -532,16 +515,8 @@ def test_a_killed_process_of_several_is_told_in_a_sentence(tmp_path, monkeypatch
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(training, "_train_stack", killed)
-    write_arrays(tmp_path / "dataset.h5", toy_arrays(), parameters={"kind": "toy"})
-    settings = {key: value for key, value in SETTINGS.items() if key != "device"}
     with pytest.raises(NetkinError, match="was killed, for want of memory most likely"):
-        train_networks(
-            dataset_path=str(tmp_path / "dataset.h5"),
-            network_paths=[str(tmp_path / f"{seed}.h5") for seed in range(2)],
-            trainings=[settings | {"seed": seed} for seed in range(2)],
-            device="cpu",
-            cores=2,
-        )
+        train_several(tmp_path, [{"seed": seed} for seed in range(2)], cores=2)
 
 
 def accuracy_by_hand(network: Network, inputs: np.ndarray, labels: np.ndarray) -> float:

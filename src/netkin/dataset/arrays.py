@@ -132,7 +132,7 @@ def store_arrays(file: h5py.File, arrays: Arrays) -> None:
     """Put the arrays into a file that was opened for writing, as `write_arrays` says."""
     for part in ("train", "test"):
         for what in ("inputs", "labels", "rows"):
-            # not compressed: every training reads it, in a fifth of the time
+            # not compressed: every training reads it, which is faster so
             file[f"{part}/{what}"] = getattr(arrays, f"{part}_{what}")
     file["label_names"] = list(arrays.label_names)
 

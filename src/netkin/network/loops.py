@@ -1,8 +1,7 @@
 """What a training step does besides products, one pass over the numbers each, on a CPU.
 
-Torch takes several passes for each of them and starts each anew: together they take it
-half as long as the products of a small network. This module loads numba; import it where
-it is used.
+Torch takes several passes for each of them and starts each anew. This module
+loads numba; import it where it is used.
 """
 
 import math

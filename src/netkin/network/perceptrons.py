@@ -1,8 +1,8 @@
 """Multilayer perceptrons of one shape, trained side by side. Imports torch.
 
 A network alone is a stack of one. Forward and backward pass are written out: to record
-operations for automatic differentiation takes half as long as the products of a small
-network. On a GPU each layer of all networks is one batched product, and the whole step
+operations for automatic differentiation takes a good part of a small network's step. On
+a GPU each layer of all networks is one batched product, and the whole step
 one captured graph.
 """
 
