@@ -77,22 +77,23 @@ bench: env
 
 env: $(READY)
 
-$(READY): envs/requirements.txt envs/constraints.txt envs/giotto.txt
+$(READY): envs/requirements.txt envs/constraints.txt envs/giotto.txt envs/models.txt
 	@test -n "$(PYTHON)" || { echo "netkin needs Python 3.11 or 3.12; none was found." \
 		"Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--requirement envs/requirements.txt --constraint envs/constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--requirement envs/giotto.txt
+		--requirement envs/giotto.txt --requirement envs/models.txt
 	touch $(READY)
 
-# envs/constraints.txt anew, after an edit of requirements.txt or giotto.txt: the versions that
-# pip takes today, in an environment of their own
+# envs/constraints.txt anew, after an edit of requirements.txt, giotto.txt or models.txt: the
+# versions that pip takes today, in an environment of their own
 lock:
 	rm -rf .lock && $(PYTHON) -m venv .lock
 	.lock/bin/pip install --quiet --requirement envs/requirements.txt
-	.lock/bin/pip install --quiet --no-deps --requirement envs/giotto.txt
+	.lock/bin/pip install --quiet --no-deps --requirement envs/giotto.txt \
+		--requirement envs/models.txt
 	{ echo "# Every package of a tested environment (Python 3.11), so that an installation" \
 		"repeats; by make lock."; \
 		.lock/bin/pip freeze | sed 's/+cpu$$//'; } > .lock/constraints.txt

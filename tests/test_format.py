@@ -14,6 +14,7 @@ from safetensors.torch import save_file as save_torch
 from netkin.errors import NetkinError
 from netkin.network.file import Network, write_network
 from netkin.network.format import FORMATS, open_model
+from netkin.network.format.wiring import parse_wiring
 from netkin.network.layers import open_layers
 
 SIZES = [5, 4, 4, 3]
@@ -298,3 +299,29 @@ def test_what_a_message_lists_are_the_formats(tmp_path):
     with pytest.raises(NetkinError) as told:
         layers_of(tmp_path / "text")
     assert all(one.title in str(told.value) for one in FORMATS.values())
+
+
+# --- wiring as text -----------------------------------------------------------------------
+
+
+def test_wiring_as_text():
+    assert parse_wiring("") == []
+    assert parse_wiring("a.weight, b.weight c.kernel.T") == ["a.weight", "b.weight", "c.kernel.T"]
+    assert parse_wiring("W1+b1,W2+b2") == [("W1", "b1"), ("W2", "b2")]
+
+
+@pytest.mark.parametrize("text", ["W+", "+b", "W+b+c", "a, b, a", "a+a"])
+def test_wiring_that_is_none_is_a_sentence(text):
+    with pytest.raises(NetkinError, match=r"^wiring: "):
+        parse_wiring(text)
+
+
+def test_a_matrix_of_inputs_by_outputs_is_transposed_where_the_wiring_says_so(tmp_path):
+    tensors = arrays(["0", "2", "4"])
+    turned = {
+        name.replace("weight", "kernel"): array.T if "weight" in name else array
+        for name, array in tensors.items()
+    }
+    save_as("npz", tmp_path / "m", turned)
+    found = layers_of(tmp_path / "m", ["0.kernel.T", "2.kernel.T", "4.kernel.T"])
+    assert_layers(found, tensors, ["0", "2", "4"])

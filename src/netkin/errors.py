@@ -30,6 +30,14 @@ class UndefinedDistance(Exception):
     """
 
 
+class Absent(NetkinError):
+    """What is asked of a network cannot be had; the text is the reason, in one clause.
+
+    Raised by what reads a network, or a result of it; it may stand for the network among items
+    that are compared, and each of its distances is NaN then, with this reason.
+    """
+
+
 def require_choice(name: str, found: object, names: Iterable[str | None]) -> None:
     """Raise `NetkinError` unless an argument is one of those that are allowed.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.cost import Cost
-from netkin.errors import UndefinedDistance
+from netkin.errors import Absent, UndefinedDistance
 
 Function = Callable[[Any, Any], float]
 
@@ -43,7 +43,7 @@ def distance_matrices(
     Parameters
     ----------
     items : sequence
-        Whatever the functions compare.
+        Whatever the functions compare; `netkin.errors.Absent` for one that cannot be had.
     functions : mapping
         Name -> ``(a, b) -> float``; may raise `UndefinedDistance`.
     asymmetric : sequence of str
@@ -73,6 +73,9 @@ def _enter(
     matrix: Matrix, function: Function, a: Any, b: Any, places: set[tuple[int, int]]
 ) -> None:
     try:
+        for item in (a, b):
+            if isinstance(item, Absent):
+                raise UndefinedDistance(str(item))
         value = function(a, b)
     except UndefinedDistance as reason:
         matrix.reasons |= dict.fromkeys(places, str(reason))

@@ -43,6 +43,18 @@ class Tensor:
         return self.read(rows)
 
 
+class Transposed:
+    """A tensor of shape (n_in, n_out) as a weight matrix, (n_out, n_in); read whole for a slice."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+        self.shape = tensor.shape[::-1]
+
+    def __getitem__(self, rows: slice) -> Floats:
+        """Return some rows."""
+        return self._tensor[:].T[rows]
+
+
 class Layer(NamedTuple):
     """One fully connected layer whose weights stay on disk.
 
@@ -51,10 +63,13 @@ class Layer(NamedTuple):
     weight : array-like of shape (n_out, n_in)
         Has a ``shape``; sliced by rows, ``weight[a:b]`` reads just these as a float array.
     bias : float array of shape (n_out,) or None
+    made_of : tuple of str
+        Names of the parameters that it is made of.
     """
 
     weight: Any
     bias: Floats | None
+    made_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,15 +86,20 @@ class Model:
         The parameters.
     left_out : dict of str to str
         Name of each other tensor or entry of the file -> why it is no parameter.
-    order : tuple of str
-        Names of the weights in the order in which inputs pass them, where the format says it.
+    chain : sequence of Layer, optional
+        The dense layers in the order in which inputs pass them, where the format says it and
+        they are all there is.
+    unchained : str
+        Why the network is no chain of dense layers, where the format says how it is wired, in one
+        clause; "" for a chain, and where the format does not say it.
     """
 
     path: str
     format: str
     tensors: Mapping[str, Tensor]
     left_out: Mapping[str, str] = field(default_factory=dict)
-    order: tuple[str, ...] = ()
+    chain: Sequence[Layer] | None = None
+    unchained: str = ""
 
     def layers(self, wiring: Sequence[str | tuple[str, str]] = ()) -> list[Layer]:
         """Return the dense layers, input side first.
@@ -88,8 +108,9 @@ class Model:
         ----------
         wiring : sequence of str or pair of str
             The names of all weight matrices in the order in which inputs pass them; needed where
-            the file does not tell it. A pair names the bias too, which else has the name of the
-            weight with ``bias`` in place of ``weight``.
+            the file does not tell it. ``.T`` after a name is for a matrix of shape
+            (n_in, n_out). A pair names the bias too, which else has the name of the weight with
+            ``bias`` in place of ``weight`` or ``kernel``.
 
         Raises
         ------
@@ -97,19 +118,17 @@ class Model:
             The wiring is not known, leaves out a parameter, or names what is not there; weights
             that are no matrices or do not fit one another.
         """
-        layers, used = [], set()
-        for entry in list(wiring or self.order or self._chain()):
-            name, bias = (entry, "") if isinstance(entry, str) else entry
-            if not bias and _bias_of(name) in self.tensors:
-                bias = _bias_of(name)
-            for each in filter(None, (name, bias)):
-                if each not in self.tensors:
-                    raise NetkinError(
-                        f"{self.path}: no tensor is called {shown(each)}. "
-                        f"{allowed(each, self.tensors)}"
-                    )
-                used.add(each)
-            layers.append(Layer(self.tensors[name], self.tensors[bias][:] if bias else None))
+        if wiring:
+            layers = [self._layer(entry) for entry in wiring]
+        elif self.chain is not None:
+            layers = list(self.chain)
+        elif self.unchained:
+            raise NetkinError(
+                f"{self.path}: the network is no chain of dense layers: {self.unchained}."
+            )
+        else:
+            layers = [self._layer(name) for name in self._order()]
+        used = {name for layer in layers for name in layer.made_of}
         unused = [
             name
             for name, tensor in self.tensors.items()
@@ -123,7 +142,27 @@ class Model:
         _check(self.path, layers)
         return layers
 
-    def _chain(self) -> list[str]:
+    def _layer(self, entry: str | tuple[str, str]) -> Layer:
+        """Return a layer by the names of its weight and bias."""
+        name, bias = (entry, "") if isinstance(entry, str) else entry
+        transposed = name not in self.tensors and name.endswith(".T")
+        name = name.removesuffix(".T") if transposed else name
+        if not bias and _bias_of(name) in self.tensors:
+            bias = _bias_of(name)
+        names = (name, bias) if bias else (name,)
+        for each in names:
+            if each not in self.tensors:
+                raise NetkinError(
+                    f"{self.path}: no tensor is called {shown(each)}. {allowed(each, self.tensors)}"
+                )
+        weight = self.tensors[name]
+        return Layer(
+            Transposed(weight) if transposed else weight,
+            self.tensors[bias][:] if bias else None,
+            names,
+        )
+
+    def _order(self) -> list[str]:
         """Return the order of the weights by their names, where it is certain.
 
         It is where all names are alike but for one number, as `torch.nn.Sequential` gives them:
@@ -162,7 +201,8 @@ def _last(name: str) -> str:
 
 
 def _bias_of(name: str) -> str:
-    return name.removesuffix("weight") + "bias" if _last(name) == "weight" else ""
+    last = _last(name)
+    return name.removesuffix(last) + "bias" if last in ("weight", "kernel") else ""
 
 
 def _unlike(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 
 from netkin.errors import NetkinError
-from netkin.network.format.model import Floats, Model, Tensor, as_floats
+from netkin.network.format.model import Floats, Layer, Model, Tensor, as_floats
 from netkin.storage import open_layout
 
 
@@ -21,7 +21,8 @@ def recognises(head: bytes, path: Path) -> bool:
 def opened(path: Path) -> Iterator[Model]:
     """Open a file; see `netkin.network.format.open_model`."""
     with open_layout(path, "network", reading_only=False) as file:
-        tensors, order = {}, []
+        tensors: dict[str, Tensor] = {}
+        layers = []
         for index in range(len(file.get("layers", ()))):
             weight, bias = (file.get(f"layers/{index}/{part}") for part in ("weight", "bias"))
             if weight is None or weight.dtype.kind != "f":
@@ -31,8 +32,12 @@ def opened(path: Path) -> Iterator[Model]:
                     name = f"layers/{index}/{part}"
                     read = partial(_read, array)
                     tensors[name] = Tensor(name, array.shape, str(array.dtype), read)
-            order.append(f"layers/{index}/weight")
-        yield Model(str(path), "netkin", tensors, order=tuple(order))
+            weight, bias = f"layers/{index}/weight", f"layers/{index}/bias"
+            made_of = (weight, bias) if bias in tensors else (weight,)
+            layers.append(
+                Layer(tensors[weight], tensors[bias][:] if bias in tensors else None, made_of)
+            )
+        yield Model(str(path), "netkin", tensors, chain=layers)
 
 
 def _read(array: h5py.Dataset, rows: slice) -> Floats:
