@@ -44,6 +44,7 @@ rule all:
         FIGURES,
         TABLES,
         PAPER,
+        CHECKED,
         # lost after an interrupted job, say, they would not be missed as long as what was made
         # from them is there
         study.results(),

@@ -19,6 +19,7 @@ NEEDS = {
     "diagram": "diagrams",
     "graph": "graphs",
     "network": "weights",
+    "tensors": "tensors of equal name and shape",
     "activation": "activations on the same rows",
     "prediction": "class probabilities on the same rows",
     "model": "weights, and answers on the same rows",

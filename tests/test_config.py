@@ -90,13 +90,15 @@ MISTAKES = {
     "no_data_set_to_run": (
         changed("study.datasets", []),
         "study.datasets: found [], so there are no networks. "
-        f"Allowed: one or more of {', '.join(CONFIG['dataset'])}.",
+        f"Allowed: one or more of {', '.join(CONFIG['dataset'])}; or name a sheet of your own "
+        "networks (source.sheet).",
     ),
     # what follows from it is not told besides
     "no_data_set_to_run_variants_of": (
         changed("study", CONFIG["study"] | {"datasets": [], "variants": ["width_128"]}),
         "study.datasets: found [], so there are no networks. "
-        f"Allowed: one or more of {', '.join(CONFIG['dataset'])}.",
+        f"Allowed: one or more of {', '.join(CONFIG['dataset'])}; or name a sheet of your own "
+        "networks (source.sheet).",
     ),
     "unknown_loader": (
         changed("dataset.sound", {"labels": [2], "batch_size": 1, "epochs": 1}),

@@ -14,7 +14,7 @@ from netkin.figure.training import draw_training
 @pytest.fixture
 def panel():
     matrix = np.array([[0.0, 0.5, 1.0], [0.5, 0.0, np.nan], [1.0, np.nan, 0.0]])
-    return Panel("digits: heat", matrix, [1, 2, 10], ["width", "width", "input_order"])
+    return Panel("digits: heat", matrix, ["1", "2", "10"], ["width", "width", "input_order"])
 
 
 def mesh_of(figure):
@@ -37,7 +37,7 @@ def test_undefined_cells_are_grey_and_said_so(panel):
     np.testing.assert_allclose(mesh.to_rgba(mesh.get_array()).reshape(3, 3, 4)[1, 2, :3], grey)
 
 
-def test_ticks_are_indices_and_groups_are_separated_and_named(panel):
+def test_ticks_are_labels_and_groups_are_separated_and_named(panel):
     ax = draw_distance_matrix(panel).axes[0]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "10"]
     dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
@@ -58,7 +58,7 @@ def test_panels_of_an_overview_share_one_scale(panel):
 
 def test_deviations_have_their_own_scale(panel):
     assert mesh_of(draw_deviation_matrix(panel)).get_clim() == (0.0, 1.0)
-    still = Panel("one seed", np.zeros((3, 3)), panel.indices, panel.groups)
+    still = Panel("one seed", np.zeros((3, 3)), panel.labels, panel.groups)
     assert mesh_of(draw_deviation_matrix(still)).get_clim() == (0.0, 1.0)
 
 

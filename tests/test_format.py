@@ -1,7 +1,13 @@
 """Formats of files of weights: what is understood, in which order, and what is refused."""
 
+import gzip
+import io
+import json
 import os
 import pickle
+import signal
+import struct
+import tarfile
 import zipfile
 
 import h5py
@@ -13,7 +19,7 @@ from safetensors.torch import save_file as save_torch
 
 from netkin.errors import NetkinError
 from netkin.network.file import Network, write_network
-from netkin.network.format import FORMATS, open_model
+from netkin.network.format import FORMATS, open_model, trial
 from netkin.network.format.wiring import parse_wiring
 from netkin.network.layers import open_layers
 
@@ -254,6 +260,397 @@ def test_a_file_of_torch_without_a_network_is_a_sentence(tmp_path, loaded):
         layers_of(tmp_path / "m.pt")
 
 
+def test_weights_two_levels_down_are_found(tmp_path):
+    tensors = arrays(["0", "3", "6"])
+    save_as("torch", tmp_path / "m", tensors, wrap=lambda s: {"model": {"state_dict": s, "v": 1}})
+    assert_layers(layers_of(tmp_path / "m"), tensors, ["0", "3", "6"])
+
+
+@pytest.mark.parametrize("key", ["state_dict_ema", "model_ema", "ema", "ema_state_dict"])
+def test_averaged_copies_are_left_out_by_name(tmp_path, key):
+    tensors = arrays(["0", "3", "6"])
+    save_as("torch", tmp_path / "m", tensors, wrap=lambda s: {key: s, "state_dict": s})
+    with open_model(tmp_path / "m") as model:
+        assert model.left_out[key].startswith("an averaged copy of the weights")
+    assert_layers(layers_of(tmp_path / "m"), tensors, ["0", "3", "6"])
+
+
+@pytest.mark.parametrize("kind", BARE)
+def test_averaged_copies_beside_the_weights_are_left_out(tmp_path, kind):
+    tensors = arrays(["0", "3", "6"])
+    copies = {f"model_ema.{name}": array + 1 for name, array in tensors.items()}
+    save_as(kind, tmp_path / "m", tensors | copies)
+    with open_model(tmp_path / "m") as model:
+        assert set(model.left_out) == set(copies)
+    assert_layers(layers_of(tmp_path / "m"), tensors, ["0", "3", "6"])
+    save_as(kind, tmp_path / "alone", copies)
+    with open_model(tmp_path / "alone") as model:
+        assert set(model.tensors) == set(copies)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "module.module."])
+@pytest.mark.parametrize("kind", BARE)
+def test_prefixes_of_wrappers_are_no_part_of_names(tmp_path, kind, prefix):
+    tensors = arrays(["encoder", "decoder"], [5, 4, 5])
+    save_as(kind, tmp_path / "m", {f"{prefix}{name}": array for name, array in tensors.items()})
+    with open_model(tmp_path / "m") as model:
+        assert {name: tensor.name for name, tensor in model.tensors.items()} == {
+            name: name for name in tensors
+        }
+        assert model.prefix == prefix
+    for before in ("", prefix):
+        wiring = [f"{before}encoder.weight", (f"{before}decoder.weight", f"{before}decoder.bias")]
+        assert_layers(layers_of(tmp_path / "m", wiring), tensors, ["encoder", "decoder"])
+
+
+@pytest.mark.parametrize("names", [["model.0", "model.2"], ["module.0", "2"]])
+def test_other_beginnings_of_names_stay(tmp_path, names):
+    tensors = arrays(names, [5, 4, 5])
+    save_as("torch", tmp_path / "m", tensors)
+    with open_model(tmp_path / "m") as model:
+        assert set(model.tensors) == set(tensors)
+        assert not model.prefix
+
+
+def test_a_tied_tensor_stays_tied_without_its_prefix(tmp_path):
+    weight = torch.ones(3, 3)
+    torch.save({"module.a.weight": weight, "module.b.weight": weight}, tmp_path / "m")
+    with open_model(tmp_path / "m") as model:
+        assert model.tensors["b.weight"].same_as == "a.weight"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["weight_g", "weight_v", "bias"],
+        ["parametrizations.weight.original0", "parametrizations.weight.original1", "bias"],
+    ],
+)
+@pytest.mark.parametrize("kind", BARE)
+def test_weights_that_are_made_of_others_are_no_chain(tmp_path, kind, names):
+    tensors = arrays(["0", "2"], [4, 4, 4])
+    tensors |= {f"4.{name}": np.ones((4, 4), np.float32) for name in names[:2]}
+    tensors |= {"4.bias": np.ones(4, np.float32)}
+    save_as(kind, tmp_path / "m", tensors)
+    with pytest.raises(NetkinError, match=rf"'4\.({names[0]}|bias)' is neither a weight nor"):
+        layers_of(tmp_path / "m")
+
+
+def test_a_view_of_more_numbers_than_the_file_has_is_refused(tmp_path):
+    torch.save({"0.weight": torch.ones(1).expand(10**6, 10**6)}, tmp_path / "m")
+    with pytest.raises(NetkinError, match=r"m: '0.weight' declares 4,000,000,000,000 bytes"):
+        layers_of(tmp_path / "m")
+
+
+def test_an_old_file_that_declares_more_than_it_has_is_refused(tmp_path):
+    torch.save({"weight": torch.ones(77)}, tmp_path / "m", _use_new_zipfile_serialization=False)
+    whole = (tmp_path / "m").read_bytes()
+    declared = pickle.BININT1 + bytes([77]) + pickle.NONE
+    assert whole.count(declared) == 1
+    lie = pickle.BININT + struct.pack("<i", 2**31 - 1) + pickle.NONE
+    (tmp_path / "m").write_bytes(whole.replace(declared, lie))
+    with pytest.raises(NetkinError, match=r"m: it declares 2,147,483,647 numbers; the file has"):
+        layers_of(tmp_path / "m")
+
+
+def test_an_archive_whose_pickle_declares_more_than_it_has_is_refused(tmp_path):
+    torch.save({"weight": torch.ones(77)}, tmp_path / "m")
+    with zipfile.ZipFile(tmp_path / "m") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    lie = pickle.BININT + struct.pack("<i", 2**31 - 1)
+    with zipfile.ZipFile(tmp_path / "lie", "w") as archive:
+        for name, content in parts.items():
+            if name.endswith("data.pkl"):
+                assert content.count(pickle.BININT1 + bytes([77])) == 2
+                content = content.replace(pickle.BININT1 + bytes([77]), lie)
+            archive.writestr(name, content)
+    with pytest.raises(NetkinError, match="lie: "):
+        layers_of(tmp_path / "lie")
+
+
+def test_a_compressed_archive_is_not_of_torch(tmp_path):
+    torch.save({"weight": torch.zeros(10, 10)}, tmp_path / "m")
+    with zipfile.ZipFile(tmp_path / "m") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "packed", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(NetkinError, match=r"packed: '.*' in it is compressed"):
+        layers_of(tmp_path / "packed")
+
+
+# --- safetensors ------------------------------------------------------------------------
+
+
+def raw(path, header, data=b""):
+    """Write safetensors with any header."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+def entry(shape, begin, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+LIES = {
+    "overlap": ({"a": entry([2], 0, 8), "b": entry([2], 4, 12)}, 12),
+    "the same place": ({"a": entry([2], 0, 8), "b": entry([2], 0, 8)}, 8),
+    "gap": ({"a": entry([2], 0, 8), "b": entry([2], 12, 20)}, 20),
+    "beyond the file": ({"a": entry([10**6, 10**6], 0, 4 * 10**12)}, 8),
+    "more than its bytes": ({"a": entry([10**6, 10**6], 0, 8)}, 8),
+    "negative offset": ({"a": entry([2], -8, 0)}, 0),
+    "negative size": ({"a": entry([-1, -2], 0, 8)}, 8),
+    "backwards": ({"a": entry([2], 8, 0)}, 8),
+    "left over": ({"a": entry([2], 0, 8)}, 16),
+    "fraction": ({"a": entry([2.0], 0, 8)}, 8),
+    "truth": ({"a": entry([True, 2], 0, 8)}, 8),
+    "no offsets": ({"a": {"dtype": "F32", "shape": [2]}}, 8),
+    "three offsets": ({"a": entry([2], 0, 8) | {"data_offsets": [0, 8, 8]}}, 8),
+    "type": ({"a": entry([2], 0, 8, 3)}, 8),
+    "no tensor": ({"a": 3}, 0),
+    "metadata": ({"__metadata__": {"a": 1}, "b": entry([2], 0, 8)}, 8),
+    "metadata list": ({"__metadata__": ["a"], "b": entry([2], 0, 8)}, 8),
+    "a name twice": (
+        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, '
+        b'"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}',
+        8,
+    ),
+    "deep": (b'{"a":' + b"[" * 100_000, 0),
+    "no JSON": (b'{"a": ', 0),
+    "no text": (b'{"\xff": 1}', 0),
+    "number": (b'{"a": ' + b"9" * 5000 + b"}", 0),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_a_header_that_lies_is_refused(tmp_path, case):
+    header, size = LIES[case]
+    with pytest.raises(NetkinError, match=r"m: not a readable safetensors file \("):
+        layers_of(raw(tmp_path / "m", header, bytes(size)))
+
+
+def test_a_header_longer_than_the_file_is_refused(tmp_path):
+    (tmp_path / "m").write_bytes(struct.pack("<Q", 90_000_000) + b"{}")
+    with pytest.raises(NetkinError, match="its header has 90,000,000 bytes, the file 10"):
+        layers_of(tmp_path / "m")
+
+
+@pytest.mark.parametrize("dtype", ["F4", "F6_E2M3", "F8_E8M0", "C64", "F1024"])
+def test_types_that_are_not_read_are_left_out_by_name(tmp_path, dtype):
+    header = {"w": entry([2, 2], 0, 2, dtype), "0.weight": entry([1, 1], 2, 6)}
+    with open_model(raw(tmp_path / "m", header, bytes(6))) as model:
+        assert model.left_out == {"w": f"stored as {dtype}, which netkin does not read"}
+        assert list(model.tensors) == ["0.weight"]
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "torch"])
+def test_a_number_and_an_empty_tensor_are_read(tmp_path, kind):
+    tensors = {"scale": np.array(3, np.float32), "none": np.zeros((0, 4), np.float32)}
+    save_as(kind, tmp_path / "m", tensors)
+    with open_model(tmp_path / "m") as model:
+        assert model.tensors["scale"][:] == 3
+        assert model.tensors["scale"][:].shape == ()
+        assert model.tensors["none"][:].shape == (0, 4)
+
+
+# --- several files -----------------------------------------------------------------------
+
+
+def shards(folder, kind, tensors, divided=2, **more):
+    """Write tensors to several files and an index; return the index."""
+    folder.mkdir(parents=True, exist_ok=True)
+    base, end = ("model", "safetensors") if kind == "safetensors" else ("pytorch_model", "bin")
+    places = {}
+    for number in range(divided):
+        name = f"{base}-{number + 1:05}-of-{divided:05}.{end}"
+        part = dict(list(tensors.items())[number::divided])
+        save_as(kind, folder / name, part)
+        places |= dict.fromkeys(part, name)
+    places |= more
+    index = folder / f"{base}.{end}.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
+    (folder / "config.json").write_text('{"architectures": ["Mine"]}')
+    (folder / "training_args.bin").write_bytes(b"x")
+    return index
+
+
+SHARDED = ["safetensors", "torch"]
+
+
+@pytest.mark.parametrize("given", ["folder", "index"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("kind", SHARDED)
+def test_a_model_in_several_files_is_one(tmp_path, kind, prefix, given):
+    tensors = arrays([str(i) for i in range(12)], [3] * 13)
+    index = shards(tmp_path / "m", kind, {f"{prefix}{n}": array for n, array in tensors.items()})
+    path = index if given == "index" else index.parent
+    with open_model(path) as model:
+        assert model.format == "sharded"
+        assert set(model.tensors) == set(tensors)
+    assert_layers(layers_of(path), tensors, [str(i) for i in range(12)])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_folder_with_one_file_of_weights(tmp_path, name):
+    tensors = arrays(["0", "2", "4"])
+    save_as("safetensors" if name.endswith("s") else "torch", tmp_path / name, tensors)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "optimizer.pt").write_bytes(b"x")
+    assert_layers(layers_of(tmp_path), tensors, ["0", "2", "4"])
+
+
+def test_a_cache_of_links_is_read(tmp_path):
+    index = shards(tmp_path / "blobs", "safetensors", arrays(["0", "2", "4"]))
+    (tmp_path / "snapshots" / "1").mkdir(parents=True)
+    for file in index.parent.iterdir():
+        renamed = file.rename(file.with_name(f"{abs(hash(file.name)):x}"))
+        (tmp_path / "snapshots" / "1" / file.name).symlink_to(renamed)
+    assert len(layers_of(tmp_path / "snapshots" / "1")) == 3
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    index = shards(tmp_path / "m", "safetensors", arrays(["0", "2", "4"]))
+    shard = index.with_name("model-00001-of-00002.safetensors")
+    shard.rename(tmp_path / "elsewhere")
+    shard.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NetkinError, match=r"is a link to .*elsewhere; allowed are files in its"):
+        layers_of(index)
+
+
+@pytest.mark.parametrize("place", ["../x", "/etc/passwd", "a/../../x", "..\\x"])
+def test_a_place_out_of_the_folder_is_refused(tmp_path, place):
+    save_as("safetensors", tmp_path / "x", arrays(["0", "2", "4"]))
+    index = shards(tmp_path / "m", "safetensors", arrays(["0", "2", "4"]), **{"9.weight": place})
+    with pytest.raises(NetkinError, match="allowed are files in its folder"):
+        layers_of(index)
+
+
+def broken(change):
+    def make(folder, kind):
+        tensors = arrays(["0", "2", "4"])
+        index = shards(folder, kind, tensors)
+        places = json.loads(index.read_text())["weight_map"]
+        change(index, places, tensors, kind)
+        index.write_text(json.dumps({"weight_map": places}))
+        return index
+
+    return make
+
+
+def both(index, places, tensors, kind):
+    name = next(name for name in tensors if places[name] != places["0.weight"])
+    first = {n: array for n, array in tensors.items() if places[n] == places["0.weight"]}
+    save_as(kind, index.parent / places["0.weight"], first | {name: tensors[name]})
+
+
+BROKEN = {
+    "missing file": (
+        broken(lambda index, places, *_: (index.parent / places["0.bias"]).unlink()),
+        "the file '.*' that it names is missing",
+    ),
+    "missing tensor": (
+        broken(lambda _, places, *__: places.update({"6.weight": places["0.bias"]})),
+        "it has '6.weight' in '.*', where it is not",
+    ),
+    "tensor not named": (
+        broken(lambda _, places, *__: places.pop("2.weight")),
+        "it has '2.weight' nowhere, but it is in",
+    ),
+    "in another file": (
+        broken(lambda _, places, *__: places.update({"0.bias": places["0.weight"]})),
+        "it has '0.bias' in '.*1-of.*', (but it is in '.*2-of|where it is not)",
+    ),
+    "in two files": (broken(both), "it has '.*' in '.*', but it is in|stands in two files"),
+    "the index itself": (
+        broken(lambda index, places, *_: places.update({"x": index.name})),
+        "index.json: of no format that netkin reads",
+    ),
+    "no names": (
+        broken(lambda _, places, *__: places.update({"x": 3})),
+        "'weight_map' maps no names to files",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("kind", SHARDED)
+def test_an_index_that_is_not_right_is_a_sentence(tmp_path, kind, case):
+    make, why = BROKEN[case]
+    with pytest.raises(NetkinError, match=why):
+        layers_of(make(tmp_path / "m", kind))
+
+
+def test_an_index_with_a_name_twice_is_refused(tmp_path):
+    index = shards(tmp_path / "m", "safetensors", arrays(["0", "2", "4"]))
+    index.write_text('{"weight_map": {"a": "x", "a": "y"}}')
+    with pytest.raises(NetkinError, match=r"index.json: 'a' stands in it twice"):
+        layers_of(index.parent)
+
+
+def test_a_folder_with_several_models_asks_which(tmp_path):
+    for name in ("model.safetensors", "fp16.safetensors"):
+        save_as("safetensors", tmp_path / name, arrays(["0", "2", "4"]))
+    shards(tmp_path, "torch", arrays(["0", "2", "4"]))
+    with pytest.raises(
+        NetkinError,
+        match=r"one of them: fp16.safetensors, model.safetensors, pytorch_model.bin.index.json",
+    ):
+        layers_of(tmp_path)
+
+
+def test_a_folder_of_tensorflow_is_told(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"x")
+    with pytest.raises(NetkinError, match="a SavedModel of TensorFlow"):
+        layers_of(tmp_path)
+
+
+# --- what is none ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "org/name-7b.v2"])
+def test_the_name_of_a_model_of_a_hub_is_not_downloaded(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NetkinError, match=f"{name}: no such file; .* downloads nothing"):
+        layers_of(name)
+    with pytest.raises(NetkinError, match=r"x/m\.pt: no such file\.$"):
+        layers_of("x/m.pt")
+
+
+def npy():
+    file = io.BytesIO()
+    np.save(file, np.ones((2, 2)))
+    return file.getvalue()
+
+
+def tar():
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("pickle"))
+    return file.getvalue()
+
+
+FOREIGN = {
+    "gzip": (gzip.compress(b"x"), "packed by gzip"),
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1",
+        "a pointer of Git LFS",
+    ),
+    "HTML": (b"\n<!DOCTYPE html><html>", "a page of HTML"),
+    "XML": (b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "a page of HTML or XML"),
+    "npy": (npy(), r"a single array of NumPy .* \(numpy.savez\)"),
+    "tar": (tar(), "a tar archive; .* torch before 0.4"),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_what_is_no_file_of_weights_is_told(tmp_path, case):
+    content, why = FOREIGN[case]
+    (tmp_path / "m.pt").write_bytes(content)
+    with pytest.raises(NetkinError, match=rf"m\.pt: {why}"):
+        layers_of(tmp_path / "m.pt")
+
+
 # --- damage -----------------------------------------------------------------------------
 
 
@@ -325,3 +722,33 @@ def test_a_matrix_of_inputs_by_outputs_is_transposed_where_the_wiring_says_so(tm
     save_as("npz", tmp_path / "m", turned)
     found = layers_of(tmp_path / "m", ["0.kernel.T", "2.kernel.T", "4.kernel.T"])
     assert_layers(found, tensors, ["0", "2", "4"])
+
+
+# --- libraries that hang or crash ------------------------------------------------------------
+
+
+def for_ever():
+    while True:
+        pass
+
+
+def crash():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def fail():
+    raise ValueError("told when the file is read in earnest")
+
+
+@pytest.mark.parametrize(
+    ("read", "what"),
+    [(for_ever, "does not come to an end"), (crash, r"crashes \(SIGSEGV\)"), (fail, "")],
+)
+def test_a_library_that_hangs_or_crashes_is_a_sentence(tmp_path, monkeypatch, read, what):
+    monkeypatch.setattr(trial, "SECONDS", 1)
+    (tmp_path / "m.h5").write_text("damaged")
+    if what:
+        with pytest.raises(NetkinError, match=f"m.h5: damaged; HDF5 {what}"):
+            trial.tried(tmp_path / "m.h5", read)
+    else:
+        trial.tried(tmp_path / "m.h5", read)

@@ -340,7 +340,8 @@ def test_jensen_shannon_takes_0_log_0_as_0():
 
 def test_surrogate_churn_tends_to_the_disagreement():
     a, b = random_prediction(0), random_prediction(1)
-    assert surrogate_churn(a, b, alpha=3000) == pytest.approx(disagreement(a, b), abs=0.01)
+    unlimited = surrogate_churn.__wrapped__
+    assert unlimited(a, b, alpha=3000) == pytest.approx(disagreement(a, b), abs=0.01)
     assert abs(surrogate_churn(a, b) - disagreement(a, b)) > 0.05
 
 

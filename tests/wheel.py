@@ -56,6 +56,10 @@ def main(folder: Path) -> None:
         constraints = ["--constraint", str(ROOT / "envs" / "constraints.txt")]
         subprocess.run([*pip, str(wheel), *constraints], check=True, cwd=empty)
         subprocess.run([python, "-I", "-c", CORE], check=True, cwd=empty)
+        (Path(empty) / "work").mkdir()
+        snippets = [str(ROOT / "tests" / "snippets.py"), str(ROOT / "docs" / "own_networks.md")]
+        subprocess.run([python, "-I", *snippets, f"{empty}/work"], check=True, cwd=empty)
+        subprocess.run([f"{empty}/env/bin/netkin", "--version"], check=True, cwd=empty)
         newer = ["--dry-run", "--ignore-installed", "--only-binary=:all:", "--target", "newer"]
         subprocess.run([*pip, *newer, "--python-version", NEWER, str(wheel)], check=True, cwd=empty)
     print(f"the core resolves for Python {NEWER}")

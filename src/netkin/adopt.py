@@ -77,7 +77,8 @@ def adopt(recipes: Recipes, folder: Path) -> Adopted:
         path = study.path("dataset", name)
         _take(recipes.of(path), [folder / "dataset" / f"{name}.h5"], result)
     for member in study.members.values():
-        if study.source_of[member.id].making(member) is None:
+        # only those that were trained here have an older file
+        if member.probe is None or study.source_of[member.id].making(member) is None:
             continue
         path = study.file_of("network", member)
         dataset, *rest = member.id.split("/")

@@ -32,6 +32,8 @@ class Cell:
         What it has in common with its neighbours.
     design : str
         Networks of one design differ in nothing but chance.
+    label : str
+        What stands at its row of a figure, "" for its number.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Cell:
     value: int
     group: str
     design: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Comparison:
     cells : tuple of Cell
         The networks, in the order of the matrices.
     members : mapping of str to tuple of Member
-        Replicate -> the member of each cell.
+        Replicate -> the member of each cell; one that no source has where it is not there at that
+        replicate.
     probe : str or None
         The data set whose rows all of them know; without one nothing that rests on rows can be
         compared.

@@ -181,6 +181,18 @@ def training(
     return Need(megabytes, START_MINUTES + seconds / 60)
 
 
+def importing(n_bytes: int) -> Need:
+    """Return what taking a network out of a file of somebody's own needs.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size of the file, or of all files of the folder. A library may hold it twice, and what it
+        has compressed as it was.
+    """
+    return Need(TORCH_MB + 6e-6 * n_bytes, START_MINUTES + n_bytes / 2e7 / 60)
+
+
 def in_turn(needs: Sequence[Need]) -> Need:
     """Return what a job needs that does what several did, one after the other.
 

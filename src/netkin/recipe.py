@@ -25,7 +25,6 @@ from netkin.distance.layers import compare_layers, layer_parameters
 from netkin.distance.summary import summarise_distances
 from netkin.graph.export import export_graph
 from netkin.member import Member
-from netkin.network.train import train_network
 from netkin.prediction.compute import compute_predictions
 from netkin.provenance import code_digest, script_digest
 from netkin.study import Study
@@ -111,8 +110,9 @@ class Recipes:
         return self._known[path]
 
     def all(self, paths: Iterable[str]) -> tuple[Recipe, ...]:
-        """Return the recipes of files and addresses, each file's once."""
-        return tuple(self.of(path) for path in dict.fromkeys(map(storage.file_of, paths)))
+        """Return the recipes of files and addresses, each file's once; none for ""."""
+        files = dict.fromkeys(storage.file_of(path) for path in paths if path)
+        return tuple(self.of(path) for path in files)
 
     def together(self, dataset: str) -> str:
         """Return the code of the networks of a data set that one job trains."""
@@ -166,13 +166,14 @@ def _network(recipes: Recipes, path: str, member: Member) -> Recipe:
     making = source.making(member)
     if making is None:
         return Recipe(path, "network", "", {}, given=source.stands_for(member))
+    known = member.probe is not None
     return Recipe(
         path,
         "network",
-        recipes.code(train_network),
+        recipes.code(source.maker),
         making,
-        (recipes.of(study.path("dataset", str(member.probe))),),
-        device=study.config.network.device,
+        (recipes.of(study.path("dataset", str(member.probe))),) if known else (),
+        device=study.config.network.device if known else "auto",
     )
 
 

@@ -51,18 +51,21 @@ class Array:
     shape : tuple of int, str or None, or None
         A number is the length of that dimension; a name stands for the same length everywhere in
         the file, or in the member of a bundle, and may hold what stands in braces in the name of
-        the dataset; None is any length. None for all allows any shape of one to four dimensions.
+        the dataset; None is any length. None for all allows any shape of one to eight dimensions.
     packed : bool
         Whether it may be compressed. What need not be is stored as it is, so that the file is
         as long as what it declares.
     attributes : mapping of str to str
         As in `Structure`.
+    gaps : bool
+        Whether numbers in names may be missing between others.
     """
 
     type: str
     shape: tuple[Size, ...] | None
     packed: bool = False
     attributes: Mapping[str, str] = field(default_factory=dict)
+    gaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,14 +152,23 @@ STRUCTURES: dict[str, Structure] = {
     ),
     "network": Structure(
         {
-            "layers/{k}/weight": Array("float", ("units of layer {k}", "inputs of layer {k}")),
-            "layers/{k}/bias": Array("float", ("units of layer {k}",)),
+            "layers/{k}/weight": Array(
+                "float",
+                ("units of layer {k}", "inputs of layer {k}"),
+                attributes={"name": "text"},
+            ),
+            # a layer may have none
+            "layers/{k}/bias": Array(
+                "float", ("units of layer {k}",), attributes={"name": "text"}, gaps=True
+            ),
+            # of a network of somebody's own whose layers are not known
+            "tensors/{k}": Array("float", None, attributes={"name": "text"}),
             "history/loss": Array("float", ("epochs",)),
             "history/accuracy": Array("float", ("epochs",)),
             "history/validation_loss": Array("float", ("epochs",)),
             "history/validation_accuracy": Array("float", ("epochs",)),
         },
-        {"test_accuracy": "float"},
+        {"test_accuracy": "float", "reason": "text", "format": "text", "left_out": "text"},
     ),
     "graph": Structure(
         {
@@ -173,11 +185,18 @@ STRUCTURES: dict[str, Structure] = {
             "H{k}": Array("float", ("intervals of H{k}", 2), packed=True),
             "H{k}_count": Array("integer", ("intervals of H{k}",), packed=True),
         },
-        {"engine": "text"},
+        {"engine": "text", "reason": "text"},
     ),
     "vector": Structure(
         {"H{k}": Array("float", None, packed=True)},
-        {"n_bins": "integer", "start": "float", "stop": "float", "axes": "integer", "kind": "text"},
+        {
+            "n_bins": "integer",
+            "start": "float",
+            "stop": "float",
+            "axes": "integer",
+            "kind": "text",
+            "reason": "text",
+        },
     ),
     "activation": Structure(
         {
@@ -395,7 +414,7 @@ class _Check:
 
     def check_numbers(self) -> None:
         for pattern, numbers in self.numbers.items():
-            if numbers != set(range(len(numbers))):
+            if numbers != set(range(len(numbers))) and not self.structure.arrays[pattern].gaps:
                 missing = min(set(range(len(numbers))) - numbers)
                 self.refuse(pattern.replace("{k}", str(missing)), "is missing between others")
 
@@ -517,8 +536,8 @@ class _Check:
         values: Mapping[str, str],
     ) -> None:
         if wanted is None:
-            if len(shape) not in (1, 2, 3, 4):
-                self.refuse(name, f"has shape {shape}, expected one to four dimensions")
+            if not 1 <= len(shape) <= 8:
+                self.refuse(name, f"has shape {shape}, expected one to eight dimensions")
             return
         expected = [size.format(**values) if isinstance(size, str) else size for size in wanted]
         text = f"({', '.join('k' if size is None else str(size) for size in expected)})"

@@ -184,6 +184,20 @@ class Study:
         """The comparisons of networks whose files say how training went."""
         return [one for one in self.comparisons.values() if one.trained_here]
 
+    def made_by(self, function: str) -> list[str]:
+        """Return the ids of the members that a stage function makes, by its name."""
+        return [
+            id
+            for id, member in self.members.items()
+            if (source := self.source_of[id]).making(member) is not None
+            and source.maker.__name__ == function
+        ]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What may be a mistake, of all sources."""
+        return [text for source in self.sources.values() for text in source.remarks]
+
     @property
     def nulls(self) -> dict[str, str]:
         """Comparison of untrained networks -> that of the same after training."""
@@ -205,7 +219,12 @@ class Study:
         return "/".join((RESULTS, stage, *parts)) + ".h5"
 
     def file_of(self, stage: str, member: Member, vector: str | None = None) -> str:
-        """Return where the result of a stage for a member is: a file, or ``FILE::ID``."""
+        """Return where the result of a stage for a member is: a file, or ``FILE::ID``.
+
+        Of a member that no source has it is "".
+        """
+        if member.id not in self.members:
+            return ""
         if stage == "network":
             return self.source_of[member.id].file_of(member)
         if stage == "graph":
@@ -472,9 +491,9 @@ class Study:
         return [m for m in self.measures_of(comparison) if MEASURES[m].family == family]
 
     def grid(self, comparison: str) -> list[dict[str, Any]]:
-        """Return name, index, group and value of the networks of a comparison, in order."""
+        """Return name, index, group, value and label of the networks of a comparison, in order."""
         return [
-            {key: getattr(cell, key) for key in ("name", "index", "group", "value")}
+            {key: getattr(cell, key) for key in ("name", "index", "group", "value", "label")}
             for cell in self.comparisons[comparison].cells
         ]
 
@@ -493,4 +512,5 @@ class Study:
             (cell.name, found.members[replicate][i])
             for i, cell in enumerate(found.cells)
             for replicate in found.members
+            if found.members[replicate][i].id in self.members
         ]

@@ -4,11 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.stress import configs, faults, files
+from tests.stress import configs, faults, files, models
 from tests.stress.counts import Counts
 
 PARTS: dict[str, Callable[[int, float], Counts]] = {
     "files": files.campaign,
+    "models": models.campaign,
     "configs": configs.campaign,
     "faults": faults.campaign,
 }

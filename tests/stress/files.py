@@ -651,14 +651,21 @@ def campaign(seed: int, seconds: float) -> Counts:
             path.rename(folder / f"whole_{layout}.h5")
         case = 0
         while time.monotonic() < end:
-            case = _watched(folder, seed, case, end, counts)
+            case = watched(_work, folder, seed, case, end, counts)
     return counts
 
 
-def _watched(folder: Path, seed: int, case: int, end: float, counts: Counts) -> int:
+def watched(
+    work: Callable[[Path, int, int, float, Any], None],
+    folder: Path,
+    seed: int,
+    case: int,
+    end: float,
+    counts: Counts,
+) -> int:
     """Run cases in a process of their own until the end or one that it does not survive."""
     here, there = CONTEXT.Pipe(duplex=False)
-    worker = CONTEXT.Process(target=_work, args=(folder, seed, case, end, there), daemon=True)
+    worker = CONTEXT.Process(target=work, args=(folder, seed, case, end, there), daemon=True)
     worker.start()
     there.close()
     about = "the start"

@@ -35,6 +35,7 @@ from netkin.folders import (
 )
 from netkin.provenance import code_digest
 from netkin.recipe import Recipes
+from netkin.source.sheet import NETWORKS
 from netkin.storage import file_of, lineage
 from netkin.study import Study
 
@@ -63,6 +64,7 @@ except NetkinError as error:
     raise WorkflowError(str(error)) from None
 
 
+SHEET = study.sources["sheet"]
 recipes = Recipes(study, ROOT / "workflow" / "scripts")
 
 # as seen from the results, so that a moved checkout has nothing to make anew
@@ -72,8 +74,11 @@ PUBLISHED = os.path.relpath(ROOT / "resources" / "published")
 onstart:
     if not is_sent(workflow):
         try:
+            for remark in study.remarks:
+                print(f"netkin: {remark}", file=sys.stderr)
             check_dates(
                 [
+                    *(path for one in SHEET.members for path in SHEET.files_of(one)),
                     *(path for dataset in study.datasets.values() for path in dataset.files()),
                     *Path(PUBLISHED).iterdir(),
                     *(ROOT / "workflow" / "scripts").glob("*.py"),
@@ -136,8 +141,8 @@ def planned_table(function, params, paths):
 
 
 def files_of(paths):
-    """Return the files of addresses ``FILE::ID``, each once."""
-    return list(dict.fromkeys(map(file_of, paths)))
+    """Return the files of addresses ``FILE::ID``, each once; none for ""."""
+    return list(dict.fromkeys(file_of(path) for path in paths if path))
 
 
 def mem_mb(need):
@@ -217,9 +222,10 @@ def untrained_distances(wildcards):
 
 def seeds(comparison):
     """Return in words how many replicates a comparison has; the largest number for all together."""
-    names = study.comparisons if comparison == OVERALL else [comparison]
+    names = [*study.comparisons] if comparison == OVERALL else [comparison]
     number = max(len(study.comparisons[each].members) for each in names)
-    return "1 seed" if number == 1 else f"{number} seeds"
+    what = "replicate" if names == [NETWORKS] else "seed"
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def heading(comparison):
@@ -233,7 +239,9 @@ def benchmarks_of_stages():
     found = [("prepare_dataset", one.prepared) for one in study.datasets.values()]
     found += [("extract_features", d.name) for d in study.datasets.values() if d.section.extractor]
     found += [
-        ("train_network", m) for m in study.members if study.source_of[m].making(study.members[m])
+        (rule_name, each)
+        for rule_name in ("train_network", "import_network")
+        for each in study.made_by(rule_name)
     ]
     found += [("export_graph", each) for each in study.members if study.config.graph.export]
     for stage, rule_name in (

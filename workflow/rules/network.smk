@@ -1,6 +1,6 @@
-"""network: train the networks of the grid, one a job or all of a data set.
+"""network: train the networks of the grid, one a job or all of a data set; import those of a sheet.
 
-Needs results/dataset/{dataset}.h5.
+Needs results/dataset/{dataset}.h5, or the files that people have.
 Gives results/network/{member}.h5; what an untrained network is comes from training without an
 epoch. Those that one job trains (`network.together`) stand in a folder until each was taken
 from it.
@@ -19,7 +19,7 @@ rule train_network:
     benchmark:
         "results/benchmark/train_network/{member}.tsv"
     wildcard_constraints:
-        member=one_of(study.members.keys() - set(TOGETHER)),
+        member=one_of(set(study.made_by("train_network")) - set(TOGETHER)),
     conda:
         "../../envs/network.yaml"
     threads: study.config.network.threads
@@ -87,3 +87,28 @@ rule take_network:
         code=code_of,
     script:
         "../scripts/take_network.py"
+
+
+rule import_network:
+    input:
+        lambda wildcards: SHEET.files_of(study.members[wildcards.member]),
+    output:
+        "results/network/{member}.h5",
+    log:
+        "logs/import_network/{member}.log",
+    benchmark:
+        "results/benchmark/import_network/{member}.tsv"
+    wildcard_constraints:
+        member=one_of(study.made_by("import_network")),
+    conda:
+        "../../envs/network.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.network(wildcards.member)),
+        runtime=runtime(lambda wildcards: study.need.network(wildcards.member)),
+    params:
+        file=lambda wildcards: SHEET.location(study.members[wildcards.member]),
+        reading=lambda wildcards: SHEET.making(study.members[wildcards.member]),
+        code=code_of,
+    script:
+        "../scripts/import_network.py"

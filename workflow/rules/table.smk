@@ -9,6 +9,7 @@ from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
 from netkin.table.measures import tabulate_measures
+from netkin.table.members import check_members, tabulate_members
 from netkin.table.multiplicity import tabulate_multiplicity
 from netkin.table.neural_persistence import tabulate_neural_persistence
 from netkin.table.untrained import tabulate_untrained
@@ -34,9 +35,12 @@ TABLES = [
         )
     ),
     *(f"results/table/{name}/groups.csv" for name in study.comparisons if study.measures_of(name)),
+    *["results/table/networks/members.csv"] * bool(SHEET.members),
     "results/table/measures.csv",
     "results/table/costs.csv",
 ]
+# that all networks of the sheet could be read, told when everything else is done
+CHECKED = ["results/table/networks/members.read"] * bool(SHEET.members)
 
 
 rule tables:
@@ -275,3 +279,56 @@ rule tabulate_costs:
         code=code_digest(tabulate_costs),
     script:
         "../scripts/tabulate_costs.py"
+
+
+rule tabulate_members:
+    input:
+        [study.file_of("network", member) for member in SHEET.members],
+    output:
+        csv="results/table/networks/members.csv",
+        html=report(
+            "results/table/networks/members.html",
+            caption="../report/members.rst",
+            category="Tables",
+            labels={"networks": "networks", "table": "what was understood"},
+        ),
+    log:
+        "logs/tabulate_members.log",
+    benchmark:
+        "results/benchmark/tabulate_members.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
+    params:
+        inputs=planned_inputs,
+        title="Networks of the sheet",
+        rows=SHEET.described(),
+        code=code_digest(tabulate_members),
+    script:
+        "../scripts/tabulate_members.py"
+
+
+rule check_members:
+    input:
+        "results/table/networks/members.csv",
+        lambda wildcards: [*FIGURES, *TABLES, *PAPER, *study.results()],
+    output:
+        "results/table/networks/members.read",
+    log:
+        "logs/check_members.log",
+    benchmark:
+        "results/benchmark/check_members.tsv"
+    localrule: True
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(small),
+        runtime=runtime(small),
+    params:
+        code=code_digest(check_members),
+    script:
+        "../scripts/check_members.py"

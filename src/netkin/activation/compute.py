@@ -85,7 +85,7 @@ def compute_activations(
                 if chosen[0] < 0:
                     raise NetkinError(f"{path}: has no hidden layer; ask for layers: all.")
                 values: dict[str, NDArray[np.float32]] = {
-                    names[i]: np.empty((len(part.rows), len(network.biases[i])), np.float32)
+                    names[i]: np.empty((len(part.rows), len(network.weights[i])), np.float32)
                     for i in chosen
                 }
                 for block in blocks(len(part.rows), widest_layer(network)):

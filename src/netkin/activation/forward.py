@@ -32,7 +32,7 @@ def forward(network: Network, inputs: NDArray[np.floating[Any]]) -> list[NDArray
     outputs = []
     values = inputs.astype(np.float64)
     for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-        values = values @ weight.T.astype(np.float64) + bias
+        values = values @ weight.T.astype(np.float64) + (0.0 if bias is None else bias)
         # before ReLU, which makes 0 of minus infinity
         require_finite(values, f"outputs of layer {index}")
         if index < len(network.weights) - 1:

@@ -55,7 +55,8 @@ def no_networks(config: Mapping[str, Any], sources: Sequence[Source]) -> list[st
     """Return a text that says that no source has a network, as `check` does."""
     mistake = Mistake(
         ("study", "datasets"),
-        f"found [], so there are no networks. Allowed: one or more of {listed(config['dataset'])}.",
+        f"found [], so there are no networks. Allowed: one or more of {listed(config['dataset'])}; "
+        "or name a sheet of your own networks (source.sheet).",
     )
     return _tell([mistake], sources)
 

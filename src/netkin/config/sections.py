@@ -51,6 +51,13 @@ class StudySection(_Section):
     paper: bool
 
 
+class SourceSection(_Section):
+    """Networks that are there already."""
+
+    sheet: Annotated[str, Field(min_length=1, max_length=4096)] | None
+    group: Annotated[str, Field(min_length=1, max_length=100)]
+
+
 class ExtractorSection(_Section):
     """Training of the convolutions whose features take the place of the pixels."""
 
@@ -206,6 +213,7 @@ class Config(_Section):
     """The whole file; data sets are checked one by one, each by its own loader's options."""
 
     study: StudySection
+    source: SourceSection
     data_folder: Annotated[str, Field(min_length=1, max_length=4096)]
     dataset: Annotated[dict[str, Any], Field(min_length=1, max_length=200)]
     network: NetworkSection

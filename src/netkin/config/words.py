@@ -7,12 +7,14 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from netkin.config.file import where
 from netkin.errors import allowed, listed, shown
+from netkin.options import bare, bound
+from netkin.options import in_words as scalar_in_words
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _mistake(model: type[BaseModel], detail: Any, prefix: tuple[Any, ...], data:
 def _annotation_at(model: type[BaseModel], parts: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
     """Return the kind of value that a model allows at a path, and its limits."""
     if parts[-1:] == ("[key]",):
-        return _bare(get_args(_annotation_at(model, parts[:-2])[0])[0])
+        return bare(get_args(_annotation_at(model, parts[:-2])[0])[0])
     kind: Any = model
     limits: Sequence[Any] = ()
     for part in parts:
@@ -130,25 +132,15 @@ def _annotation_at(model: type[BaseModel], parts: Sequence[Any]) -> tuple[Any, S
             field = kind.model_fields[part]
             kind, limits = field.annotation, field.metadata
         else:  # the values of a mapping or a list
-            kind, limits = _bare(get_args(kind)[-1])
+            kind, limits = bare(get_args(kind)[-1])
     return kind, limits
-
-
-def _bare(annotation: Any) -> tuple[Any, Sequence[Any]]:
-    """Return an annotation without its limits, and these."""
-    limits: list[Any] = []
-    while get_origin(annotation) is Annotated:
-        annotation, *found = get_args(annotation)
-        for limit in found:
-            limits += getattr(limit, "metadata", [limit])
-    return annotation, limits
 
 
 def _without_none(annotation: Any) -> tuple[Any, Sequence[Any]]:
     """Return the kind of value of what may be left out as well."""
     if get_origin(annotation) in (Union, UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
-        return _bare(kinds[0])
+        return bare(kinds[0])
     return annotation, ()
 
 
@@ -164,41 +156,15 @@ def in_words(kind: Any, limits: Sequence[Any] = ()) -> str:
     """
     if get_origin(kind) in (Union, UnionType):
         return f"{in_words(*_without_none(kind))}, or null"
-    low, high = _bound(limits, "ge", "min_length"), _bound(limits, "le", "max_length")
-    above, below = _bound(limits, "gt"), _bound(limits, "lt")
-    if get_origin(kind) is Literal:
-        return f"one of {listed(get_args(kind))}"
+    low, high = bound(limits, "min_length"), bound(limits, "max_length")
     if get_origin(kind) is dict:
-        return f"a section with, for each key, {in_words(*_bare(get_args(kind)[1]))}"
+        return f"a section with, for each key, {in_words(*bare(get_args(kind)[1]))}"
     if kind is Any:
         return "a section"
     if get_origin(kind) is list:
         number = f"{low}" if low == high else f"{low or 0:,} to {high:,}"
-        return f"a list of {number} values, each {in_words(*_bare(get_args(kind)[0]))}"
+        return f"a list of {number} values, each {in_words(*bare(get_args(kind)[0]))}"
     if inspect.isclass(kind) and issubclass(kind, BaseModel):
         keys = listed(kind.model_fields)
         return f"a section with the keys {keys}" if keys else "an empty section, {}"
-    if kind is bool:
-        return "true or false"
-    if kind is str:
-        return "text" + (f" of {low or 0:,} to {high:,} letters" if high is not None else "")
-    name = "a whole number" if kind is int else "a number"
-    if above is not None and below is not None:
-        return f"{name} above {_number(above)} and below {_number(below)}"
-    bounds = {"from": low, "above": above, "to": high, "below": below}
-    parts = [f"{word} {_number(bound)}" for word, bound in bounds.items() if bound is not None]
-    return " ".join([name, *parts])
-
-
-def _bound(limits: Sequence[Any], *names: str) -> Any:
-    """Return the first of the named bounds that limits set, else None."""
-    found = [getattr(limit, name, None) for limit in limits for name in names]
-    return next((bound for bound in found if bound is not None), None)
-
-
-def _number(value: float) -> str:
-    """Return a number as a sentence and YAML write it."""
-    if abs(value) < 1e15 and float(value).is_integer():
-        return f"{int(value):,}"
-    mantissa, e, exponent = f"{value:g}".partition("e")
-    return f"{mantissa}{'' if '.' in mantissa else '.0'}e{int(exponent):+d}" if e else mantissa
+    return scalar_in_words(kind, limits)

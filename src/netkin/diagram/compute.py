@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from netkin import storage
 from netkin.diagram.diagram import put_diagram
 from netkin.diagram.network import network_diagram
-from netkin.errors import NetkinError
+from netkin.errors import Absent, NetkinError
 from netkin.failure import Together
 from netkin.graph.graph import BiasVertices
 from netkin.network.file import read_network
@@ -27,7 +27,8 @@ def compute_diagrams(
 ) -> None:
     """Write the persistence diagrams of the graphs of networks.
 
-    One network is in memory at a time; no graph is built for the engine ``exact``.
+    One network is in memory at a time; no graph is built for the engine ``exact``. Of a network
+    whose layers are not known, the reason stands in place of its diagram.
 
     Parameters
     ----------
@@ -65,7 +66,11 @@ def compute_diagrams(
         failures = Together()
         for path, id in zip(network_paths, ids, strict=True):
             with failures.one(path):
-                network = read_network(path)
+                try:
+                    network = read_network(path)
+                except Absent as reason:
+                    storage.member(file, id).attrs["reason"] = str(reason)
+                    continue
                 try:
                     diagram, used = network_diagram(
                         network.weights,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError, shown
+from netkin.errors import Absent, NetkinError, shown
 
 MOST_DIMENSIONS = 11
 """Homology dimensions of a diagram, at most: 0 to 10."""
@@ -173,6 +173,8 @@ def get_diagram(group: h5py.Group, path: str | os.PathLike[str]) -> Diagram:
 
     Raises
     ------
+    Absent
+        There is none; the attribute ``reason`` says why.
     NetkinError
         For more than `MOST_DIMENSIONS` or another engine than netkin's, arrays of another shape,
         intervals with NaN, an infinite birth, a death before the birth, or beyond 0 to 1, where
@@ -185,6 +187,8 @@ def get_diagram(group: h5py.Group, path: str | os.PathLike[str]) -> Diagram:
     intervals: list[NDArray[np.float64]] = []
     counts: list[NDArray[np.int64]] = []
     above = f"{path}: "
+    if "reason" in group.attrs:
+        raise Absent(str(group.attrs["reason"]))
     if f"H{MOST_DIMENSIONS}" in group:
         raise NetkinError(f"{path}: it has more than {MOST_DIMENSIONS} dimensions.")
     while f"H{len(intervals)}" in group:

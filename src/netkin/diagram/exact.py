@@ -16,8 +16,10 @@ from netkin.diagram.diagram import Diagram
 from netkin.diagram.forest import minimum_spanning_forest
 from netkin.errors import NetkinError
 from netkin.graph.graph import Edges
+from netkin.options import checked
 
 
+@checked
 def exact_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diagram:
     """Compute the persistence diagram of the directed flag complex of a two-colourable graph.
 

@@ -8,8 +8,10 @@ from annotated_types import Ge
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
 from netkin.graph.graph import Edges
+from netkin.options import checked
 
 
+@checked
 def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diagram:
     """Compute the persistence diagram of the directed flag complex of any directed graph.
 

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
 
 from netkin.diagram import ENGINES
-from netkin.diagram.diagram import Diagram
+from netkin.diagram.diagram import MOST_DIMENSIONS, Diagram
 from netkin.errors import NetkinError, allowed
 from netkin.graph.dense import DenseEdges
 from netkin.graph.graph import BiasVertices, Edges
+from netkin.options import checked
 
 
 def choose_engine(edges: Edges, engine: str) -> str:
@@ -37,6 +38,7 @@ def choose_engine(edges: Edges, engine: str) -> str:
     return engine
 
 
+@checked
 def network_diagram(
     weights: Sequence[Any],
     biases: Sequence[NDArray[np.floating[Any]] | None],
@@ -44,7 +46,7 @@ def network_diagram(
     bias_vertices: BiasVertices = "per_neuron",
     zeta: Annotated[float, Gt(0), Lt(1)] = 1e-6,
     engine: str = "auto",
-    max_dimension: Annotated[int, Ge(0)] = 1,
+    max_dimension: Annotated[int, Ge(0), Le(MOST_DIMENSIONS - 1)] = 3,
 ) -> tuple[Diagram, str]:
     """Compute the persistence diagram of the graph of a feed-forward network.
 

@@ -9,11 +9,13 @@ from annotated_types import Ge, Gt
 from netkin.diagram.diagram import Diagram, read_diagram
 from netkin.errors import NetkinError, require_choice
 from netkin.finite import LARGEST, require_intervals
+from netkin.options import checked
 
 Order = Literal["filter_then_cap", "cap_then_filter"]
 """What is done first: short intervals left out, or infinite deaths made finite."""
 
 
+@checked
 def apply_policy(
     diagram: Diagram,
     *,

@@ -1,5 +1,7 @@
 """Distances: the registered measures of how different two networks are."""
 
+import math
+
 from netkin.activation.read import read_activation
 from netkin.diagram.policy import read_finite_diagram
 from netkin.distance.calibration import calibrate
@@ -14,6 +16,7 @@ from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouet
 from netkin.distance.representational import REPRESENTATIONAL
 from netkin.distance.representational.algebra import on_device
 from netkin.distance.representational.representation import warn_of_few_rows
+from netkin.distance.tensors import read_tensors, tensor_cosine, tensor_difference
 from netkin.distance.vector import vector_distance
 from netkin.distance.weight_matching import weight_matching
 from netkin.graph.export import read_network_graph
@@ -48,6 +51,8 @@ _NEURAL_PERSISTENCE = (
 _WEIGHT_MATCHING = (
     "Ainsworth et al. 2023, Git Re-Basin: merging models modulo permutation symmetries"
 )
+_TENSOR_COSINE = "Fort et al. 2020, Deep ensembles: a loss landscape perspective"
+_TENSOR_DIFFERENCE = "Hästö 2001, A new weighted metric: the relative metric"
 _FAQ = (
     "Vogelstein et al. 2015, Fast approximate quadratic programming for graph matching; "
     "Fishkind et al. 2019, Seeded graph matching"
@@ -56,6 +61,7 @@ _FAQ = (
 INPUTS: dict[str, Input] = {
     "network": Input(read_network, stage="network"),
     "graph": Input(read_network_graph, stage="network"),
+    "tensors": Input(read_tensors, stage="network"),
     "diagram": Input(read_finite_diagram, stage="diagram"),
     "vector": Input(read_vector, stage="vector"),
     "activation": Input(
@@ -189,6 +195,25 @@ MEASURES: dict[str, Measure] = {
         citation=_FAQ,
         requires=("same shape",),
         cost="d D^2 + t h D^3",
+    ),
+    "tensor_cosine": Measure(
+        tensor_cosine,
+        "tensors",
+        "weight",
+        False,
+        citation=_TENSOR_COSINE,
+        orientation="up",
+        range=(-1.0, 1.0),
+        cost="P",
+    ),
+    "tensor_difference": Measure(
+        tensor_difference,
+        "tensors",
+        "weight",
+        False,
+        citation=_TENSOR_DIFFERENCE,
+        range=(0.0, math.sqrt(2)),
+        cost="P",
     ),
     **REPRESENTATIONAL,
     **FUNCTIONAL,

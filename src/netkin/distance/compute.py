@@ -1,7 +1,7 @@
 """Stage distance: from the files of several networks to the matrices of their distances."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from netkin.distance import INPUTS, MEASURES
 from netkin.distance.file import write_reasons
 from netkin.distance.matrix import Matrix, distance_matrices
 from netkin.distance.measure import Measure
-from netkin.errors import NetkinError, allowed
+from netkin.errors import Absent, NetkinError, allowed
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ def compute_distances(
     measures : sequence of str
         Keys of `netkin.distance.MEASURES` that need the same.
     input_paths : sequence of str
-        What the measures compare, of each network: a file, or ``FILE::ID`` of a bundle.
+        What the measures compare, of each network: a file, or ``FILE::ID`` of a bundle; "" for a
+        network that is not there at this replicate, whose distances are NaN.
     networks : sequence of str
         The names of the networks, in the same order.
     distance_path : str
@@ -81,7 +82,7 @@ def compute_distances(
         raise ValueError(f"{len(input_paths)} files for {len(networks)} networks")
     parameters = parameters_of(measures, networks, input_paths, options, reading, calibration)
     entries = {measure: MEASURES[measure] for measure in measures}
-    items = _read(entries, input_paths, dict(reading or {}), dataset_path)
+    items = _read(entries, networks, input_paths, dict(reading or {}), dataset_path)
     chosen = {measure: found["options"] for measure, found in parameters["measures"].items()}
     how = {measure: found["calibration"] for measure, found in parameters["measures"].items()}
     source = INPUTS[next(iter(entries.values())).needs]
@@ -107,7 +108,7 @@ def compute_distances(
         "distance",
         parameters=parameters,
         code=code,
-        inputs=[*input_paths, *([dataset_path] if dataset_path else [])],
+        inputs=[*filter(None, input_paths), *([dataset_path] if dataset_path else [])],
         ids=measures,
     ) as file:
         for name, matrix in matrices.items():
@@ -157,8 +158,19 @@ def calibration_of(measure: str, wanted: Mapping[str, Any] | None) -> dict[str, 
     return chosen if chosen["permutations"] or chosen["resamples"] else {}
 
 
+def _read_one(read: Callable[..., Any], network: str, path: str, reading: Mapping[str, Any]) -> Any:
+    """Return an item, or why there is none."""
+    if not path:
+        return Absent(f"{network} is not there at this replicate")
+    try:
+        return read(path, **reading)
+    except Absent as reason:
+        return Absent(f"{network}: {reason}")
+
+
 def _read(
     entries: Mapping[str, Measure],
+    networks: Sequence[str],
     paths: Sequence[str],
     reading: dict[str, Any],
     dataset_path: str | None,
@@ -167,8 +179,13 @@ def _read(
     name, first = next(iter(entries.items()))
     if dataset_path is not None:
         reading["dataset_path"] = dataset_path
-    items = [INPUTS[first.needs].read(path, **reading) for path in paths]
+    items = [
+        _read_one(INPUTS[first.needs].read, network, path, reading)
+        for network, path in zip(networks, paths, strict=True)
+    ]
     for path, item in zip(paths, items, strict=True):
+        if isinstance(item, Absent):
+            continue
         if first.needs == "vector" and item.kind != first.vector:
             raise NetkinError(
                 f"{path}: holds a vector of kind '{item.kind}', but the measure '{name}' "

@@ -20,6 +20,7 @@ from netkin.distance.relabelling import (
     relabelled_distance,
 )
 from netkin.network.file import Network
+from netkin.options import checked
 
 _TOLERANCE = 0.03
 """The search ends where a step is shorter than this times the root of the number of hidden
@@ -28,6 +29,7 @@ units; the default of `scipy.optimize.quadratic_assignment`."""
 Matrices = Sequence[NDArray[np.float64]]
 
 
+@checked
 def faq(
     a: Network, b: Network, *, max_iterations: Annotated[int, Ge(1), Le(100_000)] = 30
 ) -> float:

@@ -33,7 +33,11 @@ class Matrix:
 
 
 def distance_matrices(
-    items: Sequence[Any], functions: Mapping[str, Function], *, asymmetric: Sequence[str] = ()
+    items: Sequence[Any],
+    functions: Mapping[str, Function],
+    *,
+    asymmetric: Sequence[str] = (),
+    diagonal: bool = True,
 ) -> dict[str, Matrix]:
     """Compare all pairs of items by several measures.
 
@@ -49,6 +53,8 @@ def distance_matrices(
     asymmetric : sequence of str
         The names for which both orders of a pair are compared; for the others each pair is
         compared once and mirrored.
+    diagonal : bool
+        Whether each item is compared with itself too; else those entries are NaN.
 
     Returns
     -------
@@ -57,7 +63,7 @@ def distance_matrices(
     n = len(items)
     found = {name: Matrix(np.full((n, n), np.nan)) for name in functions}
     for i in range(n):
-        for j in range(i, n):
+        for j in range(i if diagonal else i + 1, n):
             for name, function in functions.items():
                 matrix = found[name]
                 with matrix.cost.measured():

@@ -17,10 +17,12 @@ from netkin.errors import NetkinError, UndefinedDistance
 from netkin.finite import require_finite
 from netkin.graph.edges import SAMPLE_SIZE, EdgeBlock
 from netkin.network.file import Network
+from netkin.options import OR_INF, checked
 
 
+@checked
 def neural_persistence_distance(
-    a: Network, b: Network, *, order: Annotated[float, Ge(1), Le(100)] = 2.0
+    a: Network, b: Network, *, order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
 ) -> float:
     """Absolute difference of the mean normalised neural persistence of two networks.
 
@@ -53,8 +55,9 @@ def _mean(network: Network, order: float) -> float:
     return float(layer_neural_persistence(network, order=order).mean())
 
 
+@checked
 def layer_neural_persistence(
-    network: Network, *, order: Annotated[float, Ge(1), Le(100)] = 2.0
+    network: Network, *, order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
 ) -> NDArray[np.float64]:
     """Compute the normalised neural persistence of every layer.
 
@@ -98,11 +101,12 @@ def layer_neural_persistence(
     )
 
 
+@checked
 def neural_persistence(
     weight: NDArray[np.floating[Any]],
     largest: float,
     *,
-    order: Annotated[float, Ge(1), Le(100)] = 2.0,
+    order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0,
 ) -> float:
     """Compute the neural persistence of one layer (Definition 2).
 

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le
 
 from netkin.diagram.diagram import Diagram
 from netkin.distance.vector import combine_dimensions, lp_distance
+from netkin.options import OR_INF, checked
 from netkin.vector.heat import Heat
 from netkin.vector.landscape import Landscape
 from netkin.vector.sampling import Sampling, fit_samplings
@@ -19,12 +20,13 @@ from netkin.vector.silhouette import Silhouette
 from netkin.vector.vector import MOST_BINS, MOST_BINS_OF_IMAGES, Accumulator, vectorise
 
 
+@checked
 def landscape_pairwise(
     a: Diagram,
     b: Diagram,
     *,
     n_bins: Annotated[int, Ge(2), Le(MOST_BINS)] = 200,
-    p: Annotated[float, Ge(1), Le(100)] = 2.0,
+    p: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0,
     n_layers: Annotated[int, Ge(1), Le(1000)] = 1,
 ) -> float:
     """L^p distance of the landscapes of two finite diagrams; see `fit_samplings`.
@@ -35,13 +37,14 @@ def landscape_pairwise(
     return _distance(a, b, partial(Landscape, n_layers=n_layers), 1, n_bins, p)
 
 
+@checked
 def silhouette_pairwise(
     a: Diagram,
     b: Diagram,
     *,
     n_bins: Annotated[int, Ge(2), Le(MOST_BINS)] = 200,
-    p: Annotated[float, Ge(1), Le(100)] = 2.0,
-    power: Annotated[float, Gt(0), Le(100)] = 1.0,
+    p: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0,
+    power: Annotated[float, Gt(0), Le(100), OR_INF] = 1.0,
 ) -> float:
     """L^p distance of the silhouettes of two finite diagrams; see `fit_samplings`.
 
@@ -51,12 +54,13 @@ def silhouette_pairwise(
     return _distance(a, b, partial(Silhouette, power=power), 1, n_bins, p)
 
 
+@checked
 def heat_pairwise(
     a: Diagram,
     b: Diagram,
     *,
     n_bins: Annotated[int, Ge(2), Le(MOST_BINS_OF_IMAGES)] = 200,
-    p: Annotated[float, Ge(1), Le(100)] = 2.0,
+    p: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0,
     sigma: Annotated[float, Ge(1e-6), Le(10)] = 0.1,
 ) -> float:
     """L^p distance of the heat images of two finite diagrams; see `fit_samplings`.

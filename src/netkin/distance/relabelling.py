@@ -56,9 +56,9 @@ def relabelled_distance(
     """
     if [weight.shape for weight in a.weights] != [weight.shape for weight in b.weights]:
         raise UndefinedDistance("networks of different shape have no corresponding units")
-    for array in (*a.weights, *a.biases, *b.weights, *b.biases):
-        require_finite(array, "weights and biases of a network")
     x, y = _parameters(a), _parameters(b)
+    for array in (*x.weights, *x.biases, *y.weights, *y.biases):
+        require_finite(array, "weights and biases of a network")
     return min(_norm_of_rest(x, y, match(x, y)), _norm_of_rest(y, x, match(y, x)))
 
 
@@ -95,9 +95,13 @@ def best_assignment(products: NDArray[np.float64]) -> Order:
 
 
 def _parameters(network: Network) -> Parameters:
+    # what a layer computes without biases is what it computes with biases of 0
     return Parameters(
         [weight.astype(np.float64) for weight in network.weights],
-        [bias.astype(np.float64) for bias in network.biases],
+        [
+            np.zeros(len(weight)) if bias is None else bias.astype(np.float64)
+            for weight, bias in zip(network.weights, network.biases, strict=True)
+        ],
     )
 
 

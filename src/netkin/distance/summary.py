@@ -21,7 +21,8 @@ def summarise_distances(
     ``/normalised_mean`` (see `Summary.normalised`) and ``/networks``, attributes
     ``seeds`` (how many), ``repeatability``, ``measure``, ``family`` and ``orientation``; below
     ``/null`` the largest ``p_value`` over seeds and the mean of the other parts. An entry
-    undefined for one seed is NaN.
+    undefined for one seed is NaN; only a network whose distance from itself is undefined at a
+    replicate, as of one that is not there, does not count at that replicate.
 
     Parameters
     ----------
@@ -49,16 +50,18 @@ def summarise_distances(
                     f"{_short(getattr(other, what))} and {_short(getattr(first, what))}."
                 )
     matrices = np.stack([one.matrix for one in found])
+    there = np.isfinite(np.diagonal(matrices, axis1=1, axis2=2))
+    count = there[:, :, None] & there[:, None, :]
     summary = Summary(
-        mean=matrices.mean(axis=0),
-        standard_deviation=matrices.std(axis=0),
+        mean=_mean(matrices, count),
+        standard_deviation=np.sqrt(_mean((matrices - _mean(matrices, count)) ** 2, count)),
         networks=first.networks,
         seeds=len(found),
         measure=first.measure,
         family=first.family,
         orientation=first.orientation,
         null={
-            part: _over_seeds(part, [one.null[part] for one in found])
+            part: _over_seeds(part, np.stack([one.null[part] for one in found]), count)
             for part in first.null
             if all(part in one.null for one in found)
         },
@@ -81,10 +84,21 @@ def summarise_distances(
             file[f"null/{part}"] = values
 
 
-def _over_seeds(part: str, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    stack = np.stack(matrices)
-    made: NDArray[np.float64] = stack.max(axis=0) if part == "p_value" else stack.mean(axis=0)
-    return made
+def _mean(matrices: NDArray[np.float64], count: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean over the replicates that count, NaN where none does."""
+    with np.errstate(invalid="ignore"):
+        mean: NDArray[np.float64] = np.where(count, matrices, 0).sum(axis=0) / count.sum(axis=0)
+    return mean
+
+
+def _over_seeds(
+    part: str, matrices: NDArray[np.float64], count: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    if part != "p_value":
+        return _mean(matrices, count)
+    largest: NDArray[np.float64] = np.where(count, matrices, -np.inf).max(axis=0)
+    largest[~count.any(axis=0)] = np.nan
+    return largest
 
 
 def _short(value: object) -> str:

@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
 from netkin.finite import require_finite
+from netkin.options import OR_INF, checked
 from netkin.vector.vector import Vector
 
 
-def vector_distance(a: Vector, b: Vector, *, p: Annotated[float, Ge(1), Le(100)] = 2.0) -> float:
+@checked
+def vector_distance(
+    a: Vector, b: Vector, *, p: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
+) -> float:
     """L^p distance of two vectors on the same sampling.
 
     Per homology dimension the p-norm of the difference times ``step ** (axes / p)``, an

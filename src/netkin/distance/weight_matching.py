@@ -18,11 +18,13 @@ from netkin.distance.relabelling import (
     relabelled_distance,
 )
 from netkin.network.file import Network
+from netkin.options import checked
 
 _ROUNDING = 1e-12
 """An improvement by less than this share of |a| |b| is none."""
 
 
+@checked
 def weight_matching(
     a: Network, b: Network, *, sweeps: Annotated[int, Ge(1), Le(100_000)] = 100
 ) -> float:

@@ -43,10 +43,15 @@ def draw_diagrams(
 
     Above, the share of connected components that have merged (dimension 0); below, the share
     of cycles that have appeared (dimension 1). The curve of a network without classes in a
-    dimension is left out. The title stands above all.
+    dimension is left out. The title stands above all. Without any network the figure says so.
     """
     groups = list(dict.fromkeys(network.group for network in networks))
     with matplotlib.rc_context(STYLE):
+        if not networks:
+            figure = Figure(figsize=(4.6, 1.2), layout="constrained")
+            figure.suptitle(title, x=0.01, ha="left")
+            figure.text(0.01, 0.3, "none of the networks has a diagram")
+            return figure
         figure = Figure(figsize=(2.7 * len(groups) + 0.6, 4.6), layout="constrained")
         axes = figure.subplots(2, len(groups), squeeze=False, sharex="row", sharey=True)
         for column, group in enumerate(groups):

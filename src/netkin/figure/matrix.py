@@ -25,8 +25,8 @@ class Panel:
     title : str
     matrix : (n, n) float64
         NaN where the measure is not defined.
-    indices : sequence of int
-        Number of each network in the grid (Table 1 of the paper), for the ticks.
+    labels : sequence of str
+        Of each network, for the ticks: of a grid its number (Table 1 of the paper).
     groups : sequence of str
         Experiment group of each network; networks of a group are adjacent.
     similarity : bool
@@ -37,7 +37,7 @@ class Panel:
 
     title: str
     matrix: NDArray[np.float64]
-    indices: Sequence[int]
+    labels: Sequence[str]
     groups: Sequence[str]
     similarity: bool = False
     note: str = ""
@@ -99,7 +99,7 @@ def _single(panel: Panel, colour_map: str, bottom: float, top: float, label: str
 
 
 def _heat_map(ax: Axes, panel: Panel, colour_map: str, bottom: float, top: float) -> QuadMesh:
-    n = len(panel.indices)
+    n = len(panel.labels)
     mesh = ax.pcolormesh(
         panel.matrix,
         cmap=colours(colour_map),
@@ -112,8 +112,10 @@ def _heat_map(ax: Axes, panel: Panel, colour_map: str, bottom: float, top: float
     ax.set_aspect("equal")
     ax.invert_yaxis()
     centres = np.arange(n) + 0.5
-    ax.set_xticks(centres, [str(i) for i in panel.indices], fontsize=7)
-    ax.set_yticks(centres, [str(i) for i in panel.indices], fontsize=7)
+    # numbers stand upright, names would run into one another
+    turn = 90 if max(map(len, panel.labels)) > 3 else 0
+    ax.set_xticks(centres, panel.labels, fontsize=7, rotation=turn)
+    ax.set_yticks(centres, panel.labels, fontsize=7)
     ax.tick_params(length=0)
     for side in ax.spines.values():
         side.set_visible(False)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netkin.diagram.diagram import read_diagram
+from netkin.errors import Absent
 from netkin.figure.diagram import Curves, draw_diagrams
 from netkin.figure.style import save_figure
 
@@ -17,10 +18,15 @@ def plot_diagrams(
     dpi: int,
     options: Mapping[str, Any],
 ) -> None:
-    """Plot the raw diagrams of one seed, a path for each network of the grid."""
+    """Plot the raw diagrams of one seed, a path for each network of the grid, "" for none."""
     curves = []
     for path, cell in zip(diagram_paths, grid, strict=True):
-        diagram = read_diagram(path)
+        if not path:
+            continue
+        try:
+            diagram = read_diagram(path)
+        except Absent:
+            continue
         deaths, death_counts = diagram.intervals[0][:, 1], diagram.counts[0]
         finite = deaths < float("inf")
         births, birth_counts = deaths[:0], death_counts[:0]

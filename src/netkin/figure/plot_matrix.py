@@ -16,7 +16,8 @@ from netkin.figure.matrix import (
 from netkin.figure.style import save_figure
 
 Grid = Sequence[Mapping[str, Any]]
-"""One mapping a network, with ``name``, ``index`` and ``group``, in the order of the grid."""
+"""One mapping a network, with ``name``, ``index``, ``group`` and ``label``, as they stand in the
+matrix."""
 
 
 def plot_distance_matrix(
@@ -70,10 +71,14 @@ def plot_overview(
 def _panel(
     summary: Summary, matrix: NDArray[np.float64], title: str, grid: Grid, note: str = ""
 ) -> Panel:
+    # networks of one group side by side, whatever their order in the matrix
+    groups = list(dict.fromkeys(cell["group"] for cell in grid))
+    order = sorted(range(len(grid)), key=lambda place: groups.index(grid[place]["group"]))
+    grid = [grid[place] for place in order]
     return Panel(
         title=title,
-        matrix=matrix,
-        indices=[cell["index"] for cell in grid],
+        matrix=matrix[np.ix_(order, order)],
+        labels=[cell["label"] or str(cell["index"]) for cell in grid],
         groups=[cell["group"] for cell in grid],
         similarity=summary.orientation == "up",
         note=note,

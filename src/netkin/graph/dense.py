@@ -16,6 +16,7 @@ from netkin.graph.graph import (
     edge_values,
     graph_from_weights,
 )
+from netkin.options import checked
 
 
 class DenseEdges:
@@ -43,6 +44,7 @@ class DenseEdges:
     the biases.
     """
 
+    @checked
     def __init__(
         self,
         weights: Sequence[Any],

@@ -14,6 +14,7 @@ from netkin import storage
 from netkin.errors import NetkinError, require_choice
 from netkin.finite import is_finite, require_finite
 from netkin.graph.edges import EDGES_PER_BLOCK, SAMPLE_SIZE, EdgeBlock
+from netkin.options import checked
 
 if TYPE_CHECKING:
     from scipy.sparse import coo_matrix
@@ -151,6 +152,7 @@ def before_vertices(value: np.floating[Any]) -> NetkinError:
     return NetkinError(f"an edge has the value {value}, which is before its vertices enter at 0.")
 
 
+@checked
 def graph_from_weights(
     weights: Sequence[NDArray[np.floating[Any]]],
     biases: Sequence[NDArray[np.floating[Any]] | None],

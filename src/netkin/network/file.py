@@ -10,9 +10,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.errors import NetkinError
+from netkin.errors import Absent, NetkinError
 from netkin.finite import is_finite
 from netkin.storage import create, open_layout, whole_file
+
+Floats = NDArray[np.floating[Any]]
 
 HISTORY = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 """What is recorded once an epoch."""
@@ -24,10 +26,10 @@ class Network:
 
     Attributes
     ----------
-    weights : tuple of (n_out, n_in) float32
+    weights : tuple of (n_out, n_in) float32 or float64
         Weight matrices, input side first; row j holds the weights into unit j.
-    biases : tuple of (n_out,) float32
-        Bias of each unit of the same layers.
+    biases : tuple of (n_out,) float32 or float64, or None
+        Bias of each unit of the same layers; None for a layer without.
     history : mapping of str to (epochs,) float64
         For each name in `HISTORY` its value per epoch: mean cross-entropy in nats, and
         share of right answers in [0, 1]. Training values are running averages over the
@@ -37,8 +39,8 @@ class Network:
         Share of right answers on the test rows, NaN where there are none or it is not known.
     """
 
-    weights: tuple[NDArray[np.float32], ...]
-    biases: tuple[NDArray[np.float32], ...]
+    weights: tuple[Floats, ...]
+    biases: tuple[Floats | None, ...]
     history: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     test_accuracy: float = np.nan
 
@@ -87,7 +89,8 @@ def write_network(
     ) as file:
         for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             file[f"layers/{index}/weight"] = weight
-            file[f"layers/{index}/bias"] = bias
+            if bias is not None:
+                file[f"layers/{index}/bias"] = bias
         for name in HISTORY if network.history else ():
             file[f"history/{name}"] = network.history[name]
         file.attrs["test_accuracy"] = network.test_accuracy
@@ -112,12 +115,16 @@ def read_network(path: str | os.PathLike[str]) -> Network:
 
     Raises
     ------
+    Absent
+        It is a network of somebody's own that could not be read, or whose layers are not known.
     NetkinError
         One sentence that names the file and the layer: file missing, truncated or of
         another kind; a layer missing, empty, of wrong dimension, not finite, or not
         fitting the layer before it; losses and accuracies that can be none.
     """
     with open_layout(path, "network") as file:
+        if "reason" in file.attrs:
+            raise Absent(str(file.attrs["reason"]))
         n_layers = len(file["layers"]) if "layers" in file else 0
         if n_layers == 0:
             raise NetkinError(f"{path}: a network without layers.")
@@ -126,7 +133,9 @@ def read_network(path: str | os.PathLike[str]) -> Network:
         for index in range(n_layers):
             where = f"{path}: layer {index}"
             weight = _read(file, f"layers/{index}/weight", path)
-            bias = _read(file, f"layers/{index}/bias", path)
+            bias = None
+            if f"layers/{index}/bias" in file:
+                bias = _read(file, f"layers/{index}/bias", path)
             if weight.size == 0:
                 raise NetkinError(f"{where} has a weight of shape {weight.shape}, which is empty.")
             if n_units is not None and weight.shape[1] != n_units:
@@ -134,11 +143,11 @@ def read_network(path: str | os.PathLike[str]) -> Network:
                     f"{where} takes {weight.shape[1]} inputs, but the layer before it has "
                     f"{n_units} units."
                 )
-            if not (is_finite(weight) and is_finite(bias)):
+            if not (is_finite(weight) and (bias is None or is_finite(bias))):
                 raise NetkinError(f"{where} has NaN or infinite weights.")
             n_units = weight.shape[0]
-            weights.append(weight.astype(np.float32, copy=False))
-            biases.append(bias.astype(np.float32, copy=False))
+            weights.append(weight)
+            biases.append(bias)
         training = _training(file, path)
     return Network(tuple(weights), tuple(biases), *training)
 
@@ -187,6 +196,5 @@ def _read(file: h5py.File, name: str, path: str | os.PathLike[str]) -> NDArray[A
     found = file.get(name)
     if not isinstance(found, h5py.Dataset) or found.dtype.kind != "f":
         raise NetkinError(f"{path}: a network file without the array of numbers '{name}'.")
-    wanted = np.float32 if name.startswith("layers") else np.float64
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is infinite then
-        return np.asarray(found[()].astype(wanted, copy=False))
+    array = np.asarray(found[()])
+    return array if name.startswith("layers") else array.astype(np.float64, copy=False)

@@ -80,7 +80,7 @@ def _predict(path: str, part: Part, how: Mapping[str, Any]) -> Prediction:
     from scipy.special import softmax
 
     network = read_fitting_network(path, part, **how)
-    probabilities = np.empty((len(part.rows), len(network.biases[-1])))
+    probabilities = np.empty((len(part.rows), len(network.weights[-1])))
     for block in blocks(len(part.rows), widest_layer(network)):
         probabilities[block] = softmax(forward(network, part.inputs[block])[-1], axis=1)
     return Prediction(part.rows, probabilities, part.labels, name=path)

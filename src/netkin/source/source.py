@@ -1,6 +1,6 @@
 """What a source of networks must tell a study."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netkin.comparison import Comparison
@@ -18,6 +18,16 @@ class Source(Protocol):
     @property
     def members(self) -> Sequence[Member]:
         """Its networks."""
+        ...
+
+    @property
+    def maker(self) -> Callable[..., Any]:
+        """The stage function that makes its networks; not asked for where none is made."""
+        ...
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What may be a mistake, one sentence each."""
         ...
 
     @property
@@ -39,7 +49,7 @@ class Source(Protocol):
         ...
 
     def making(self, member: Member) -> dict[str, Any] | None:
-        """Return the arguments by which a network is made, None where it is there already."""
+        """Return what determines a network that `maker` makes, None where it is there already."""
         ...
 
     def stands_for(self, member: Member) -> str:

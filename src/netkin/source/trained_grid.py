@@ -6,6 +6,7 @@ from netkin import estimate
 from netkin.comparison import CONTROL, UNTRAINED, Cell, Comparison
 from netkin.estimate import Need
 from netkin.member import Member, Size
+from netkin.network.train import train_network
 from netkin.source.variants import Variant
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class TrainedGrid:
     seeds : list of int
         One replicate each.
     """
+
+    maker = staticmethod(train_network)
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, config: "Config", datasets: "dict[str, ChosenDataset]") -> None:
         from netkin.config.sections import all_variants

@@ -7,7 +7,7 @@ from typing import Any
 from netkin import storage
 from netkin.diagram.diagram import read_diagram
 from netkin.diagram.policy import apply_policy
-from netkin.errors import NetkinError, allowed
+from netkin.errors import Absent, NetkinError, allowed
 from netkin.failure import Together
 from netkin.vector import VECTORISERS
 from netkin.vector.sampling import Sampling
@@ -77,7 +77,12 @@ def vectorise_diagrams(
         failures = Together()
         for id in ids:
             with failures.one(id):
-                diagram = apply_policy(read_diagram(storage.address(diagram_path, id)), **policy)
+                try:
+                    raw = read_diagram(storage.address(diagram_path, id))
+                except Absent as reason:
+                    storage.member(file, id).attrs["reason"] = str(reason)
+                    continue
+                diagram = apply_policy(raw, **policy)
                 logger.info("%s: classes per dimension %s", id, list(diagram.n_classes()))
                 arrays = vectoriser.arrays(diagram, sampling, **options)
                 put_vector(

@@ -6,6 +6,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
+from netkin.options import checked
 from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
@@ -24,6 +25,7 @@ class Heat:
         Standard deviation of the Gaussians, in units of the filtration.
     """
 
+    @checked
     def __init__(
         self, sampling: Sampling, *, sigma: Annotated[float, Ge(1e-6), Le(10)] = 0.1
     ) -> None:

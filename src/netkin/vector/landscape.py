@@ -6,6 +6,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
+from netkin.options import checked
 from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 from netkin.vector.vector import CHUNK
 
@@ -32,6 +33,7 @@ class Landscape:
     together, or are born together, they contain all: few are ever sorted.
     """
 
+    @checked
     def __init__(
         self, sampling: Sampling, *, n_layers: Annotated[int, Ge(1), Le(1000)] = 1
     ) -> None:

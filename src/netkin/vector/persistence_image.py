@@ -6,6 +6,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
+from netkin.options import checked
 from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
@@ -28,6 +29,7 @@ class PersistenceImage:
         Samples below 0 weigh as 0.
     """
 
+    @checked
     def __init__(
         self,
         sampling: Sampling,

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.diagram.diagram import Diagram
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
 from netkin.finite import LARGEST, require_finite, require_intervals
+from netkin.options import is_number
 
 Intervals = NDArray[np.floating[Any]]
 """Finite births and deaths of one homology dimension: shape (k, 2), k may be 0."""
@@ -18,6 +19,10 @@ Counts = NDArray[np.int64]
 
 MOST_POINTS = 10_000_000
 """Points of a sampling, at most."""
+RANGE = (0.0, 1.0)
+"""First and last point where nothing else is said: the values of a graph are from 0 to 1."""
+N_BINS = 200
+"""Points where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,13 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Check what the class promises."""
+        for name in ("start", "stop", "n_bins"):
+            value: Any = getattr(self, name)
+            if not is_number(value, whole=name == "n_bins"):
+                raise NetkinError(
+                    f"a sampling: {name} is {shown(value)}; allowed are numbers for the bounds and "
+                    "a whole number of points."
+                )
         if not -LARGEST <= self.start <= self.stop <= LARGEST:
             raise NetkinError(
                 f"a sampling from {self.start} to {self.stop}; allowed are finite bounds from "

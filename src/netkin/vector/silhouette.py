@@ -6,6 +6,7 @@ import numpy as np
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
+from netkin.options import OR_INF, checked
 from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
@@ -31,8 +32,9 @@ class Silhouette:
     underflow, and all sums are scaled down when a longer one comes.
     """
 
+    @checked
     def __init__(
-        self, sampling: Sampling, *, power: Annotated[float, Gt(0), Le(100)] = 1.0
+        self, sampling: Sampling, *, power: Annotated[float, Gt(0), Le(100), OR_INF] = 1.0
     ) -> None:
         self._sampling = sampling
         self._power = power

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from netkin import storage
 from netkin.diagram.diagram import Diagram
-from netkin.errors import NetkinError, shown
+from netkin.errors import Absent, NetkinError, shown
 from netkin.finite import is_finite
+from netkin.options import check_options, options_of
 from netkin.vector.sampling import Counts, Intervals, Sampling
 
 MOST_BINS = 10_000
@@ -75,6 +76,7 @@ class Vectoriser:
         self, intervals: Intervals, counts: Counts, sampling: Sampling, **options: Any
     ) -> NDArray[np.float64]:
         """Return the array of `intervals`, float of shape (k, 2) and finite."""
+        check_options(self.accumulator.__name__, options, options_of(self.accumulator))
         return vectorise(self.accumulator(sampling, **options), intervals, counts)
 
     def arrays(
@@ -149,6 +151,8 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
 
     Raises
     ------
+    Absent
+        There is none, since the network has no diagram.
     NetkinError
         For a file that is not a vector file or lacks a part of one, for another kind or other
         axes than the kind has, and for arrays that are not those of its sampling, or not finite.
@@ -157,6 +161,8 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
     from netkin.vector import VECTORISERS
 
     with storage.open_layout(path, "vector") as file:
+        if "reason" in file.attrs:
+            raise Absent(str(file.attrs["reason"]))
         for name in ("n_bins", "start", "stop", "axes", "kind"):
             if name not in file.attrs:
                 raise NetkinError(f"{path}: the attribute '{name}' of a vector is missing.")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from netkin.distance.functional.capacity import capacities
 from netkin.distance.functional.rows import check_same_classes, known_rows
+from netkin.options import checked
 from netkin.prediction.prediction import Prediction
 
 
@@ -71,6 +72,7 @@ def label_entropy(group: Sequence[Prediction]) -> float:
     return float(sum(entr((predicted == label).mean(axis=0)) for label in classes).mean())
 
 
+@checked
 def prediction_difference(
     group: Sequence[Prediction], *, order: Annotated[float, Ge(1), Le(20)] = 1.0
 ) -> float:
@@ -117,6 +119,7 @@ def rashomon_capacity(group: Sequence[Prediction]) -> float:
     return float(np.exp2(capacities(_probabilities(group))).mean())
 
 
+@checked
 def prediction_difference_of_pair(
     a: Prediction, b: Prediction, *, order: Annotated[float, Ge(1), Le(20)] = 1.0
 ) -> float:

@@ -66,7 +66,7 @@ class Model:
     @property
     def n_classes(self) -> int:
         """Number of classes that the network knows, 0 to ``n_classes - 1``."""
-        return len(self.network.biases[-1])
+        return len(self.network.weights[-1])
 
     @cached_property
     def logits(self) -> NDArray[np.float64]:

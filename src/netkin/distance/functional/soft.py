@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.distance.functional.rows import check_same_classes, known_rows
+from netkin.options import checked
 from netkin.prediction.prediction import Prediction
 
 
@@ -38,6 +39,7 @@ def soft_prediction_difference(a: Prediction, b: Prediction) -> float:
     return float(np.linalg.norm(of_a - of_b, axis=1).mean() / 2)
 
 
+@checked
 def surrogate_churn(
     a: Prediction, b: Prediction, *, alpha: Annotated[float, Ge(1e-3), Le(1000)] = 1.0
 ) -> float:

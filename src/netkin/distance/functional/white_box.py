@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from netkin.activation.forward import forward
 from netkin.distance.functional.model import Model
 from netkin.distance.functional.rows import check_same_classes, known_rows
-from netkin.errors import NetkinError, UndefinedDistance, require_choice
+from netkin.errors import NetkinError, UndefinedDistance, require_choice, shown
 from netkin.finite import require_finite
 from netkin.network.file import Network
+from netkin.options import checked
 
 Array = NDArray[np.float64]
 
 
+@checked
 def saliency_cosine(
     a: Model, b: Model, *, logits: Literal["predicted", "all"] = "predicted"
 ) -> float:
@@ -98,6 +100,7 @@ def input_gradients(network: Network, inputs: NDArray[np.floating[Any]], directi
     return gradient
 
 
+@checked
 def adversarial_transferability(
     a: Model,
     b: Model,
@@ -160,6 +163,7 @@ def adversarial_examples(model: Model, epsilon: float, steps: int) -> Array:
     return examples
 
 
+@checked
 def attack_transferability_score(
     a: Model,
     b: Model,
@@ -178,6 +182,7 @@ def attack_transferability_score(
     return math.log(max(least, 100 * share))
 
 
+@checked
 def modeldiff(
     a: Model,
     b: Model,
@@ -252,7 +257,16 @@ def attack(
     """
     from scipy.special import softmax
 
+    if not (epsilon >= 0 and steps >= 1):
+        raise NetkinError(
+            f"an attack of size {epsilon} in {steps} steps; allowed are 0 or more, in 1 or more."
+        )
     require_finite(bounds, "bounds of the features")
+    if bounds[0] > bounds[1]:
+        raise NetkinError(
+            f"bounds: found {shown(bounds)}; the first, of the least feature, "
+            "must not be the larger."
+        )
     reach = epsilon * (bounds[1] - bounds[0])
     size = reach if steps == 1 else 2.5 * reach / steps
     low = np.maximum(inputs.astype(np.float64) - reach, bounds[0])
@@ -271,6 +285,7 @@ def attack(
     return examples
 
 
+@checked
 def stitching(a: Model, b: Model, *, layer: Annotated[int, Ge(-1000), Le(-1)] = -1) -> float:
     """Accuracy of b fed by a hidden layer of a, minus the accuracy of b; not symmetric.
 

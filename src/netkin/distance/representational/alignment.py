@@ -25,8 +25,10 @@ from netkin.distance.representational.representation import (
     check_varies,
     decompose,
 )
+from netkin.options import checked
 
 
+@checked
 def orthogonal_procrustes(
     a: Representation, b: Representation, *, centred: bool = False, normalised: bool = False
 ) -> float:
@@ -71,6 +73,7 @@ def orthogonal_procrustes(
     return _least_distance(x, y, alignment)
 
 
+@checked
 def angular_shape_metric(a: Representation, b: Representation, *, centred: bool = False) -> float:
     """Angle between two representations of norm 1 after the best rotation.
 
@@ -98,6 +101,7 @@ def angular_shape_metric(a: Representation, b: Representation, *, centred: bool 
     return _angle(orthogonal_procrustes(a, b, centred=centred, normalised=True))
 
 
+@checked
 def partial_whitening_shape_metric(
     a: Representation, b: Representation, *, alpha: Annotated[float, Ge(0), Le(1)] = 0.5
 ) -> float:

@@ -27,6 +27,7 @@ from netkin.distance.representational.representation import (
     check_varies,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 
 def mean_cca(a: Representation, b: Representation) -> float:
@@ -67,6 +68,7 @@ def mean_squared_cca(a: Representation, b: Representation) -> float:
     return min(float(ours.sum()) / min(len(ours), len(theirs)), 1.0)
 
 
+@checked
 def svcca(
     a: Representation, b: Representation, *, variance: Annotated[float, Gt(0), Le(1)] = 0.99
 ) -> float:

@@ -15,6 +15,7 @@ from netkin.distance.representational.representation import (
     check_same_rows,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _ORTHOGONAL = "a row has no edge: it is orthogonal to all others"
 
 
+@checked
 def gbs(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] | None = None
 ) -> float:

@@ -28,6 +28,7 @@ from netkin.distance.representational.representation import (
     check_varies,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 Kernel = Callable[..., Matrix]
 """``(representation, block, *options)``: these rows of a symmetric matrix, (b, n)."""
@@ -70,6 +71,7 @@ def cka(a: Representation, b: Representation) -> float:
     return min(product / norms, 1.0)
 
 
+@checked
 def cka_rbf(
     a: Representation, b: Representation, *, bandwidth: Annotated[float, Ge(1e-3), Le(1000)] = 0.8
 ) -> float:
@@ -138,6 +140,7 @@ def cka_debiased(a: Representation, b: Representation) -> float:
     return _debiased(a, b, _unbiased(product, *squares), own)
 
 
+@checked
 def cka_minibatch(
     a: Representation, b: Representation, *, batch_size: Annotated[int, Ge(4), Le(100_000)] = 256
 ) -> float:

@@ -18,6 +18,7 @@ from netkin.distance.representational.representation import (
 )
 from netkin.errors import UndefinedDistance
 from netkin.finite import require_finite
+from netkin.options import checked
 
 _LISTED = 5
 """Nearest rows listed at once, what measures ask for by default."""
@@ -38,6 +39,7 @@ class Neighbours(NamedTuple):
     distances: Matrix
 
 
+@checked
 def knn_jaccard(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:
@@ -67,6 +69,7 @@ def knn_jaccard(
     return float(np.mean(_jaccard(_matched_ranks(a, b, k))))
 
 
+@checked
 def second_order_cosine(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:
@@ -104,6 +107,7 @@ def second_order_cosine(
     return float(np.clip(cosines.mean(), -1.0, 1.0))
 
 
+@checked
 def rank_similarity(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:
@@ -133,6 +137,7 @@ def rank_similarity(
     return float(np.mean(_rank_agreement(_matched_ranks(a, b, k))))
 
 
+@checked
 def joint_rank_jaccard(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:

@@ -19,8 +19,10 @@ from netkin.distance.representational.representation import (
     check_varies,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 
+@checked
 def permutation_procrustes(
     a: Representation, b: Representation, *, centred: bool = False, normalised: bool = False
 ) -> float:
@@ -65,6 +67,7 @@ def permutation_procrustes(
     return math.hypot(*(float(np.linalg.norm(part)) for part in parts))
 
 
+@checked
 def soft_matching_distance(
     a: Representation, b: Representation, *, centred: bool = True, normalised: bool = True
 ) -> float:

@@ -21,6 +21,7 @@ from netkin.distance.representational.representation import (
     check_varies,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 
 def linear_regression(a: Representation, b: Representation) -> float:
@@ -96,6 +97,7 @@ def eigenspace_overlap(a: Representation, b: Representation) -> float:
     return float(min((algebra.product(u.T, v) ** 2).sum() / larger, 1.0))
 
 
+@checked
 def gulp(
     a: Representation, b: Representation, *, regularisation: Annotated[float, Ge(0), Le(1e6)] = 0.01
 ) -> float:

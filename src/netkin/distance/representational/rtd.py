@@ -13,11 +13,13 @@ from netkin.distance.representational.representation import (
     check_same_rows,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 _KEPT_DISTANCES = 1 << 24
 """The scaled distances of samples are kept for all pairs up to about so many."""
 
 
+@checked
 def rtd(
     a: Representation,
     b: Representation,

@@ -18,6 +18,7 @@ from netkin.distance.representational.representation import (
     check_varies,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 MOST_RANKS = 1 << 16
 """Where matrices are not kept, so many ranks are told apart: it changes a value by about 1e-8."""
@@ -89,6 +90,7 @@ def rsa(a: Representation, b: Representation) -> float:
     return float(np.clip(sum(products), -1.0, 1.0))
 
 
+@checked
 def relational_knowledge_loss(
     a: Representation, b: Representation, *, normalised: bool = True
 ) -> float:

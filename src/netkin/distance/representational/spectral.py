@@ -12,12 +12,14 @@ from netkin.distance.representational.representation import (
     Representation,
     check_same_rows,
 )
+from netkin.options import checked
 
 TEMPERATURES = np.logspace(-1, 1, 256)
 """Diffusion times at which heat traces are compared, as in the published code of Tsitsulin et
 al. 2020."""
 
 
+@checked
 def imd(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 5
 ) -> float:

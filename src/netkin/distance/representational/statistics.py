@@ -19,11 +19,13 @@ from netkin.distance.representational.representation import (
     check_same_rows,
 )
 from netkin.errors import UndefinedDistance
+from netkin.options import checked
 
 _ROUNDING = 1e-12
 """Numbers of order 1 that are no larger than this are rounding errors of 0."""
 
 
+@checked
 def intrinsic_dimension_difference(
     a: Representation, b: Representation, *, discard: Annotated[float, Gt(0), Lt(1)] = 0.1
 ) -> float:
@@ -53,6 +55,7 @@ def concentricity_difference(a: Representation, b: Representation) -> float:
     return _difference(a, b, concentricity)
 
 
+@checked
 def uniformity_difference(
     a: Representation, b: Representation, *, t: Annotated[float, Ge(1e-6), Le(100)] = 2.0
 ) -> float:
@@ -77,6 +80,7 @@ def tolerance_difference(a: Representation, b: Representation) -> float:
     return _difference(a, b, tolerance)
 
 
+@checked
 def modularity_difference(
     a: Representation, b: Representation, *, k: Annotated[int, Ge(1), Le(100_000)] = 10
 ) -> float:

@@ -3,14 +3,25 @@
 Adding one is a module with `recognises` and `opened`, and a line in `FORMATS`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from netkin.errors import NetkinError
-from netkin.network.format import netkin_file, npz_file, safetensors_file, torch_file
-from netkin.network.format.model import Model
+from netkin.failure import is_of_content
+from netkin.network.format import (
+    foreign,
+    keras_file,
+    netkin_file,
+    npz_file,
+    onnx_file,
+    safetensors_file,
+    sharded_file,
+    torch_file,
+)
+from netkin.network.format.model import Model, unreadable
+from netkin.network.format.names import cleaned
 
 HEAD_BYTES = 1024
 """So much of a file's beginning is shown to each format."""
@@ -24,7 +35,8 @@ class Format(NamedTuple):
     title : str
         How messages call it.
     recognises : callable
-        ``(head, path) -> bool``: whether a file is of this format, by its first bytes.
+        ``(head, path) -> bool``: whether a file is of this format, by its first bytes, which are
+        none of a folder.
     opened : callable
         ``path -> context manager of Model``.
     """
@@ -38,6 +50,9 @@ FORMATS = {
     "netkin": Format("netkin's HDF5", netkin_file.recognises, netkin_file.opened),
     "npz": Format("NumPy's npz", npz_file.recognises, npz_file.opened),
     "torch": Format("a file of torch.save", torch_file.recognises, torch_file.opened),
+    "keras": Format("a file of Keras", keras_file.recognises, keras_file.opened),
+    "sharded": Format("a model in several files", sharded_file.recognises, sharded_file.opened),
+    "onnx": Format("ONNX", onnx_file.recognises, onnx_file.opened),
     # its head can be any bytes, so last
     "safetensors": Format("safetensors", safetensors_file.recognises, safetensors_file.opened),
 }
@@ -51,7 +66,7 @@ def open_model(path: str | Path) -> Iterator[Model]:
     Parameters
     ----------
     path : path
-        A file of one of `FORMATS`, whatever its ending.
+        A file of one of `FORMATS`, whatever its ending, or a folder with one.
 
     Raises
     ------
@@ -59,18 +74,52 @@ def open_model(path: str | Path) -> Iterator[Model]:
         One sentence that names the file: it is missing, empty, of no format that netkin reads, or
         damaged, or would have to be run to be read.
     """
+    with open_bare(path) as model:
+        yield cleaned(model)
+
+
+@contextmanager
+def open_bare(path: str | Path, formats: Collection[str] = tuple(FORMATS)) -> Iterator[Model]:
+    """Open a file of weights by the names that are in it; see `open_model`.
+
+    Parameters
+    ----------
+    path : path
+    formats : collection of str
+        Those of `FORMATS` that are allowed.
+    """
     file = Path(path)
-    if not file.is_file():
-        what = "a folder" if file.is_dir() else "no such file"
-        raise NetkinError(f"{path}: {what}.")
-    with file.open("rb") as opened:
-        head = opened.read(HEAD_BYTES)
-    if not head:
-        raise NetkinError(f"{path}: the file is empty.")
-    for one in FORMATS.values():
-        if one.recognises(head, file):
-            with one.opened(file) as model:
-                yield model
+    if not file.is_file() and not file.is_dir():
+        raise NetkinError(f"{path}: no such file{foreign.missing(path)}.")
+    head = b""
+    if file.is_file():
+        with file.open("rb") as opened:
+            head = opened.read(HEAD_BYTES)
+        if not head:
+            raise NetkinError(f"{path}: the file is empty.")
+    with ExitStack() as stack:
+        with _telling(path):
+            for name in FORMATS:
+                if name in formats and FORMATS[name].recognises(head, file):
+                    found = stack.enter_context(FORMATS[name].opened(file))
+                    break
+            else:
+                found = None
+        if found is not None:
+            yield found
             return
-    titles = ", ".join(one.title for one in FORMATS.values())
+    if what := foreign.told(head):
+        raise NetkinError(f"{path}: {what}.")
+    titles = ", ".join(FORMATS[name].title for name in formats)
     raise NetkinError(f"{path}: of no format that netkin reads, by what is in it: {titles}.")
+
+
+@contextmanager
+def _telling(path: str | Path) -> Iterator[None]:
+    """Turn whatever a library makes of a damaged file into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        raise NetkinError(f"{path}: it {unreadable(error)}.") from None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError, allowed, shown
+from netkin.failure import is_of_content
 
 Floats = NDArray[np.floating[Any]]
 
@@ -30,6 +31,8 @@ class Tensor:
         float64, else float32, which holds halves and bfloat16 exactly.
     same_as : str
         The name of an earlier tensor that is this very one, "" for none.
+    path : str
+        The file, for messages; its `Model` says it.
     """
 
     name: str
@@ -37,10 +40,22 @@ class Tensor:
     dtype: str
     read: Callable[[slice], Floats]
     same_as: str = ""
+    path: str = ""
 
     def __getitem__(self, rows: slice) -> Floats:
         """Return some rows, by `read`."""
-        return self.read(rows)
+        try:
+            return self.read(rows)
+        except Exception as error:  # whatever a library makes of damage
+            if not is_of_content(error):
+                raise
+            raise NetkinError(f"{self.path}: '{self.name}' {unreadable(error)}.") from None
+
+
+def unreadable(error: Exception) -> str:
+    """Return what an error of a library means that reads a file of somebody's own."""
+    what = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"cannot be read ({what if what.isprintable() else ascii(what)})"
 
 
 class Transposed:
@@ -92,6 +107,9 @@ class Model:
     unchained : str
         Why the network is no chain of dense layers, where the format says how it is wired, in one
         clause; "" for a chain, and where the format does not say it.
+    prefix : str
+        What wrappers put before every name in the file, such as ``module.``; the names here are
+        without it, and a wiring may have either.
     """
 
     path: str
@@ -100,6 +118,12 @@ class Model:
     left_out: Mapping[str, str] = field(default_factory=dict)
     chain: Sequence[Layer] | None = None
     unchained: str = ""
+    prefix: str = ""
+
+    def __post_init__(self) -> None:
+        """Let the tensors know their file, which an error while they are read must name."""
+        for tensor in self.tensors.values():
+            object.__setattr__(tensor, "path", self.path)
 
     def layers(self, wiring: Sequence[str | tuple[str, str]] = ()) -> list[Layer]:
         """Return the dense layers, input side first.
@@ -144,7 +168,10 @@ class Model:
 
     def _layer(self, entry: str | tuple[str, str]) -> Layer:
         """Return a layer by the names of its weight and bias."""
-        name, bias = (entry, "") if isinstance(entry, str) else entry
+        name, bias = (
+            each if each in self.tensors else each.removeprefix(self.prefix)
+            for each in ((entry, "") if isinstance(entry, str) else entry)
+        )
         transposed = name not in self.tensors and name.endswith(".T")
         name = name.removesuffix(".T") if transposed else name
         if not bias and _bias_of(name) in self.tensors:

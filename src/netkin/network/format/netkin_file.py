@@ -9,7 +9,7 @@ import h5py
 
 from netkin.errors import NetkinError
 from netkin.network.format.model import Floats, Layer, Model, Tensor, as_floats
-from netkin.storage import open_layout
+from netkin.storage import ANEW, open_layout
 
 
 def recognises(head: bytes, path: Path) -> bool:
@@ -20,24 +20,42 @@ def recognises(head: bytes, path: Path) -> bool:
 @contextmanager
 def opened(path: Path) -> Iterator[Model]:
     """Open a file; see `netkin.network.format.open_model`."""
-    with open_layout(path, "network", reading_only=False) as file:
+    with _without_advice(), open_layout(path, "network", reading_only=False) as file:
         tensors: dict[str, Tensor] = {}
+        if "reason" in file.attrs:
+            for array in file.get("tensors", {}).values():
+                _put(tensors, str(array.attrs["name"]), array)
+            yield Model(str(path), "netkin", tensors, unchained=str(file.attrs["reason"]))
+            return
         layers = []
         for index in range(len(file.get("layers", ()))):
             weight, bias = (file.get(f"layers/{index}/{part}") for part in ("weight", "bias"))
             if weight is None or weight.dtype.kind != "f":
                 raise NetkinError(f"{path}: layer {index} has no array of numbers 'weight'.")
-            for part, array in (("weight", weight), ("bias", bias)):
-                if array is not None:
-                    name = f"layers/{index}/{part}"
-                    read = partial(_read, array)
-                    tensors[name] = Tensor(name, array.shape, str(array.dtype), read)
-            weight, bias = f"layers/{index}/weight", f"layers/{index}/bias"
-            made_of = (weight, bias) if bias in tensors else (weight,)
+            names = tuple(
+                _put(tensors, str(array.attrs.get("name", f"layers/{index}/{part}")), array)
+                for part, array in (("weight", weight), ("bias", bias))
+                if array is not None
+            )
             layers.append(
-                Layer(tensors[weight], tensors[bias][:] if bias in tensors else None, made_of)
+                Layer(tensors[names[0]], tensors[names[1]][:] if names[1:] else None, names)
             )
         yield Model(str(path), "netkin", tensors, chain=layers)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Take out that a file should be deleted: this one may be somebody's only copy."""
+    try:
+        yield
+    except NetkinError as error:
+        raise NetkinError(str(error).replace(f" {ANEW}", "")) from None
+
+
+def _put(tensors: dict[str, Tensor], name: str, array: h5py.Dataset) -> str:
+    """Enter an array among the tensors, and return its name."""
+    tensors[name] = Tensor(name, array.shape, str(array.dtype), partial(_read, array))
+    return name
 
 
 def _read(array: h5py.Dataset, rows: slice) -> Floats:

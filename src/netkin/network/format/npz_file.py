@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from netkin.errors import NetkinError
-from netkin.network.format.model import COUNTER, Floats, Model, Tensor, as_floats
+from netkin.failure import is_of_content
+from netkin.network.format.hdf5 import FACTOR, FLOOR
+from netkin.network.format.model import COUNTER, Floats, Model, Tensor, as_floats, unreadable
 
 
 def recognises(head: bytes, path: Path) -> bool:
@@ -27,7 +29,16 @@ def opened(path: Path) -> Iterator[Model]:
     """Open a file; see `netkin.network.format.open_model`."""
     tensors, left_out = {}, {}
     with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
+        entries = archive.infolist()
+        declared, most = sum(one.file_size for one in entries), FACTOR * path.stat().st_size + FLOOR
+        if declared > most:
+            raise NetkinError(
+                f"{path}: its arrays would take {declared:,} bytes unpacked, more than {FACTOR} "
+                "times the file."
+            )
+        if len({one.filename for one in entries}) < len(entries):
+            raise NetkinError(f"{path}: an array stands in it twice.")
+        for entry in entries:
             name = entry.filename.removesuffix(".npy")
             shape, dtype = _header(path, archive, entry)
             if dtype.hasobject:
@@ -59,8 +70,10 @@ def _header(
             )
             shape, _, dtype = read(file)
             size = entry.file_size - file.tell()
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise NetkinError(f"{path}: '{entry.filename}' is no array ({error}).") from None
+    except Exception as error:  # of the header, which numpy parses as Python, of many kinds
+        if not is_of_content(error):
+            raise
+        raise NetkinError(f"{path}: '{entry.filename}' {unreadable(error)}.") from None
     wanted = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if not dtype.hasobject and wanted != size:
         raise NetkinError(f"{path}: '{entry.filename}' declares {wanted:,} bytes and has {size:,}.")
@@ -69,4 +82,5 @@ def _header(
 
 def _read(archive: zipfile.ZipFile, name: str, rows: slice) -> Floats:
     with archive.open(name) as file:
-        return as_floats(np.lib.format.read_array(file, allow_pickle=False)[rows])
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        return as_floats(array[rows] if array.ndim else array)

@@ -1,15 +1,16 @@
 """Safetensors: named tensors, no wiring. Data only; no code is in such a file."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
 from netkin.network.format.model import COUNTER, Floats, Model, Tensor, as_floats
 
 MOST_HEADER = 100_000_000
@@ -17,6 +18,8 @@ MOST_HEADER = 100_000_000
 NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 WHOLE = {"I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
 NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "BOOL": 8}
+BITS |= {kind: int(kind[1:]) for kind in WHOLE - {"BOOL"}}
 NAMES |= {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
 
 
@@ -28,29 +31,76 @@ def recognises(head: bytes, path: Path) -> bool:
 @contextmanager
 def opened(path: Path) -> Iterator[Model]:
     """Open a file; see `netkin.network.format.open_model`."""
-    from safetensors import SafetensorError, safe_open
+    start, entries = _header(path)
+    tensors, left_out = {}, {}
+    for name, entry in entries.items():
+        if entry.kind in WHOLE:
+            left_out[name] = COUNTER
+        elif entry.kind not in NAMES:
+            left_out[name] = f"stored as {entry.kind}, which netkin does not read"
+        else:
+            tensors[name] = _tensor(path, name, entry.kind, entry.shape, start + entry.begin)
+    yield Model(str(path), "safetensors", tensors, left_out)
 
-    try:
-        # checks the header: sizes, gaps, overlaps, what lies beyond the file
-        with safe_open(path, framework="numpy"):
-            pass
-    except SafetensorError as error:
-        raise NetkinError(f"{path}: not a readable safetensors file ({error}).") from None
+
+class _Entry(NamedTuple):
+    kind: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _header(path: Path) -> tuple[int, dict[str, _Entry]]:
+    """Return where the data begin and what each tensor is, by the rules of the format.
+
+    Not by the library of the format, which refuses a file for one type that it does not know, and
+    of a name that stands twice takes the last.
+    """
+
+    def refused(why: str) -> NetkinError:
+        return NetkinError(f"{path}: not a readable safetensors file ({why}).")
+
+    size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header: dict[str, Any] = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    tensors, left_out = {}, {}
+        if length > min(MOST_HEADER, size - 8):
+            raise refused(f"its header has {length:,} bytes, the file {size:,}")
+        try:
+            header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_once)
+        except (ValueError, RecursionError) as error:
+            why = "nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
+            raise refused(f"its header: {why}") from None
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise refused("its '__metadata__' are not texts")
+    entries = {}
     for name, entry in header.items():
-        kind = entry["dtype"]
-        if kind in WHOLE:
-            left_out[name] = COUNTER
-        elif kind not in NAMES:
-            left_out[name] = f"stored as {kind}, which netkin does not read"
-        else:
-            place = 8 + length + entry["data_offsets"][0]
-            tensors[name] = _tensor(path, name, kind, tuple(entry["shape"]), place)
-    yield Model(str(path), "safetensors", tensors, left_out)
+        try:
+            found = _Entry(entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"])
+        except (KeyError, TypeError):
+            raise refused(f"{shown(name)} is no tensor") from None
+        numbers = (*found.shape, found.begin, found.end)
+        if not isinstance(found.kind, str) or not all(type(n) is int and n >= 0 for n in numbers):
+            raise refused(f"{shown(name)} has a type, shape or place that is none")
+        bits = BITS.get(found.kind)
+        if bits is not None and math.prod(found.shape) * bits != 8 * (found.end - found.begin):
+            raise refused(f"{shown(name)} has not as many bytes as its shape {found.shape}")
+        entries[name] = found
+    end = 0
+    for name, found in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if found.begin != end or found.end < found.begin:
+            raise refused(f"{shown(name)} overlaps others or leaves a gap")
+        end = found.end
+    if end != size - 8 - length:
+        raise refused(f"its tensors have {end:,} bytes, the file {size - 8 - length:,} for them")
+    return 8 + length, entries
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands in it twice")
+    return found
 
 
 def _tensor(path: Path, name: str, kind: str, shape: tuple[int, ...], place: int) -> Tensor:
@@ -59,8 +109,8 @@ def _tensor(path: Path, name: str, kind: str, shape: tuple[int, ...], place: int
     def read(rows: slice) -> Floats:
         if 0 in shape:
             return np.zeros(shape, np.float32)[rows]
-        array = np.memmap(path, stored, mode="r", offset=place, shape=shape)[rows]
-        return as_floats(_decoded(np.asarray(array), kind))
+        mapped = np.memmap(path, stored, mode="r", offset=place, shape=shape or (1,))
+        return as_floats(_decoded(np.asarray(mapped[rows] if shape else mapped.reshape(())), kind))
 
     return Tensor(name, shape, NAMES[kind], read)
 

@@ -1,5 +1,6 @@
 """What `torch.save` wrote: a state dict, or a checkpoint that holds one. Imports torch."""
 
+import pickle
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from netkin.errors import NetkinError
 from netkin.failure import is_of_content
 from netkin.network.format.model import COUNTER, STATISTICS, Floats, Model, Tensor
+from netkin.network.format.names import AVERAGED, COPY
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +53,11 @@ def opened(path: Path) -> Iterator[Model]:
             left_out[name] = COUNTER
         elif name.rpartition(".")[2] in STATISTICS:
             left_out[name] = "a statistic of the rows that were trained on"
+        elif value.numel() * value.element_size() > path.stat().st_size:
+            raise NetkinError(
+                f"{path}: '{name}' declares {value.numel() * value.element_size():,} bytes; the "
+                f"file has {path.stat().st_size:,}."
+            )
         else:
             # views of one memory are no tied weights unless they are the same view
             place = value.data_ptr(), tuple(value.shape), value.stride(), value.dtype
@@ -77,6 +84,9 @@ def _load(path: Path) -> Any:
                     f"{path}: TorchScript, a program with its weights, of which netkin runs "
                     f"nothing. {SAFER}"
                 )
+            _check_archive(path, archive)
+    else:
+        _check_old(path)
     try:
         mapped = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
@@ -92,6 +102,63 @@ def _load(path: Path) -> Any:
             raise
         first = text.partition("\n")[0][:200] or type(error).__name__
         raise NetkinError(f"{path}: not a readable file of torch ({first}).") from None
+
+
+def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that unpacks to more than the file has; torch compresses nothing."""
+    entries = archive.infolist()
+    packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        raise NetkinError(f"{path}: '{packed[0]}' in it is compressed, which is not of torch.")
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise NetkinError(f"{path}: its parts declare more bytes than the file has.")
+
+
+class _Nothing:
+    """Stands for whatever a pickle would make, and does nothing."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    __call__ = __setitem__ = __setstate__ = append = extend = __init__
+
+
+class _Sizes(pickle._Unpickler):  # the one in C takes memory for a place in a list that is named
+    """Reads what a pickle says of the sizes of arrays, and imports nothing."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self.numbers: dict[str, int] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        return _Nothing
+
+    def persistent_load(self, pid: Any) -> Any:
+        if isinstance(pid, tuple) and len(pid) > 4 and isinstance(pid[4], int):
+            self.numbers[str(pid[2])] = pid[4]
+        return _Nothing()
+
+
+def _check_old(path: Path) -> None:
+    """Refuse a file before 1.6 that says that it has more numbers than bytes.
+
+    torch takes memory for as many before it reads any.
+    """
+    with path.open("rb") as file:
+        try:
+            for _ in range(4):  # magic number, version, machine, and what was saved
+                sizes = _Sizes(file)
+                sizes.load()
+        except Exception as error:
+            if not is_of_content(error):
+                raise
+            first = str(error).partition("\n")[0][:200] or type(error).__name__
+            raise NetkinError(f"{path}: not a readable file of torch ({first}).") from None
+    if sum(sizes.numbers.values()) > path.stat().st_size:
+        raise NetkinError(
+            f"{path}: it declares {sum(sizes.numbers.values()):,} numbers; the file has "
+            f"{path.stat().st_size:,} bytes."
+        )
 
 
 def _weights_of(path: Path, loaded: Any, left_out: dict[str, str]) -> "dict[str, torch.Tensor]":
@@ -112,7 +179,11 @@ def _weights_of(path: Path, loaded: Any, left_out: dict[str, str]) -> "dict[str,
     if chosen is not None:
         for key in loaded:
             if str(key) != chosen:
-                left_out[str(key)] = f"not among the weights, which are under '{chosen}'"
+                left_out[str(key)] = (
+                    COPY
+                    if str(key) in nested and AVERAGED.fullmatch(str(key))
+                    else f"not among the weights, which are under '{chosen}'"
+                )
         return _weights_of(path, loaded[chosen], left_out)
     if not tensors:
         listed = ", ".join(map(repr, nested)) or "none"

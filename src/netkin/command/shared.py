@@ -1,0 +1,121 @@
+"""What the commands share: where they write, what they end with, how they ask for files."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from netkin.errors import NetkinError, allowed, shown
+
+GAPS = 1
+"""Exit code: something was computed, and something could not be."""
+COULD_NOT = 2
+"""Exit code: nothing was computed."""
+
+WiringOption = Annotated[
+    str,
+    typer.Option(
+        "--wiring",
+        metavar="NAMES",
+        help="Names of the weights in the order in which inputs pass them, where the file does "
+        "not tell it, such as 'fc1.weight, fc2.weight'; 'W+b' names a bias too, 'W.T' is a "
+        "matrix of shape (n_in, n_out).",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+
+
+def examples(lines: Sequence[str]) -> str:
+    """Return what the help of a command ends with: examples, each a paragraph."""
+    return "\n\n".join(["Examples:", *lines])
+
+
+def note(text: str) -> None:
+    """Write a line to standard error."""
+    typer.echo(text, err=True)
+
+
+def put(text: str) -> None:
+    """Write a result to standard output."""
+    typer.echo(text)
+
+
+def put_json(found: Any) -> None:
+    """Write a result as JSON, NaN and infinity as null."""
+    put(json.dumps(_plain(found), indent=2, ensure_ascii=False))
+
+
+def _plain(found: Any) -> Any:
+    if isinstance(found, Mapping):
+        return {str(key): _plain(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_plain(value) for value in found]
+    if isinstance(found, float) and not math.isfinite(found):
+        return None
+    return found
+
+
+def put_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as a table of text."""
+    if not rows:
+        return
+    cells = [[*rows[0]], *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else f"{value}"
+
+
+def writer_for(out: Path, writers: Mapping[str, Callable[..., None]], force: bool) -> Any:
+    """Return what writes a file, by its ending.
+
+    Raises
+    ------
+    NetkinError
+        No format has this ending, or there is a file already.
+    """
+    ending = out.suffix.lower()
+    if ending not in writers:
+        raise NetkinError(f"{out}: found the ending {shown(ending)}. {allowed(ending, writers)}")
+    if out.exists() and not force:
+        raise NetkinError(
+            f"{out}: there is something already; it may be somebody's only copy. Choose another "
+            "name, or say --force."
+        )
+    return writers[ending]
+
+
+def not_itself(out: Path, path: Path) -> None:
+    """Raise `NetkinError` if a result would replace the file that it is made of."""
+    if out.exists() and path.exists() and out.samefile(path):
+        raise NetkinError(f"{out}: this is the network itself; choose another name.")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Show how far a work is, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda done, steps, what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading")
+
+        def tell(done: int, steps: int, what: str) -> None:
+            bar.update(task, completed=done, total=steps, description=what)
+
+        yield tell

@@ -1,0 +1,537 @@
+"""Files of weights compared: all pairs of two or more."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from netkin.diagram.diagram import Diagram
+from netkin.diagram.network import network_diagram
+from netkin.distance import INPUTS, MEASURES
+from netkin.distance.matrix import Matrix, distance_matrices
+from netkin.distance.pace import BASE, QUICK, SECONDS, expected_seconds
+from netkin.distance.tensors import Tensors, read_tensors
+from netkin.errors import Absent, NetkinError, UndefinedDistance, allowed, shown
+from netkin.finite import is_finite
+from netkin.graph.graph import Graph, graph_from_weights
+from netkin.inspection import WITHOUT_ROWS, clause
+from netkin.measuring import ChosenMeasure, choose, require_measure
+from netkin.network.file import Network
+from netkin.network.format.wiring import parse_wiring
+from netkin.network.layers import open_layers
+from netkin.options import check_options, options_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Path_ = str | os.PathLike[str]
+Wiring = str | Sequence[str] | Mapping[str, str]
+Made = TypeVar("Made")
+Progress = Callable[[int, int, str], None]
+COLUMNS = (
+    *("network_a", "network_b", "measure", "family", "orientation", "value"),
+    *("null_mean", "p_value", "reason", "seconds"),
+)
+DEFAULT_FAMILIES = ("topology", "weight")
+"""Families whose quick measures are computed without being asked for."""
+
+
+def default_measures() -> list[str]:
+    """Return the measures that are computed without being asked for."""
+    return [
+        name
+        for name, entry in MEASURES.items()
+        if entry.family in DEFAULT_FAMILIES and SECONDS.get(name, np.inf) <= QUICK
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What several measures say of all pairs of networks.
+
+    Attributes
+    ----------
+    networks : tuple of str
+        What the networks are called, in the order in which they were given.
+    paths : tuple of str
+        Their files.
+    measures : tuple of str
+        What was computed, keys of `netkin.distance.MEASURES`.
+    matrices : dict of str to Matrix
+        Measure -> its values of shape (n, n) with the reasons of those that are NaN; nothing is
+        compared with itself, so the diagonal is NaN (see `matrix`).
+    unreadable : dict of str to str
+        Network -> why its file cannot be read.
+    unwired : dict of str to str
+        Network -> why it has no graph and no diagram, where its tensors can be read.
+    on_request : dict of str to float
+        Further measures of weights -> about how many seconds they take here.
+    not_computable : dict of str to str
+        Every other measure -> why weights alone do not give it.
+    """
+
+    networks: tuple[str, ...]
+    paths: tuple[str, ...]
+    measures: tuple[str, ...]
+    matrices: Mapping[str, Matrix]
+    unreadable: Mapping[str, str]
+    unwired: Mapping[str, str]
+    on_request: Mapping[str, float]
+    not_computable: Mapping[str, str]
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each pair and measure, with the keys `COLUMNS`.
+
+        Value, null_mean and p_value are NaN where there is none; there is no null yet for any
+        measure of weights or topology. Seconds is processor time, the mean over the pairs.
+        """
+        found = []
+        n = len(self.networks)
+        for name in self.measures:
+            entry, matrix = MEASURES[name], self.matrices[name]
+            pairs = [
+                (i, j)
+                for i in range(n)
+                for j in range(n)
+                if i < j or (i > j and not entry.symmetric)
+            ]
+            for i, j in pairs:
+                cells = (self.networks[i], self.networks[j], name, entry.family, entry.orientation)
+                rest = (np.nan, np.nan, matrix.reasons.get((i, j), ""))
+                seconds = matrix.cost.seconds / len(pairs)
+                row = (*cells, float(matrix.values[i, j]), *rest, seconds)
+                found.append(dict(zip(COLUMNS, row, strict=True)))
+        return found
+
+    @cached_property
+    def table(self) -> "pd.DataFrame":
+        """The rows as a tidy table."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=[*COLUMNS])
+
+    def matrix(self, measure: str) -> "pd.DataFrame":
+        """Return the values of a measure as a square table, labelled by the networks.
+
+        The diagonal is what a measure is of a network and itself by its definition: 0 for a
+        distance and 1 for a similarity, NaN for a network without any value.
+
+        Raises
+        ------
+        NetkinError
+            The measure was not computed.
+        """
+        import pandas as pd
+
+        if measure not in self.matrices:
+            require_measure(measure)
+            raise NetkinError(
+                f"{measure}: it was not computed. {allowed(measure, self.measures)} Name it in "
+                "measures=[...] to have it."
+            )
+        values = self.matrices[measure].values.copy()
+        own = 0.0 if MEASURES[measure].orientation == "down" else 1.0
+        for i in range(len(values)):
+            if np.isfinite(values[i]).any() or np.isfinite(values[:, i]).any():
+                values[i, i] = own
+        return pd.DataFrame(values, index=self.networks, columns=self.networks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file could be read and every measure has a value for every pair."""
+        return not self.unreadable and not any(row["reason"] for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as what JSON can hold: None for NaN."""
+        rows = [
+            {key: None if isinstance(x, float) and np.isnan(x) else x for key, x in row.items()}
+            for row in self.rows
+        ]
+        return {
+            "networks": dict(zip(self.networks, self.paths, strict=True)),
+            "rows": rows,
+            "unreadable": dict(self.unreadable),
+            "unwired": dict(self.unwired),
+            "on_request": dict(self.on_request),
+            "not_computable": dict(self.not_computable),
+        }
+
+    def __str__(self) -> str:
+        """Return the values as text: a table for each pair."""
+        return "\n".join(_text(self))
+
+    def notes(self) -> list[str]:
+        """Return lines on what has no value and why, and on what can be asked for."""
+        lines = [f"{name}: not read: {reason}" for name, reason in self.unreadable.items()]
+        lines += [f"{name}: wiring not known: {reason}" for name, reason in self.unwired.items()]
+        if self.on_request:
+            asked = ", ".join(f"{name} ({_duration(x)})" for name, x in self.on_request.items())
+            lines.append(f"to be asked for by name (measures): {asked}")
+        n = len(self.not_computable)
+        lines.append(f"not of weights alone: {n} measures of activations and answers")
+        return lines
+
+
+class _File:
+    """One network of somebody's own, from which the sources of measures are read."""
+
+    def __init__(self, path: str, name: str, wiring: str) -> None:
+        self.path, self.name = path, name
+        self._wiring = parse_wiring(wiring)
+
+    @cached_property
+    def tensors(self) -> Tensors | Absent:
+        """Its named tensors."""
+        return self._had(lambda: read_tensors(self.path))
+
+    @cached_property
+    def diagram(self) -> Diagram | Absent:
+        """Its diagram of raw intervals, from weights that stay on disk."""
+        return self._had(self._diagram)
+
+    def network(self) -> Network | Absent:
+        """Return its layers, which are not kept."""
+        return self._had(self._network)
+
+    @cached_property
+    def unwired(self) -> str:
+        """Why its layers are not known, "" where they are."""
+
+        def look() -> str:
+            with open_layers(self.path, self._wiring) as layers:
+                self.units = (layers[0].weight.shape[1], *(x.weight.shape[0] for x in layers))
+            return ""
+
+        found = self._had(look)
+        return found if isinstance(found, str) else self._reason_of(found)
+
+    units: tuple[int, ...] = ()
+
+    def _diagram(self) -> Diagram:
+        with open_layers(self.path, self._wiring) as layers:
+            weights, biases = [one.weight for one in layers], [one.bias for one in layers]
+            return network_diagram(weights, biases)[0]
+
+    def _network(self) -> Network:
+        with open_layers(self.path, self._wiring) as layers:
+            network = Network(
+                tuple(np.asarray(one.weight[:]) for one in layers),
+                tuple(one.bias for one in layers),
+            )
+        for array in (*network.weights, *network.biases):
+            if array is not None and not is_finite(array):
+                raise NetkinError("a weight or bias is NaN or infinite")
+        return network
+
+    def _had(self, work: Callable[[], Made]) -> Made | Absent:
+        try:
+            return work()
+        except NetkinError as error:
+            return Absent(f"{self.name}: {clause(error, self.path)}")
+
+    def _reason_of(self, absent: Absent) -> str:
+        return str(absent).removeprefix(f"{self.name}: ")
+
+
+def _source(file: _File, source: str) -> Any:
+    return file.network() if source == "network" else getattr(file, source)
+
+
+def _item(chosen: ChosenMeasure, file: _File, source: Any) -> Any:
+    if isinstance(source, Absent):
+        return source
+    try:
+        return chosen.item(source)
+    except NetkinError as error:
+        return Absent(f"{file.name}: {clause(error, file.path)}")
+
+
+def _guarded(function: Callable[[Any, Any], float]) -> Callable[[Any, Any], float]:
+    """Return a function whose refusals are reasons, so that the other pairs have their values."""
+
+    def value(a: Any, b: Any) -> float:
+        try:
+            found = function(a, b)
+        except NetkinError as error:
+            raise UndefinedDistance(str(error).rstrip(".")) from None
+        if not np.isfinite(found):
+            raise UndefinedDistance(
+                f"the value is {found}: the numbers are too large or too small for it"
+            )
+        return found
+
+    return value
+
+
+def compare(
+    *paths: Path_,
+    measures: Sequence[str] | str | None = None,
+    wiring: Wiring | None = None,
+    names: Sequence[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Progress | None = None,
+) -> Compared:
+    """Compare all pairs of two or more files of weights.
+
+    The functions and defaults are those of the workflow. A file that cannot be read, or whose
+    wiring is not known, has no value by the measures that need what is missing, with the reason;
+    the others are computed.
+
+    Parameters
+    ----------
+    *paths : path
+        Files or folders, two or more, see `netkin.network.format.FORMATS`.
+    measures : sequence of str, or str, optional
+        Measures and families of measures, of weights or topology; those that take less than half
+        a second for two base networks (784-512-512-10) when left out.
+    wiring : str, sequence of str or mapping, optional
+        Names of the weights in the order in which inputs pass them, see
+        `netkin.network.format.wiring.parse_wiring`: for all files, one for each ("" for none), or
+        by path or name.
+    names : sequence of str, optional
+        What the networks are called; their file names without ending when left out.
+    options : mapping, optional
+        Measure -> its options, such as ``{"heat": {"sigma": 0.2}}``.
+    progress : callable, optional
+        Called with steps done, steps in all and what comes next.
+
+    Returns
+    -------
+    Compared
+        Its ``table`` has a row for each pair and measure, ``matrix(measure)`` is square.
+
+    Raises
+    ------
+    NetkinError
+        Fewer than two paths, or an argument that is not allowed.
+    """
+    files = _files(paths, wiring, names)
+    chosen = choose(default_measures() if measures is None else measures, options or {})
+    groups: dict[Any, list[ChosenMeasure]] = {}
+    for one in chosen:
+        groups.setdefault((one.source, one.made_by), []).append(one)
+    steps = len(groups) + 1
+    tell = progress or (lambda done, steps, what: None)
+    tell(0, steps, "reading")
+    unreadable = {
+        file.name: clause(NetkinError(str(file.tensors)), file.name).removeprefix(f"{file.name}: ")
+        for file in files
+        if isinstance(file.tensors, Absent)
+    }
+    unwired = {f.name: f.unwired for f in files if f.name not in unreadable and f.unwired}
+    matrices: dict[str, Matrix] = {}
+    for done, ((source, _), group) in enumerate(groups.items(), start=1):
+        tell(done, steps, ", ".join(one.name for one in group))
+        items = [_item(group[0], file, _source(file, source)) for file in files]
+        matrices |= distance_matrices(
+            items,
+            {one.name: _guarded(one.function) for one in group},
+            asymmetric=[one.name for one in group if not one.entry.symmetric],
+            diagonal=False,
+        )
+    tell(steps, steps, "")
+    pairs = len(files) * (len(files) - 1) // 2
+    largest = max((file.units for file in files), key=_weights, default=BASE) or BASE
+    return Compared(
+        networks=tuple(file.name for file in files),
+        paths=tuple(file.path for file in files),
+        measures=tuple(one.name for one in chosen),
+        matrices=matrices,
+        unreadable=unreadable,
+        unwired=unwired,
+        on_request={
+            name: expected_seconds(name, largest, pairs) or np.nan
+            for name, entry in MEASURES.items()
+            if not INPUTS[entry.needs].rows and name not in matrices
+        },
+        not_computable={
+            name: WITHOUT_ROWS for name, entry in MEASURES.items() if INPUTS[entry.needs].rows
+        },
+    )
+
+
+def _weights(units: Sequence[int]) -> int:
+    return sum(before * after for before, after in pairwise(units))
+
+
+def _files(
+    paths: Sequence[Path_], wiring: Wiring | None, names: Sequence[str] | None
+) -> list[_File]:
+    for path in paths:
+        if not isinstance(path, str | os.PathLike):
+            raise NetkinError(f"a path is {shown(path)}; allowed is text or a path.")
+    if len(paths) < 2:
+        raise NetkinError(
+            f"found {len(paths)} file{'s' * (len(paths) != 1)}; two or more are compared."
+        )
+    files = [os.fspath(path) for path in paths]
+    called = _names(files) if names is None else list(names)
+    if not all(isinstance(name, str) and name for name in called):
+        raise NetkinError("names: each must be a text that is not empty.")
+    if len(called) != len(files) or len(set(called)) < len(called):
+        raise NetkinError(
+            f"names: found {shown(called)} for {len(files)} files; each needs a name of its own."
+        )
+    wired = _wiring(files, called, wiring)
+    return [_File(*each) for each in zip(files, called, wired, strict=True)]
+
+
+def _names(files: Sequence[str]) -> list[str]:
+    """Return short names, each once."""
+    found = [Path(file).stem or file for file in files]
+    if len(set(found)) < len(found):
+        found = [Path(file).name or file for file in files]
+    if len(set(found)) < len(found):
+        found = list(files)
+    return [
+        name if found.index(name) == i else f"{name} ({found[: i + 1].count(name)})"
+        for i, name in enumerate(found)
+    ]
+
+
+def _wiring(files: Sequence[str], names: Sequence[str], wiring: Wiring | None) -> list[str]:
+    if wiring is None:
+        return [""] * len(files)
+    if isinstance(wiring, str):
+        return [wiring] * len(files)
+    if isinstance(wiring, Mapping):
+        known = {*files, *names}
+        for name in wiring:
+            if name not in known:
+                raise NetkinError(
+                    f"wiring: no file is called {shown(name)}. {allowed(name, files)}"
+                )
+        return [
+            wiring.get(file, wiring.get(name, "")) for file, name in zip(files, names, strict=True)
+        ]
+    found = list(wiring)
+    if len(found) != len(files):
+        raise NetkinError(f"wiring: found {len(found)} for {len(files)} files.")
+    return found
+
+
+def _text(found: Compared) -> list[str]:
+    rows = found.rows
+    lines = []
+    width = max((len(name) for name in found.measures), default=0)
+    heads = dict.fromkeys((row["network_a"], row["network_b"]) for row in rows)
+    for a, b in heads:
+        lines.append(f"{a} and {b}")
+        for row in rows:
+            if (row["network_a"], row["network_b"]) == (a, b):
+                value = "undefined" if row["reason"] else f"{row['value']:.6g}"
+                way = WAYS[row["orientation"]]
+                beside = f": {row['reason']}" if row["reason"] else "; null: none yet"
+                lines.append(f"  {row['measure']:<{width}}  {value:>12}  {way}{beside}")
+    return lines
+
+
+WAYS = {"down": "smaller is more alike", "up": "larger is more alike"}
+"""Orientation -> what it means."""
+
+
+def _duration(seconds: float) -> str:
+    if np.isnan(seconds):
+        return "time not known"
+    if seconds < 90:
+        return f"about {seconds:.1g} s" if seconds < 10 else f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min"
+
+
+def distances(
+    *paths: Path_,
+    measure: str,
+    wiring: Wiring | None = None,
+    names: Sequence[str] | None = None,
+    **options: Any,
+) -> "pd.DataFrame":
+    """Return the values of one measure for several files as a square table with their names.
+
+    Parameters
+    ----------
+    *paths, wiring, names
+        As in `compare`.
+    measure : str
+        A measure of weights or topology.
+    **options
+        Its options.
+
+    Returns
+    -------
+    DataFrame of shape (n, n)
+        NaN where a pair has no value; `compare` has the reasons.
+
+    Raises
+    ------
+    NetkinError
+        As `compare`.
+    """
+    require_measure(measure)
+    found = compare(
+        *paths, measures=[measure], wiring=wiring, names=names, options={measure: options}
+    )
+    return found.matrix(measure)
+
+
+def diagram_of(path: Path_, wiring: str = "", **options: Any) -> Diagram:
+    """Return the persistence diagram of the network in a file, whose weights stay on disk.
+
+    Parameters
+    ----------
+    path : path
+        A file or a folder, see `netkin.network.format.FORMATS`.
+    wiring : str
+        See `netkin.network.format.wiring.parse_wiring`; where the file does not tell it.
+    **options
+        See `netkin.diagram.network.network_diagram`.
+
+    Returns
+    -------
+    Diagram
+        Raw intervals, ``inf`` for a class that never dies;
+        `netkin.diagram.policy.apply_policy` makes them finite.
+
+    Raises
+    ------
+    NetkinError
+        The file cannot be read, its wiring is not known, or an option is not allowed.
+    """
+    return diagram_with_engine(path, wiring, **options)[0]
+
+
+def diagram_with_engine(path: Path_, wiring: str = "", **options: Any) -> tuple[Diagram, str]:
+    """Return the diagram of the network in a file, and what computed it; see `diagram_of`."""
+    check_options("diagram", options, options_of(network_diagram))
+    path = os.fspath(path)
+    with open_layers(path, parse_wiring(wiring)) as layers:
+        weights, biases = [one.weight for one in layers], [one.bias for one in layers]
+        try:
+            return network_diagram(weights, biases, **options)
+        except NetkinError as error:
+            raise NetkinError(f"{path}: {clause(error, path)}.") from None
+
+
+def graph_of(path: Path_, wiring: str = "", **options: Any) -> Graph:
+    """Return the graph of the network in a file, with all edges in memory.
+
+    Parameters
+    ----------
+    path, wiring
+        As in `diagram_of`.
+    **options
+        See `netkin.graph.graph.graph_from_weights`.
+    """
+    check_options("graph", options, options_of(graph_from_weights))
+    path = os.fspath(path)
+    with open_layers(path, parse_wiring(wiring)) as layers:
+        weights, biases = [one.weight[:] for one in layers], [one.bias for one in layers]
+    try:
+        return graph_from_weights(weights, biases, **options)
+    except NetkinError as error:
+        raise NetkinError(f"{path}: {clause(error, path)}.") from None

@@ -1,0 +1,304 @@
+"""What was understood of a file of weights, before anything is computed of it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any
+
+from netkin.distance import INPUTS, MEASURES
+from netkin.errors import NetkinError
+from netkin.graph.dense import DenseEdges
+from netkin.network.format import FORMATS, open_model
+from netkin.network.format.model import Layer, Model
+from netkin.network.format.wiring import parse_wiring
+
+MOST_SHOWN = 12
+"""Tensors that the text lists, at most."""
+WITHOUT_ROWS = "it needs rows of data that both networks are given; that joins in a later version"
+"""Why measures of activations and answers are not computed of files."""
+
+
+@dataclass(frozen=True)
+class LayerSeen:
+    """A dense layer.
+
+    Attributes
+    ----------
+    inputs, units : int
+        How many numbers it takes and gives.
+    bias : bool
+        Whether it has biases.
+    made_of : tuple of str
+        Names of its tensors.
+    """
+
+    inputs: int
+    units: int
+    bias: bool
+    made_of: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TensorSeen:
+    """A tensor of numbers.
+
+    Attributes
+    ----------
+    name : str
+        As the file has it.
+    shape : tuple of int
+        Its numbers along each axis.
+    dtype : str
+        As the file says.
+    used : bool
+        Whether a layer is made of it.
+    same_as : str
+        The earlier name of the same tensor, "" for none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    used: bool
+    same_as: str = ""
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it holds."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was understood of a file of weights.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    format : str
+        A key of `netkin.network.format.FORMATS`, told by what is in the file.
+    tensors : tuple of TensorSeen
+        The parameters.
+    left_out : dict of str to str
+        Name of each other entry of the file -> why it is no parameter.
+    layers : tuple of LayerSeen
+        The dense layers in the order in which inputs pass them; empty where that is not known.
+    wiring : str
+        Who says so: "the format", "the names", "given", or "" for not known.
+    unknown : str
+        Why the wiring is not known, "" where it is.
+    parameters, used : int
+        How many numbers the parameters are, one tensor under two names counted once, and how many
+        of them the layers are made of.
+    vertices, edges : int or None
+        Size of the graph; None where there is none.
+    computable : tuple of str
+        Measures that can be taken of it and another such network.
+    not_computable : dict of str to str
+        Every other measure, and ``diagram`` and ``graph`` -> why not.
+    """
+
+    path: str
+    format: str
+    tensors: tuple[TensorSeen, ...]
+    left_out: Mapping[str, str]
+    layers: tuple[LayerSeen, ...]
+    wiring: str
+    unknown: str
+    parameters: int
+    used: int
+    vertices: int | None
+    edges: int | None
+    computable: tuple[str, ...] = field(repr=False)
+    not_computable: Mapping[str, str] = field(repr=False)
+
+    @property
+    def share(self) -> float:
+        """Share of the parameters that the layers are made of, 0 to 1."""
+        return self.used / self.parameters if self.parameters else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as what JSON can hold."""
+        return {**asdict(self), "share": self.share}
+
+    def __str__(self) -> str:
+        """Return it as a few lines of text."""
+        lines = [f"{self.path}: {FORMATS[self.format].title}"]
+        for head, text in self._lines():
+            lines.append(f"  {head:<12} {text}")
+        return "\n".join(lines)
+
+    def _lines(self) -> list[tuple[str, str]]:
+        lines = [("layers", self._layers())]
+        names = len(self.tensors)
+        used = "all used" if self.used == self.parameters else f"{self.used:,} used"
+        lines.append(
+            (
+                "parameters",
+                f"{self.parameters:,} in {names} tensor{'s' * (names != 1)}, {used} "
+                f"({self.share:.0%})",
+            )
+        )
+        lines += _listed("unused", [f"{t.name} {t.shape} {t.dtype}" for t in self._unused()])
+        lines += _listed("tied", [f"{t.name} is {t.same_as}" for t in self.tensors if t.same_as])
+        lines += _listed("left out", [f"{k}: {why}" for k, why in self.left_out.items()])
+        if self.edges is not None:
+            lines.append(("graph", f"{self.vertices:,} vertices, {self.edges:,} edges"))
+        lines += _listed("can", _grouped(self.computable), most=len(MEASURES))
+        why: dict[str, list[str]] = {}
+        for name, reason in self.not_computable.items():
+            why.setdefault(reason, []).append(name)
+        for reason, of in why.items():
+            shown = ", ".join(of) if len(of) <= 20 else f"{_families(of)} ({len(of)} measures)"
+            lines.append(("cannot", f"{shown}: {reason}"))
+        return lines
+
+    def _unused(self) -> list[TensorSeen]:
+        return [one for one in self.tensors if not one.used and not one.same_as]
+
+    def _layers(self) -> str:
+        if not self.layers:
+            return f"wiring not known: {self.unknown}"
+        chain = " -> ".join(
+            str(n) for n in (self.layers[0].inputs, *(x.units for x in self.layers))
+        )
+        biased = sum(layer.bias for layer in self.layers)
+        biases = {0: "no biases", len(self.layers): "with biases"}.get(
+            biased, f"biases in {biased} of {len(self.layers)}"
+        )
+        who = {
+            "the format": "the format says how they are wired",
+            "the names": "the numbers in their names say their order",
+            "given": "wired as given",
+        }[self.wiring]
+        return f"{chain}, {biases}; {who}"
+
+
+def _listed(head: str, texts: Sequence[str], most: int = MOST_SHOWN) -> list[tuple[str, str]]:
+    more = len(texts) - most
+    lines = [(head if not i else "", text) for i, text in enumerate(texts[:most])]
+    return lines + ([("", f"and {more:,} more (--json has all)")] if more > 0 else [])
+
+
+def _grouped(measures: Sequence[str]) -> list[str]:
+    """Return a line for each family."""
+    of: dict[str, list[str]] = {}
+    for name in measures:
+        of.setdefault(MEASURES[name].family if name in MEASURES else "", []).append(name)
+    return [f"{family or 'besides'}: {', '.join(names)}" for family, names in of.items()]
+
+
+def _families(measures: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(MEASURES[name].family for name in measures if name in MEASURES))
+
+
+def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
+    """Say what is understood of a file of weights, and what can be computed of it.
+
+    Where the wiring is known all weights are looked through once.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder, of one of `netkin.network.format.FORMATS`, whatever its ending.
+    wiring : str
+        Names of the weights in the order in which inputs pass them, see
+        `netkin.network.format.wiring.parse_wiring`; where the file does not tell it.
+
+    Returns
+    -------
+    Inspection
+        Printed, it is a few lines of text.
+
+    Raises
+    ------
+    NetkinError
+        The file cannot be read, or the wiring that was given does not fit it.
+    """
+    given = parse_wiring(wiring)
+    path = os.fspath(path)
+    with open_model(path) as model:
+        layers: list[Layer] = []
+        unknown = ""
+        try:
+            layers = model.layers(given)
+        except NetkinError as error:
+            if given:
+                raise
+            unknown = clause(error, path)
+        wired = "given" if given else "the format" if model.chain is not None else "the names"
+        edges, hindrance = _edges(path, layers) if layers else (None, unknown)
+        return Inspection(
+            path=path,
+            format=model.format,
+            tensors=_tensors(model, layers),
+            left_out=dict(model.left_out),
+            layers=tuple(
+                LayerSeen(
+                    layer.weight.shape[1],
+                    layer.weight.shape[0],
+                    layer.bias is not None,
+                    layer.made_of,
+                )
+                for layer in layers
+            ),
+            wiring=wired if layers else "",
+            unknown=unknown,
+            parameters=sum(prod(one.shape) for one in model.tensors.values() if not one.same_as),
+            used=_used(model, layers),
+            vertices=None if edges is None else edges.n_vertices,
+            edges=None if edges is None else edges.n_edges,
+            computable=_computable(model, hindrance),
+            not_computable=_not_computable(model, hindrance),
+        )
+
+
+def clause(error: Exception, path: str | os.PathLike[str]) -> str:
+    """Return a reason as one clause, without the path that it is about."""
+    return str(error).removeprefix(f"{path}: ").rstrip(".")
+
+
+def _edges(path: str | os.PathLike[str], layers: Sequence[Layer]) -> tuple[DenseEdges | None, str]:
+    """Return the edges of the graph, or why there is none."""
+    try:
+        weights, biases = [one.weight for one in layers], [one.bias for one in layers]
+        return DenseEdges(weights, biases), ""
+    except NetkinError as error:
+        return None, clause(error, path)
+
+
+def _tensors(model: Model, layers: Sequence[Layer]) -> tuple[TensorSeen, ...]:
+    names = {name for layer in layers for name in layer.made_of}
+    return tuple(
+        TensorSeen(
+            name, tuple(one.shape), one.dtype, name in names or one.same_as in names, one.same_as
+        )
+        for name, one in model.tensors.items()
+    )
+
+
+def _used(model: Model, layers: Sequence[Layer]) -> int:
+    names = {name for layer in layers for name in layer.made_of}
+    # a tensor under two names is used by either
+    names = {model.tensors[name].same_as or name for name in names if name in model.tensors}
+    return sum(prod(model.tensors[name].shape) for name in names)
+
+
+def _computable(model: Model, hindrance: str) -> tuple[str, ...]:
+    hindered = _not_computable(model, hindrance)
+    return tuple(name for name in ("diagram", "graph", *MEASURES) if name not in hindered)
+
+
+def _not_computable(model: Model, hindrance: str) -> dict[str, str]:
+    found = dict.fromkeys(("diagram", "graph"), hindrance) if hindrance else {}
+    for name, entry in MEASURES.items():
+        if INPUTS[entry.needs].rows:
+            found[name] = WITHOUT_ROWS
+        elif entry.needs == "tensors":
+            if not model.tensors:
+                found[name] = "the file holds no tensor of weights"
+        elif hindrance:
+            found[name] = hindrance
+    return found

@@ -1,0 +1,61 @@
+"""What people take for a file of weights and is none: one sentence each."""
+
+import re
+from pathlib import Path
+
+KINDS = (
+    (b"\x1f\x8b", "packed by gzip; unpack it (gunzip) and name what comes out"),
+    (b"\xfd7zXZ\0", "packed by xz; unpack it (unxz) and name what comes out"),
+    (b"BZh", "packed by bzip2; unpack it (bunzip2) and name what comes out"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd; unpack it (unzstd) and name what comes out"),
+    (
+        b"version https://git-lfs",
+        "a pointer of Git LFS, which stands for the file; fetch the file itself (git lfs pull)",
+    ),
+    (
+        b"\x93NUMPY",
+        "a single array of NumPy (.npy), which is no network; save all weights by their names "
+        "(numpy.savez)",
+    ),
+    (b"GGUF", "GGUF, which netkin does not read; name the model that it was made from"),
+)
+"""How a file begins -> what it is and what to do."""
+PAGE = re.compile(rb"\s*<(!doctype html|html|head|\?xml)", re.IGNORECASE)
+ENDINGS = re.compile(
+    r"\.(safetensors|bin|pth?|ckpt|npz|npy|onnx|h5|hdf5|keras|tar|gz|json|netkin)$", re.IGNORECASE
+)
+
+
+def told(head: bytes) -> str:
+    """Return what a file of no format that netkin reads is, in one clause; "" where it is unknown.
+
+    Parameters
+    ----------
+    head : bytes
+        Its beginning.
+    """
+    for start, what in KINDS:
+        if head.startswith(start):
+            return what
+    if PAGE.match(head.removeprefix(b"\xef\xbb\xbf")):
+        return (
+            "a page of HTML or XML, as a download leaves that asked for a password or failed; "
+            "download the file again"
+        )
+    if head[257:262] == b"ustar":
+        return (
+            "a tar archive; unpack it (tar -xf) and name the file of weights in it, or, where it "
+            "is of torch before 0.4, load it there and save it anew"
+        )
+    return ""
+
+
+def missing(path: str | Path) -> str:
+    """Return what is said of a path at which nothing is, after "no such file"."""
+    name = str(path)
+    if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and not ENDINGS.search(name):
+        return (
+            "; if it is the name of a model of a hub: netkin downloads nothing, so download the "
+            "model first and name its folder"
+        )
+    return ""

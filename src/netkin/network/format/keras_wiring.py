@@ -1,0 +1,514 @@
+"""How the layers of a Keras model are wired, from its JSON; nothing in it is run.
+
+A model is a tree: models nest. Where all its layers are passed one after another and are dense
+layers with what keeps each feature apart between them, it is a chain; what scales and shifts
+features (batch normalisation with its moving statistics, normalisation, rescaling) is part of the
+dense layer beside it then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netkin.network.format.model import Floats, Layer, Tensor, Transposed
+
+MOST_NESTED = 50
+"""Models in models at most."""
+MODELS = ("Sequential", "Functional", "Model")
+INPUT = "InputLayer"
+RESHAPES = ("Flatten", "Reshape")
+SAME = (
+    *(INPUT, "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout"),
+    *("ActivityRegularization", "Identity", *RESHAPES),
+)
+"""Classes whose outputs are their inputs, once the network is trained."""
+ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU")
+AFFINE = ("BatchNormalization", "Normalization", "Rescaling")
+FUNCTIONS = (
+    *("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu"),
+    *("hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax"),
+    *("mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus"),
+    *("softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish"),
+    *("tanh", "tanh_shrink", "threshold"),
+)
+"""Activations of Keras that give as many numbers as they take."""
+STATISTICS = ("moving_mean", "moving_variance", "mean", "variance")
+"""Parameters that no gradient changes: what a layer knows of the rows it was trained on."""
+EPSILON = 1e-7
+"""`keras.backend.epsilon`, which `Normalization` divides by at least."""
+
+Path = tuple[str, ...]
+Numbers = NDArray[np.float64]
+
+
+class NoChain(Exception):
+    """Why a network is no chain of dense layers, in one clause."""
+
+
+@dataclass
+class Node:
+    """A layer, or a model with its layers.
+
+    Attributes
+    ----------
+    name, kind : str
+        Name and class.
+    config : dict
+    own : bool
+        Whether the class is not of Keras but of somebody's own.
+    inbound : object
+        What the JSON says of where its inputs come from, None in a Sequential model.
+    children : list of Node, optional
+        Its layers; None for a layer.
+    """
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    own: bool = False
+    inbound: Any = None
+    children: list[Node] | None = None
+
+
+def parse(entry: Any, depth: int = 0) -> Node:
+    """Return a model or a layer of a config.
+
+    Raises
+    ------
+    NoChain
+        It is not written as Keras does.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
+        raise NoChain("its config is not written as Keras does")
+    if depth > MOST_NESTED:
+        raise NoChain(f"its models nest more than {MOST_NESTED} deep")
+    kind, config = entry["class_name"], entry.get("config")
+    layers = config
+    if isinstance(config, dict):
+        layers = config.get("layers")
+    else:  # Keras before 2.2.3 writes a Sequential model as the list of its layers
+        config = {}
+    name = entry.get("name", config.get("name"))
+    module, registered = entry.get("module"), entry.get("registered_name")
+    own = not (
+        (module is None or str(module).partition(".")[0] in ("keras", "tf_keras"))
+        and registered in (None, kind)
+    )
+    node = Node(str(name or kind), kind, config, own, entry.get("inbound_nodes"))
+    if kind in MODELS and isinstance(layers, list):
+        node.children = [parse(layer, depth + 1) for layer in layers]
+    return node
+
+
+def leaves(model: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    """Yield all layers that are no models, with the names on the way to them, in their order."""
+    for node in model.children or ():
+        if node.children is None:
+            yield (*path, node.name), node
+        else:
+            yield from leaves(node, (*path, node.name))
+
+
+def parameters(node: Node) -> tuple[str, ...]:
+    """Return the names of a layer's variables in their order, trainable ones first.
+
+    Empty where they are not known.
+    """
+    config = node.config
+    bias = ("bias",) if config.get("use_bias", True) else ()
+    if node.own:
+        return ()
+    if node.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D"):
+        return ("kernel", *bias)
+    if node.kind == "BatchNormalization":
+        gamma = ("gamma",) if config.get("scale", True) else ()
+        beta = ("beta",) if config.get("center", True) else ()
+        return (*gamma, *beta, "moving_mean", "moving_variance")
+    if node.kind == "Normalization" and config.get("mean") is None:
+        return ("mean", "variance", "count")
+    return ("embeddings",) if node.kind == "Embedding" else ()
+
+
+def check_kinds(model: Node) -> None:
+    """Raise `NoChain` where a class can be in no chain of dense layers."""
+    if model.own or model.children is None:
+        raise NoChain(f"the model is {_a(model.kind)}, of a class that says what it does in code")
+    for path, node in leaves(model):
+        if node.own or node.kind not in ("Dense", *SAME, *ACTIVATIONS, *AFFINE):
+            code = ", whose code is not run" if node.own or node.kind == "Lambda" else ""
+            raise NoChain(f"layer '{'/'.join(path)}' is {_a(node.kind)}{code}")
+
+
+def chain_of(model: Node, tensors: Mapping[Path, Mapping[str, Tensor]]) -> list[Layer]:
+    """Return the dense layers of a model that is a chain of them.
+
+    Parameters
+    ----------
+    model : Node
+    tensors : dict
+        Names on the way to a layer -> name of a variable -> tensor.
+
+    Raises
+    ------
+    NoChain
+        The model is none.
+    """
+    check_kinds(model)
+    building = _Building()
+    for path, node in _passed(model, ()):
+        building.pass_layer("/".join(path), node, tensors.get(path, {}))
+    return building.layers()
+
+
+def _a(kind: str) -> str:
+    spelled = kind[:2].isupper() and kind[:1] in "FHLMNRSX"  # an LSTM
+    return f"{'an' if spelled or kind[:1] in 'AEIOU' else 'a'} {kind}"
+
+
+def _passed(model: Node, path: Path) -> Iterator[tuple[Path, Node]]:
+    """Yield the layers in the order in which inputs pass them."""
+    for node in _order(model, path):
+        if node.children is None:
+            yield (*path, node.name), node
+        else:
+            yield from _passed(node, (*path, node.name))
+
+
+def _order(model: Node, path: Path) -> Sequence[Node]:
+    nodes = model.children or []
+    names = Counter(node.name for node in nodes)
+    twice = [name for name, number in names.items() if number > 1]
+    if twice:
+        raise NoChain(f"two layers are called '{twice[0]}'")
+    if model.kind == "Sequential":
+        return nodes
+    where = f"the model '{'/'.join(path)}' in it" if path else "it"
+    ends = []
+    for key, what in (("input_layers", "inputs"), ("output_layers", "outputs")):
+        found = _ends(model.config.get(key))
+        if len(found) != 1:
+            raise NoChain(f"{where} has {len(found)} {what}")
+        ends += found
+    by_name = {node.name: node for node in nodes}
+    before = {node.name: _before(node) for node in nodes}
+    order = [ends[1]]
+    while before.get(order[-1]):
+        source = before[order[-1]]
+        if source in order:
+            raise NoChain(f"layer '{source}' is passed twice")
+        order.append(source)
+    if order[-1] != ends[0] or by_name.get(ends[0], model).kind != INPUT:
+        raise NoChain(f"layer '{order[-1]}' does not come from the input")
+    left = [node.name for node in nodes if node.name not in order]
+    if left:
+        raise NoChain(f"layer '{left[0]}' is not on the way from the input to the output")
+    return [by_name[name] for name in reversed(order)]
+
+
+def _ends(value: Any) -> list[str]:
+    """Return the names of input or output layers, of what Keras 2 and 3 write."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return []
+    if len(value) == 3 and isinstance(value[0], str):
+        return [value[0]]
+    return [name for part in value for name in _ends(part)]
+
+
+def _before(node: Node) -> str:
+    """Return the name of the layer whose outputs a layer of a Functional model takes, "" for none.
+
+    Keras 2 writes a call as a list ``[[name, node, tensor, arguments]]``, Keras 3 as a dictionary
+    with the tensors in ``args``.
+    """
+    calls = node.inbound
+    if not calls and node.kind == INPUT:
+        return ""
+    if not isinstance(calls, list) or not calls:
+        raise NoChain(f"what layer '{node.name}' takes is not said")
+    if len(calls) > 1:
+        raise NoChain(f"layer '{node.name}' is passed {len(calls)} times")
+    call = calls[0]
+    sources: list[Any]
+    if isinstance(call, dict):
+        sources, options = call.get("args") or [], call.get("kwargs") or {}
+        if len(sources) == 1 and isinstance(sources[0], list):
+            sources = sources[0]
+        sources = [_history(source) for source in sources]
+    else:
+        entries = call if isinstance(call, list) else []
+        sources = [part[0] if isinstance(part, list) and part else None for part in entries]
+        options = next(
+            (part[3] for part in entries if isinstance(part, list) and len(part) > 3 and part[3]),
+            {},
+        )
+    if len(sources) != 1:
+        raise NoChain(f"layer '{node.name}', {_a(node.kind)}, takes {len(sources)} tensors")
+    if not isinstance(sources[0], str) or not isinstance(options, dict):
+        raise NoChain(f"what layer '{node.name}' takes is not said")
+    more = [key for key, value in options.items() if value is not None and value is not False]
+    if more:
+        raise NoChain(f"layer '{node.name}' is called with '{more[0]}'")
+    return sources[0]
+
+
+def _history(source: Any) -> Any:
+    """Return the name of the layer that a tensor of Keras 3 comes from."""
+    config = source.get("config") if isinstance(source, dict) else None
+    history = config.get("keras_history") if isinstance(config, dict) else None
+    return history[0] if isinstance(history, list) and history else None
+
+
+class _Affine(NamedTuple):
+    """``x * scale + shift``, numbers or one per feature; `shift` is None where there is none."""
+
+    scale: Numbers
+    shift: Numbers | None
+    made_of: tuple[str, ...]
+
+    def then(self, other: _Affine) -> _Affine:
+        shift = other.shift
+        if self.shift is not None:
+            shift = self.shift * other.scale + (0 if shift is None else shift)
+        return _Affine(self.scale * other.scale, shift, self.made_of + other.made_of)
+
+
+@dataclass
+class _Dense:
+    """A dense layer and what is scaled before and after it."""
+
+    kernel: Tensor
+    bias: Tensor | None
+    before: _Affine | None
+    after: _Affine | None = None
+
+    def layer(self) -> Layer:
+        made_of = (self.kernel.name, *([self.bias.name] if self.bias else []))
+        bias = self.bias[:] if self.bias else None
+        if self.before is None and self.after is None:
+            return Layer(Transposed(self.kernel), bias, made_of)
+        moved: Numbers | None = None if bias is None else bias.astype(np.float64)
+        if self.before is not None and self.before.shift is not None:
+            shift = np.broadcast_to(self.before.shift, self.kernel.shape[0])
+            moved = shift @ self.kernel[:].astype(np.float64) + (0 if moved is None else moved)
+        if self.after is not None:
+            moved = None if moved is None else moved * self.after.scale
+            if self.after.shift is not None:
+                zero = np.zeros(self.kernel.shape[1]) if moved is None else moved
+                moved = zero + self.after.shift
+        weight = _Scaled(self)
+        for part in (self.before, self.after):
+            made_of += part.made_of if part else ()
+        return Layer(weight, None if moved is None else moved.astype(weight.dtype), made_of)
+
+
+class _Scaled:
+    """The weights of a dense layer with what is scaled before and after it; read whole."""
+
+    def __init__(self, dense: _Dense) -> None:
+        self._dense = dense
+        self.shape = dense.kernel.shape[::-1]
+        self.dtype = np.float64 if dense.kernel.dtype == "float64" else np.float32
+
+    def __getitem__(self, rows: slice) -> Floats:
+        """Return some rows."""
+        weight = self._dense.kernel[:].T[rows].astype(np.float64)
+        if self._dense.before is not None:
+            weight *= self._dense.before.scale
+        if self._dense.after is not None:
+            weight *= np.broadcast_to(self._dense.after.scale, self.shape[0])[rows, None]
+        found: Floats = weight.astype(self.dtype)
+        return found
+
+
+@dataclass
+class _Building:
+    """A chain as far as it was passed.
+
+    Attributes
+    ----------
+    dense : list of _Dense
+    waiting : _Affine, optional
+        What scales the inputs of the next dense layer.
+    last : str
+        The layer that `waiting` is of, for messages.
+    linear : bool
+        Whether nothing but scaling was met since the last dense layer.
+    rank : int, optional
+        Axes of what is passed, the rows counted; None where it is not known.
+    """
+
+    dense: list[_Dense] = field(default_factory=list)
+    waiting: _Affine | None = None
+    last: str = ""
+    linear: bool = False
+    rank: int | None = None
+
+    def pass_layer(self, name: str, node: Node, tensors: Mapping[str, Tensor]) -> None:
+        """Take in a layer."""
+        self._see_shape(node)
+        if node.kind == "Dense":
+            self._pass_dense(name, node, tensors)
+        elif node.kind in AFFINE:
+            affine = self._affine(name, node, tensors)
+            if self.linear and self.waiting is None:
+                self._check_features(name, affine, self._width)
+                dense = self.dense[-1]
+                dense.after = affine if dense.after is None else dense.after.then(affine)
+            else:
+                if self.waiting is not None and self.waiting.scale.size > 1:
+                    self._check_features(name, affine, self.waiting.scale.size)
+                self.waiting = affine if self.waiting is None else self.waiting.then(affine)
+                self.last = f"layer '{name}', {_a(node.kind)},"
+        elif node.kind in ACTIVATIONS:
+            if node.kind != "Activation" or not self._is_linear(name, node):
+                self._pass_activation()
+            if node.kind == "Softmax" and not self._is_last_axis(node.config.get("axis", -1)):
+                raise NoChain(f"layer '{name}' is a Softmax over another axis than the features")
+        elif node.kind == "Flatten":
+            self.rank = 2
+        elif node.kind == "Reshape":
+            target = node.config.get("target_shape")
+            self.rank = len(target) + 1 if isinstance(target, list) else None
+
+    def layers(self) -> list[Layer]:
+        """Return the layers, after the last one was passed."""
+        if self.waiting is not None:
+            raise NoChain(f"{self.last} is followed by no dense layer that can take it in")
+        if not self.dense:
+            raise NoChain("it has no dense layers")
+        return [dense.layer() for dense in self.dense]
+
+    @property
+    def _width(self) -> int:
+        return self.dense[-1].kernel.shape[1]
+
+    def _see_shape(self, node: Node) -> None:
+        if self.rank is None:
+            for key in ("batch_shape", "batch_input_shape"):
+                shape = node.config.get(key)
+                if isinstance(shape, list):
+                    self.rank = len(shape)
+
+    def _pass_dense(self, name: str, node: Node, tensors: Mapping[str, Tensor]) -> None:
+        kernel, bias = tensors.get("kernel"), tensors.get("bias")
+        if kernel is None or len(kernel.shape) != 2 or 0 in kernel.shape:
+            raise NoChain(f"layer '{name}' has no matrix 'kernel' of floating-point numbers")
+        if node.config.get("use_bias", True) and (bias is None or bias.shape != kernel.shape[1:]):
+            raise NoChain(f"layer '{name}' has no 'bias' of {kernel.shape[1]} numbers")
+        if self.dense and self._width != kernel.shape[0]:
+            raise NoChain(
+                f"layer '{name}' takes {kernel.shape[0]} inputs, but the layer before it has "
+                f"{self._width} units"
+            )
+        if self.waiting is not None and self.waiting.scale.size not in (1, kernel.shape[0]):
+            raise NoChain(f"{self.last} scales other numbers than layer '{name}' takes")
+        self.dense.append(_Dense(kernel, bias, self.waiting))
+        self.waiting = None
+        self.linear = True
+        if not self._is_linear(name, node):
+            self._pass_activation()
+
+    def _pass_activation(self) -> None:
+        if self.waiting is not None:
+            raise NoChain(f"{self.last} stands between two activations, with no dense layer")
+        self.linear = False
+
+    def _is_linear(self, name: str, node: Node) -> bool:
+        """Tell whether an activation changes nothing; it must be one of Keras."""
+        found = node.config.get("activation")
+        if isinstance(found, dict):
+            inner = found.get("config")
+            module = str(found.get("module", "keras")).partition(".")[0]
+            if module == "keras" and found.get("class_name") in ACTIVATIONS[1:]:
+                return False
+            if module in ("keras", "builtins") and isinstance(inner, str):
+                found = inner
+        if found is None:
+            return True
+        if not isinstance(found, str) or found not in FUNCTIONS:
+            what = f" '{found}'" if isinstance(found, str) else ""
+            raise NoChain(f"layer '{name}' has an activation{what} that is not of Keras")
+        return found == "linear"
+
+    def _is_last_axis(self, axis: Any) -> bool:
+        if isinstance(axis, list) and len(axis) == 1:
+            axis = axis[0]
+        return axis == -1 or (self.rank is not None and axis == self.rank - 1)
+
+    def _check_features(self, name: str, affine: _Affine, width: int) -> None:
+        if affine.scale.size not in (1, width):
+            raise NoChain(f"layer '{name}' scales {affine.scale.size} numbers where {width} are")
+
+    def _affine(self, name: str, node: Node, tensors: Mapping[str, Tensor]) -> _Affine:
+        if node.kind == "Rescaling":
+            scale = _numbers(name, node.config.get("scale", 1.0))
+            shift = _numbers(name, node.config.get("offset", 0.0))
+            return _Affine(*_of_one_size(name, scale, shift if shift.any() else None), ())
+        axis = node.config.get("axis", -1)
+        everywhere = node.kind == "Normalization" and axis in (None, [])
+        if not everywhere and not self._is_last_axis(axis):
+            raise NoChain(f"layer '{name}' is {_a(node.kind)} over another axis than the features")
+        wanted = parameters(node)
+        given = {role: tensor for role, tensor in tensors.items() if role != "count"}
+        missing = [role for role in wanted if role not in given and role != "count"]
+        if missing:
+            raise NoChain(f"layer '{name}' has no '{missing[0]}' in the file")
+        values = {role: _vector(name, tensor[:]) for role, tensor in given.items()}
+        made_of = tuple(tensor.name for tensor in given.values())
+        with np.errstate(all="ignore"):
+            if node.kind == "BatchNormalization":
+                epsilon = _numbers(name, node.config.get("epsilon", 1e-3))
+                scale = values.get("gamma", np.ones(1)) / np.sqrt(
+                    values["moving_variance"] + epsilon
+                )
+                shift = values.get("beta", np.zeros(1)) - values["moving_mean"] * scale
+            else:
+                mean = values["mean"] if given else _numbers(name, node.config.get("mean"))
+                variance = (
+                    values["variance"] if given else _numbers(name, node.config.get("variance"))
+                )
+                deviation = np.maximum(np.sqrt(variance), EPSILON)
+                invert = bool(node.config.get("invert"))
+                scale = deviation if invert else 1 / deviation
+                shift = mean if invert else -mean * scale
+        return _Affine(*_of_one_size(name, scale, shift), made_of)
+
+
+def _numbers(name: str, value: Any) -> Numbers:
+    """Return a number or a list of them, as a config has it."""
+    if isinstance(value, dict):  # how Keras 3 writes an array
+        value = value.get("config", {})
+        value = value.get("value") if isinstance(value, dict) else None
+    try:
+        return _vector(name, np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError, OverflowError):
+        raise NoChain(f"layer '{name}' has a setting that is no number") from None
+
+
+def _vector(name: str, array: Any) -> Numbers:
+    if not array.size or array.size != max(array.shape, default=1):
+        raise NoChain(f"layer '{name}' scales by a table of shape {array.shape}")
+    return np.ravel(array).astype(np.float64)
+
+
+def _of_one_size(
+    name: str, scale: Numbers, shift: Numbers | None
+) -> tuple[Numbers, Numbers | None]:
+    """Return scale and shift, numbers for each feature where one of them has these."""
+    if shift is None:
+        return scale, None
+    try:
+        scale, shift = np.broadcast_arrays(scale, shift)
+    except ValueError:
+        raise NoChain(
+            f"layer '{name}' scales {scale.size} and shifts {shift.size} numbers"
+        ) from None
+    return scale, shift

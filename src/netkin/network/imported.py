@@ -1,0 +1,232 @@
+"""Networks of people's own, taken from their files into files of netkin's."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from netkin import storage
+from netkin.errors import NetkinError
+from netkin.finite import is_finite
+from netkin.network.format import open_model
+from netkin.network.format.model import Layer, Model
+from netkin.network.format.wiring import parse_wiring
+
+MOST_FILES = 10_000
+"""Files of a folder that is one network, at most."""
+MOST_LETTERS = 2000
+"""Letters of a text that a file keeps of what was understood."""
+
+Stamps = dict[str, list[int]]
+"""Name of a file -> its size in bytes and when it was changed, in nanoseconds."""
+
+
+def stamps_of(path: str | os.PathLike[str]) -> Stamps:
+    """Return the size and time of a file, or of each file of a folder by its path in it.
+
+    Parameters
+    ----------
+    path : path
+        Where links lead counts.
+
+    Raises
+    ------
+    NetkinError
+        There is no such file, it is none, or the folder is empty or has more than `MOST_FILES`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.is_file())
+        if not 1 <= len(files) <= MOST_FILES:
+            raise NetkinError(
+                f"{path}: a folder of {len(files):,} files; allowed are 1 to {MOST_FILES:,}."
+            )
+        return {each.relative_to(path).as_posix(): _stamp(each) for each in files}
+    if not path.is_file():
+        what = "neither a file nor a folder" if path.exists() else "no such file"
+        raise NetkinError(f"{path}: {what}.")
+    return {path.name: _stamp(path)}
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def import_network(
+    *,
+    file_path: str,
+    network_path: str,
+    path: str,
+    wiring: str,
+    files: Mapping[str, Sequence[int]],
+    code: str = "",
+) -> None:
+    """Write a network of somebody's own as a file of layout ``network``.
+
+    Of one whose layers are not known its tensors are written, and the reason; of one that cannot
+    be read the reason alone, so that whatever compares it says why it cannot. Each array has the
+    name that it has in the file of its own.
+
+    Parameters
+    ----------
+    file_path : str
+        The file, or the folder, of the network.
+    network_path : str
+        The file to write.
+    path : str
+        What the sheet calls it; recorded.
+    wiring : str
+        See `netkin.network.format.wiring.parse_wiring`.
+    files : mapping
+        Its sizes and times when the run was planned, see `stamps_of`.
+    code : str
+        Digest of the code, recorded in the file.
+
+    Raises
+    ------
+    NetkinError
+        The file has changed since the run was planned.
+    """
+    parameters = {"path": path, "wiring": wiring, "files": {k: list(v) for k, v in files.items()}}
+    with storage.create(network_path, "network", parameters=parameters, code=code) as file:
+        try:
+            with open_model(file_path) as model:
+                _put(file, model, file_path, wiring)
+        except NetkinError as error:
+            _discard(file)
+            file.attrs["reason"] = _line(error, file_path)
+        file.attrs["test_accuracy"] = np.nan
+        if stamps_of(file_path) != parameters["files"]:
+            raise NetkinError(
+                f"{file_path}: it was changed while this run was planned or read; run again."
+            )
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was understood of a network of somebody's own.
+
+    Attributes
+    ----------
+    format : str
+        A key of `netkin.network.format.FORMATS`, "" for a file that cannot be read.
+    units : tuple of int
+        Units of each layer from the inputs on; empty where the layers are not known.
+    parameters : int
+        Numbers of all its parameters.
+    left_out : str
+        What is in the file and no parameter, and why, as JSON; "" for nothing.
+    reason : str
+        Why its layers are not known, or why it cannot be read; "" for neither.
+    is_read : bool
+        Whether there is anything to compare.
+    """
+
+    format: str
+    units: tuple[int, ...]
+    parameters: int
+    left_out: str
+    reason: str
+    is_read: bool
+
+
+def read_understood(path: str | os.PathLike[str]) -> Understood:
+    """Return what `import_network` understood.
+
+    Raises
+    ------
+    NetkinError
+        The file cannot be read, or is of another kind.
+    """
+    with storage.open_layout(path, "network") as file:
+        arrays = [
+            array
+            for group in ("layers", "tensors")
+            for one in file.get(group, {}).values()
+            for array in (one.values() if isinstance(one, h5py.Group) else [one])
+        ]
+        weights = [file[f"layers/{k}/weight"].shape for k in range(len(file.get("layers", ())))]
+        return Understood(
+            str(file.attrs.get("format", "")),
+            (weights[0][1], *(shape[0] for shape in weights)) if weights else (),
+            sum(array.size for array in arrays),
+            str(file.attrs.get("left_out", "")),
+            str(file.attrs.get("reason", "")),
+            bool(arrays),
+        )
+
+
+def _put(file: h5py.File, model: Model, path: str, wiring: str) -> None:
+    """Write what was understood."""
+    file.attrs["format"] = model.format
+    if model.left_out:
+        file.attrs["left_out"] = _shortened(json.dumps(dict(model.left_out)))
+    # a mistake in what the sheet says is not answered with what could be read without it
+    wired = parse_wiring(wiring)
+    try:
+        layers = model.layers(wired)
+    except NetkinError as error:
+        if wired or not model.tensors:
+            raise
+        file.attrs["reason"] = _line(error, path)
+        for index, tensor in enumerate(one for one in model.tensors.values() if not one.same_as):
+            array = np.atleast_1d(tensor[:])
+            _check_numbers(path, tensor.name, array)
+            _put_array(file, f"tensors/{index}", array, tensor.name)
+        return
+    _put_layers(file, layers, path)
+
+
+def _put_layers(file: h5py.File, layers: Sequence[Layer], path: str) -> None:
+    largest, used = 0.0, set[str]()
+    for index, layer in enumerate(layers):
+        parts = (("weight", layer.weight[:]), ("bias", layer.bias))
+        for number, (part, array) in enumerate(parts):
+            if array is None:
+                continue
+            place = f"layers/{index}/{part}"
+            # a layer may have a bias by what was folded into it, and two layers one weight
+            name = layer.made_of[number] if number < len(layer.made_of) else place
+            name = place if name in used else name
+            used.add(name)
+            _check_numbers(path, name, array)
+            _put_array(file, place, array, name)
+            largest = max(largest, float(np.abs(array).max()))
+    if largest == 0:
+        raise NetkinError(f"{path}: every weight is 0.")
+
+
+def _check_numbers(path: str, name: str, array: Any) -> None:
+    if not is_finite(array):
+        raise NetkinError(f"{path}: '{name}' holds NaN or infinite numbers.")
+
+
+def _put_array(file: h5py.File, place: str, array: Any, name: str) -> None:
+    file[place] = array
+    file[place].attrs["name"] = _shortened(name)
+
+
+def _discard(file: h5py.File) -> None:
+    """Take out what was written before the file was found to be unreadable."""
+    for group in ("layers", "tensors"):
+        if group in file:
+            del file[group]
+    file.attrs.pop("reason", None)
+
+
+def _line(error: NetkinError, path: str) -> str:
+    """Return a reason as one clause without the path."""
+    return _shortened(str(error).removeprefix(f"{path}: ").rstrip("."))
+
+
+def _shortened(text: str) -> str:
+    """Return a text that an attribute can hold."""
+    line = " ".join(text.split())
+    line = line if line.isprintable() else ascii(line)
+    return line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."

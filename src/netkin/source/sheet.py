@@ -1,0 +1,140 @@
+"""Networks of people's own: a sheet with a line for each."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netkin.comparison import Cell, Comparison
+from netkin.errors import NetkinError
+from netkin.estimate import Need, importing
+from netkin.member import Member, Size
+from netkin.network.imported import import_network
+from netkin.source.rows import Row, group_of, read_rows, remarks_on
+
+if TYPE_CHECKING:
+    from netkin.config.sections import Config
+    from netkin.dataset.chosen import ChosenDataset
+
+NETWORKS = "networks"
+"""The comparison of all networks of the sheet."""
+
+
+class Sheet:
+    """The networks of the sheet that the config names; none where it names none.
+
+    Attributes
+    ----------
+    members : list of Member
+        ``networks/NETWORK/REPLICATE`` for each line.
+    comparisons : list of Comparison
+        All networks, replicate by replicate. A network that the sheet does not have at a
+        replicate stands there as a member that is not among `members`.
+    remarks : list of str
+        What may be a mistake of the sheet.
+    """
+
+    maker = staticmethod(import_network)
+
+    def __init__(self, config: "Config", datasets: "dict[str, ChosenDataset]") -> None:
+        self.members: list[Member] = []
+        self.comparisons: list[Comparison] = []
+        self.remarks: list[str] = []
+        self._rows: dict[str, Row] = {}
+        path, column = config.source.sheet, config.source.group
+        if not path:
+            return
+        rows = read_rows(path, column)
+        if NETWORKS in datasets:
+            raise NetkinError(
+                f"{path}: its networks are compared as '{NETWORKS}', and so is a data set called; "
+                "rename that in the config."
+            )
+        self.remarks = remarks_on(path, rows, column)
+        by_key = {(row.network, row.replicate): _member(row, column) for row in rows}
+        for row in rows:
+            member = by_key[row.network, row.replicate]
+            self.members.append(member)
+            self._rows[member.id] = row
+        names = list(dict.fromkeys(row.network for row in rows))
+        self.comparisons.append(
+            Comparison(
+                NETWORKS,
+                tuple(_cell(names.index(name) + 1, name, rows, column) for name in names),
+                {
+                    replicate: tuple(
+                        by_key.get((name, replicate)) or _missing(name, replicate) for name in names
+                    )
+                    for replicate in dict.fromkeys(row.replicate for row in rows)
+                },
+            )
+        )
+
+    def folder_of(self, member: Member) -> str:
+        """Return the replicate."""
+        return f"{NETWORKS}/{member.replicate}"
+
+    def file_of(self, member: Member) -> str:
+        """Return the file that is made of a network's own."""
+        return f"results/network/{member.id}.h5"
+
+    def files_of(self, member: Member) -> list[str]:
+        """Return the file of a network, or those of its folder."""
+        row = self._rows[member.id]
+        if not Path(row.file).is_dir():
+            return [row.file]
+        return [f"{row.file}/{name}" for name in row.files]
+
+    def making(self, member: Member) -> dict[str, Any]:
+        """Return what determines what is read of a network."""
+        row = self._rows[member.id]
+        return {"path": row.path, "wiring": row.wiring, "files": row.files}
+
+    def described(self) -> list[dict[str, str]]:
+        """Return what the sheet says of each network, for a table."""
+        return [
+            {
+                "network": row.network,
+                "replicate": row.replicate,
+                "path": row.path,
+                "group": row.group,
+                **row.annotations,
+            }
+            for row in self._rows.values()
+        ]
+
+    def location(self, member: Member) -> str:
+        """Return where the file or folder of a network is."""
+        return self._rows[member.id].file
+
+    def stands_for(self, member: Member) -> str:
+        """Return nothing: all are made here of files of their own."""
+        return ""
+
+    def need_of(self, member: Member) -> Need:
+        """Return what reading and writing a network needs."""
+        return importing(sum(size for size, _ in self._rows[member.id].files.values()))
+
+    def evaluation(self, member: Member) -> dict[str, Any]:
+        """Return nothing: no rows are known."""
+        return {}
+
+
+def _member(row: Row, column: str) -> Member:
+    n_bytes = sum(size for size, _ in row.files.values())
+    return Member(
+        id=f"{NETWORKS}/{row.network}/{row.replicate}",
+        name=row.network,
+        replicate=row.replicate,
+        # of float32; what is stored otherwise or beside is not known before the file is read
+        size=Size(max(1, n_bytes // 4)),
+        group=group_of(row, column),
+        annotations=dict(row.annotations),
+    )
+
+
+def _missing(network: str, replicate: str) -> Member:
+    return Member(f"{NETWORKS}/{network}/{replicate}", network, replicate, Size(0))
+
+
+def _cell(number: int, name: str, rows: list[Row], column: str) -> Cell:
+    row = next(row for row in rows if row.network == name)
+    return Cell(name, number, number, group_of(row, column), design=name, label=name)

@@ -1,0 +1,86 @@
+"""The table of networks of people's own: what was understood of each."""
+
+from collections.abc import Mapping, Sequence
+
+from netkin.errors import NetkinError, listed
+from netkin.network.imported import read_understood
+from netkin.storage import whole_file
+from netkin.table.read import read_table
+from netkin.table.write import write_table
+
+
+def tabulate_members(
+    *,
+    network_paths: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+    csv_path: str,
+    html_path: str,
+    title: str,
+) -> None:
+    """Tabulate what was understood of each network, and why anything was not.
+
+    Parameters
+    ----------
+    network_paths : sequence of str
+        The files that `netkin.network.imported.import_network` wrote.
+    rows : sequence of mapping
+        Of each, ``network``, ``replicate``, ``path``, and what else the sheet says of it.
+    csv_path, html_path, title : str
+        Where the table goes, and its title.
+    """
+    import pandas as pd
+
+    found = []
+    for path, row in zip(network_paths, rows, strict=True):
+        known = read_understood(path)
+        found.append(
+            {
+                **row,
+                "format": known.format,
+                "layers": "-".join(map(str, known.units)),
+                "parameters": known.parameters,
+                "read": "yes" if known.is_read else "no",
+                "reason": known.reason,
+                "left_out": known.left_out,
+            }
+        )
+    write_table(
+        pd.DataFrame(found),
+        csv_path=csv_path,
+        html_path=html_path,
+        title=title,
+        note="What was understood of each file. The reason says why a network could not be read, "
+        "or why its layers are not known: then its tensors alone are compared. Left out is what a "
+        "file holds besides parameters.",
+        decimals={},
+    )
+
+
+def check_members(*, table_path: str, checked_path: str) -> None:
+    """Check that each network of the sheet could be read, after all has been made of the others.
+
+    Parameters
+    ----------
+    table_path : str
+        What `tabulate_members` wrote.
+    checked_path : str
+        An empty file, written where all is well.
+
+    Raises
+    ------
+    NetkinError
+        Some could not; it names each with its reason.
+    """
+    table = read_table(table_path, text=("network", "replicate", "path", "read"), numbers=())
+    unread = table[table["read"] == "no"]
+    if len(unread):
+        reasons = [
+            f"{row['network']} at {row['replicate']} ({row['path']}): {row['reason']}"
+            for row in unread.to_dict("records")
+        ]
+        raise NetkinError(
+            f"{table_path}: {len(unread)} of {len(table)} networks could not be read, and all "
+            f"that is theirs is undefined; the others are done. {listed(reasons)}."
+        )
+    with whole_file(checked_path) as temporary:
+        temporary.touch()

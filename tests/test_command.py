@@ -1,0 +1,287 @@
+"""The command line."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+import netkin
+from netkin.command.app import app
+from netkin.diagram.diagram import read_diagram
+from netkin.distance import MEASURES
+from netkin.errors import NetkinError
+from netkin.graph.graph import graph_from_weights, read_graph
+from tests import snippets
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "own_networks.md"
+SIZES = [6, 5, 4, 3]
+
+
+def run(*arguments):
+    """Run a command in this process; the error of a user's mistake is raised, see `main`."""
+    found = CliRunner().invoke(app, [str(one) for one in arguments])
+    if found.exception and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found
+
+
+def process(*arguments, cwd=None, code="from netkin.command import main; main()"):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    snippets.make_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_commands_of_the_page_run(folder):
+    lines = snippets.commands(PAGE)
+    assert len(lines) >= 8
+    for arguments in lines:
+        assert run(*arguments).exit_code == ("c.npz" in " ".join(arguments)), arguments
+
+
+def test_help_teaches_by_example():
+    for command in ([], ["inspect"], ["compare"], ["diagram"], ["export-graph"], ["measures"]):
+        found = run(*command, "--help")
+        assert found.exit_code == 0
+        assert "Examples:" in found.stdout
+        assert "netkin " in found.stdout.split("Examples:")[1]
+    assert run("--version").stdout == f"netkin {netkin.__version__}\n"
+
+
+def test_every_example_is_a_call_that_the_command_takes():
+    from netkin.command import compare, diagram, export_graph, inspect, measures
+
+    for module in (inspect, compare, diagram, export_graph, measures):
+        for line in module.EXAMPLES:
+            arguments = re.sub(r" > .*", "", line).replace("'", "").split(" ")[1:]
+            found = CliRunner().invoke(app, arguments)
+            # no such file, and no mistake of usage
+            assert "Usage" not in found.output, line
+            if found.exception and not isinstance(found.exception, SystemExit):
+                assert "no such file" in str(found.exception), line
+
+
+def test_inspect(folder):
+    found = run("inspect", "a.safetensors", "c.npz")
+    assert found.exit_code == 0
+    assert "6 -> 5 -> 4 -> 3" in found.stdout
+    assert "wiring not known" in found.stdout
+    parsed = json.loads(run("inspect", "--json", "a.safetensors").stdout)
+    assert parsed[0]["layers"][0]["inputs"] == 6
+    assert parsed[0]["edges"] == parsed[0]["used"]
+    wired = run("inspect", "--wiring", "enc.weight, dec.weight", "c.npz")
+    assert "6 -> 4 -> 6, no biases; wired as given" in wired.stdout
+
+
+def test_exit_codes_of_inspect(folder):
+    some = run("inspect", "a.safetensors", "none.pt")
+    assert some.exit_code == 1
+    assert some.stderr == "netkin: none.pt: no such file.\n"
+    assert run("inspect", "none.pt").exit_code == 2
+
+
+def test_compare(folder):
+    found = run("compare", "a.safetensors", "b.safetensors")
+    assert found.exit_code == 0
+    assert re.search(r"(?m)^  heat +\S+  smaller is more alike; null: none yet$", found.stdout)
+    assert re.search(r"(?m)^  tensor_cosine +\S+  larger is more alike; null", found.stdout)
+    assert "faq (about" in found.stderr
+    rows = json.loads(run("compare", "--json", "a.safetensors", "b.safetensors").stdout)["rows"]
+    value = netkin.distances("a.safetensors", "b.safetensors", measure="heat").loc["a", "b"]
+    assert {row["measure"]: row["value"] for row in rows}["heat"] == value
+    assert rows[0]["null_mean"] is None
+    text = run("compare", "--csv", "a.safetensors", "b.safetensors", "c.safetensors").stdout
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert {(row["network_a"], row["network_b"]) for row in table} == {
+        ("a", "b"),
+        ("a", "c"),
+        ("b", "c"),
+    }
+
+
+def test_exit_codes_of_compare(folder):
+    undefined = run("compare", "--measures", "norm_1,tensor_cosine", "a.safetensors", "c.npz")
+    assert undefined.exit_code == 1
+    assert "undefined" in undefined.stdout
+    assert "wiring not known" in undefined.stderr
+    missing = run("compare", "--measures", "entropy", "a.safetensors", "b.safetensors", "none")
+    assert missing.exit_code == 1
+    assert "none: not read: no such file" in missing.stderr
+    nothing = run("compare", "none", "neither")
+    assert (nothing.exit_code, nothing.stdout) == (2, "")
+    assert run("compare").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a.safetensors"], "two or more are compared"),
+        (["--measures", "hat", "a.safetensors", "b.safetensors"], "unknown measure 'hat'"),
+        (["--json", "--csv", "a.safetensors", "b.safetensors"], "choose one"),
+        (["--option", "x", "a.safetensors", "b.safetensors"], "MEASURE.NAME=VALUE"),
+        (["--option", "heat.sigma=-1", "a.safetensors", "b.safetensors"], "sigma: found -1"),
+        (["--option", "heat.sigma=x", "a.safetensors", "b.safetensors"], "sigma: found 'x'"),
+        (["--wiring", "d.npz=x", "a.safetensors", "b.safetensors"], "before the '='"),
+        (["--name", "x", "a.safetensors", "b.safetensors"], "names: found"),
+    ],
+)
+def test_a_mistake_is_one_sentence(folder, arguments, sentence):
+    with pytest.raises(NetkinError) as caught:
+        run("compare", *arguments)
+    assert sentence in str(caught.value)
+
+
+def test_diagram(folder):
+    diagram = netkin.diagram_of("a.safetensors")
+    lines = run("diagram", "a.safetensors").stdout.splitlines()
+    assert lines[1].split()[:2] == ["0", str(diagram.n_classes()[0])]
+    parsed = json.loads(run("diagram", "--json", "a.safetensors").stdout)
+    assert [one["classes"] for one in parsed["dimensions"]] == [*diagram.n_classes()]
+    for ending in ("h5", "csv", "png", "svg"):
+        assert run("diagram", "a.safetensors", "--out", f"d.{ending}").exit_code == 0
+        assert Path(f"d.{ending}").stat().st_size
+    stored = read_diagram("d.h5")
+    for one, other in zip(stored.intervals, diagram.intervals, strict=True):
+        np.testing.assert_array_equal(one, other)
+    rows = list(csv.DictReader(Path("d.csv").read_text().splitlines()))
+    assert sum(int(row["count"]) for row in rows) == sum(diagram.n_classes())
+    assert run("diagram", "a.safetensors", "--out", "-").stdout == Path("d.csv").read_text()
+
+
+def test_export_graph(folder):
+    graph = graph_from_weights(*snippets.layers(0, SIZES))
+    for ending in ("h5", "npz", "csv", "graphml"):
+        assert run("export-graph", "a.safetensors", f"g.{ending}").exit_code == 0
+    stored = read_graph("g.h5")
+    with np.load("g.npz") as opened:
+        arrays = dict(opened)
+    for name in ("source", "target", "value", "layer", "is_bias"):
+        np.testing.assert_array_equal(getattr(stored, name), getattr(graph, name))
+        np.testing.assert_array_equal(arrays[name], getattr(graph, name))
+    table = np.loadtxt("g.csv", delimiter=",", skiprows=1)
+    np.testing.assert_array_equal(table[:, 2].astype(np.float32), graph.value)
+    np.testing.assert_array_equal(table[:, 0], graph.source)
+    root = xml.etree.ElementTree.parse("g.graphml").getroot()
+    space = {"g": "http://graphml.graphdrawing.org/xmlns"}
+    edges = root.findall("g:graph/g:edge", space)
+    assert len(root.findall("g:graph/g:node", space)) == graph.n_vertices
+    assert [int(one.get("target")) for one in edges] == graph.target.tolist()
+    assert [np.float32(one.find("g:data", space).text) for one in edges] == graph.value.tolist()
+
+
+def test_no_file_is_written_over(folder):
+    before = Path("b.h5").read_bytes()
+    for command in (
+        ["export-graph", "a.safetensors", "b.h5"],
+        ["diagram", "a.h5", "--out", "b.h5"],
+    ):
+        with pytest.raises(NetkinError, match="only copy"):
+            run(*command)
+    for command in (["export-graph", "b.h5", "b.h5"], ["diagram", "b.h5", "--out", "b.h5"]):
+        with pytest.raises(NetkinError, match="the network itself"):
+            run(*command, "--force")
+    assert Path("b.h5").read_bytes() == before
+    with pytest.raises(NetkinError, match=r"found the ending .\.txt."):
+        run("export-graph", "a.safetensors", "g.txt")
+    assert run("export-graph", "a.safetensors", "g.csv").exit_code == 0
+    assert run("export-graph", "b.safetensors", "g.csv", "--force").exit_code == 0
+
+
+def test_measures():
+    found = run("measures")
+    assert len(found.stdout.splitlines()) == len(MEASURES) + 1
+    rows = json.loads(run("measures", "--json", "--family", "weight").stdout)
+    assert {row["measure"] for row in rows} == {
+        name for name, one in MEASURES.items() if one.family == "weight"
+    }
+    assert all(row["seconds"] > 0 for row in rows)
+    with pytest.raises(NetkinError, match="--family: found 'x'"):
+        run("measures", "--family", "x")
+
+
+def test_run_says_that_the_workflow_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NetkinError, match="the workflow is not here"):
+        run("run", "--cores", "1")
+
+
+def test_run_hands_its_arguments_to_snakemake(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    calls = []
+    monkeypatch.setattr("subprocess.call", lambda command: calls.append(command) or 7)
+    assert run("run", "--cores", "1", "-n", "x").exit_code == 7
+    assert calls[0][1:] == ["--cores", "1", "-n", "x"]
+    assert Path(calls[0][0]).name == "snakemake"
+
+
+def test_a_process_ends_with_one_sentence_and_no_traceback(folder):
+    (folder / "not.pt").write_text("hello")
+    (folder / "empty.npz").write_bytes(b"")
+    for arguments in (
+        ["compare", "a.safetensors"],
+        ["diagram", "none"],
+        ["diagram", "not.pt"],
+        ["diagram", "empty.npz"],
+        ["diagram", "c.npz"],
+        ["diagram", "a.safetensors", "--out", "a.safetensors"],
+        ["diagram", "a.safetensors", "--max-dimension", "99"],
+        ["export-graph", "a.safetensors", "g.csv", "--zeta", "2"],
+        ["run"],
+    ):
+        found = process(*arguments, cwd=folder)
+        assert found.returncode == 2, arguments
+        assert found.stdout == ""
+        assert len(found.stderr.splitlines()) == 1, found.stderr
+        assert found.stderr.startswith("netkin: ")
+    usage = process("compare", "--nothing", cwd=folder)
+    assert usage.returncode == 2
+    assert "Traceback" not in usage.stderr
+
+
+def test_compare_loads_what_it_needs_and_no_more(folder):
+    code = (
+        "import sys\nfrom netkin.command import main\ntry:\n    main()\nfinally:\n"
+        "    print([m for m in ('torch', 'pandas', 'sklearn', 'matplotlib', 'ot', "
+        "'gudhi', 'onnx') if m in sys.modules], file=sys.stderr)"
+    )
+    found = process("compare", "a.safetensors", "b.safetensors", cwd=folder, code=code)
+    assert found.returncode == 0
+    assert found.stderr.splitlines()[-1] == "[]"
+    assert "\r" not in found.stderr and "\x1b" not in found.stderr
+
+
+def test_weights_of_big_files_are_read_tensor_by_tensor(tmp_path):
+    """Memory of a measure of tensors is that of a tensor, not of the file."""
+    import tracemalloc
+
+    for seed, name in enumerate("ab"):
+        rng = np.random.default_rng(seed)
+        tensors = {f"{k}.weight": rng.random((256, 1024), dtype=np.float32) for k in range(16)}
+        save_file(tensors, str(tmp_path / f"{name}.safetensors"))
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    netkin.compare(*files, measures=["tensor_cosine"])
+    tracemalloc.start()
+    netkin.compare(*files, measures=["tensor_cosine"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < files[0].stat().st_size
