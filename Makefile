@@ -71,6 +71,7 @@ bench: env
 	$(BIN)/python benchmarks/matching.py
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/dag.py
 	$(BIN)/python benchmarks/members.py
 	$(BIN)/python benchmarks/equality.py

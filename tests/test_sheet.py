@@ -1,8 +1,12 @@
 """A sheet of people's own networks: what it may say, and what a run of it makes."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -17,7 +21,9 @@ from netkin.network.file import read_network
 from netkin.network.format import open_model
 from netkin.network.imported import import_network, read_understood, stamps_of
 from netkin.source.rows import read_rows, remarks_on
+from tests.warm import run_python
 
+README = Path(__file__).resolve().parent.parent / "README.md"
 UNITS = (6, 5, 4, 3)
 
 
@@ -258,7 +264,7 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path):
 # --- a run --------------------------------------------------------------------------------
 
 LINES = [
-    "network\tpath\tgroup\treplicate\twiring\tyear",
+    "network\tpath\tgroup\treplicate\twiring\tformat",
     "plain\tfiles/a.safetensors\tone\t1\t\t2020",
     "plain\tfiles/b.npz\tone\t2\t\t2020",
     "wired\tfiles/c.pt\ttwo\t1\tencoder.weight body.weight head.weight\t2021",
@@ -350,7 +356,7 @@ def test_the_table_says_what_was_understood(ran):
     table = pd.read_csv(ran.folder / "results/table/networks/members.csv", keep_default_na=False)
     assert list(table["format"]) == ["safetensors", "npz", "torch", "npz", "safetensors"]
     assert list(table["layers"]) == ["6-5-4-3"] * 4 + [""]
-    assert list(table["year"]) == [2020, 2020, 2021, 2020, 2021]
+    assert list(table["format (sheet)"]) == [2020, 2020, 2021, 2020, 2021]
     assert ran.planned() == {}
 
 
@@ -494,3 +500,34 @@ def test_a_replicate_at_which_a_network_is_missing_does_not_count(tmp_path):
         np.testing.assert_array_equal(file["mean"][:2, :2], np.mean(matrices, axis=0)[:2, :2])
         np.testing.assert_array_equal(file["mean"][2], matrices[0][2])
         np.testing.assert_array_equal(file["standard_deviation"][2], 0)
+
+
+# --- the study of the README ------------------------------------------------------------------
+
+
+@pytest.mark.workflow
+def test_the_study_of_the_readme(fresh):
+    block = re.search(r"## Networks you already have\n.*?```sh\n(.*?)```", README.read_text(), re.S)
+    script, run = (line.partition("#")[0].split() for line in block[1].splitlines())
+    assert script == [".venv/bin/python", "docs/own_networks/make_networks.py", "studies/own"]
+    assert " ".join(run) == (
+        'make run ARGS="--directory studies/own --configfile config/own_networks.yaml"'
+    )
+    subprocess.run(
+        [sys.executable, README.parent / script[1], script[2]], cwd=fresh.folder, check=True
+    )
+    command = ["-m", "snakemake", "--cores", "2", "--directory", "studies/own"]
+    done = run_python(
+        [*command, "--configfile", "config/own_networks.yaml"], fresh.folder, fresh.environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = fresh.folder / "studies/own/results"
+    table = pd.read_csv(results / "table/networks/members.csv")
+    assert table["reason"].isna().all()
+    with h5py.File(results / "distance/networks/heat.h5") as file:
+        mean = file["mean"][:]
+        names = list(file["networks"].asstr())
+    kin = [name.partition("_")[0] for name in names]
+    for i, one in enumerate(kin):
+        for j, other in enumerate(kin):
+            assert (mean[i, j] == 0) == (one == other)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter
 
 from netkin.diagram.diagram import Diagram, put_diagram, write_diagram
 from netkin.diagram.policy import apply_policy
@@ -16,6 +17,7 @@ from netkin.errors import NetkinError
 from netkin.giotto_compat import import_giotto
 from netkin.storage import create, member, read_ids
 from netkin.vector import VECTORISERS
+from netkin.vector.blur import blurred
 from netkin.vector.compute import vectorise_diagrams
 from netkin.vector.sampling import Sampling, fit_samplings
 from netkin.vector.vector import CHUNK, read_vector
@@ -490,3 +492,11 @@ def test_a_vector_file_that_lacks_a_part_is_refused(tmp_path):
         member(file)
     with pytest.raises(NetkinError, match="'n_bins' of a vector is missing"):
         read_vector(path)
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.7, 3.0, 40.0, 500.0])
+@pytest.mark.parametrize("n", [1, 2, 57])
+def test_images_are_blurred_as_scipy_does(sigma, n):
+    image = np.random.default_rng(0).normal(size=(n, n))
+    wanted = gaussian_filter(image, sigma, mode="constant")
+    np.testing.assert_allclose(blurred(image, sigma), wanted, rtol=1e-10, atol=1e-12)

@@ -66,9 +66,6 @@ def minimum_spanning_forest(
     NetkinError
         A key is NaN or infinite.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     kept = _Kept(n_vertices)
     component = np.arange(n_vertices, dtype=np.int32)
     n_components = n_vertices
@@ -82,12 +79,10 @@ def minimum_spanning_forest(
             wanted &= block.key <= high
             wanted &= block.key > low
             kept.add(block, np.flatnonzero(wanted.ravel()))
-        kept.reduce()
-        pairs = (kept.tail, kept.head)
-        forest = coo_array((np.ones(len(kept.key)), pairs), shape=(n_vertices, n_vertices))
-        n_components, component = connected_components(forest, directed=False)
+        component = kept.reduce()
+        n_components = n_vertices - len(kept.key)
         low = high
-    return Forest(np.sort(kept.key), n_vertices - len(kept.key))
+    return Forest(np.sort(kept.key), n_components)
 
 
 def _next_threshold(
@@ -136,16 +131,17 @@ class _Kept:
         if self._n_new > MOST_EDGES_KEPT:
             self.reduce()
 
-    def reduce(self) -> None:
-        """Keep only a minimum spanning forest of what is here."""
+    def reduce(self) -> NDArray[np.int32]:
+        """Keep only a minimum spanning forest of what is here, and return its components."""
         columns = [
             np.concatenate(column)
             for column in zip((self.tail, self.head, self.key), *self._new, strict=True)
         ]
-        chosen = _forest_of(columns[0], columns[1], columns[2], self.n_vertices)
+        chosen, component = _forest_of(columns[0], columns[1], columns[2], self.n_vertices)
         self.tail, self.head, self.key = (column[chosen] for column in columns)
         self._new = []
         self._n_new = 0
+        return component
 
 
 def _forest_of(
@@ -153,18 +149,57 @@ def _forest_of(
     head: NDArray[np.integer[Any]],
     key: NDArray[np.floating[Any]],
     n_vertices: int,
-) -> NDArray[np.intp]:
-    """Return the positions of the edges of a minimum spanning forest."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import minimum_spanning_tree
+) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the positions of the edges of a minimum spanning forest, and components.
 
+    By Borůvka's algorithm (1926): each component takes its lightest edge to another one, until
+    there is none. Components are told by a vertex of theirs.
+    """
     order = np.argsort(key, kind="stable")
-    low, high = np.minimum(tail, head)[order], np.maximum(tail, head)[order]
-    # of parallel edges only the lightest can be in the forest; scipy would add them up
-    _, first = np.unique(low.astype(np.int64) * n_vertices + high, return_index=True)
-    # ranks instead of keys: scipy takes 0 for no edge, and ranks have no ties
-    matrix = coo_array(
-        (first + 1.0, (low[first], high[first])), shape=(n_vertices, n_vertices)
-    ).tocsr()
-    ranks: NDArray[np.intp] = minimum_spanning_tree(matrix).data.astype(np.intp) - 1
-    return np.asarray(order[ranks])
+    # by their rank edges have an order without ties
+    rank = np.arange(len(order))
+    one, other = tail[order].astype(np.int32), head[order].astype(np.int32)
+    component = np.arange(n_vertices, dtype=np.int32)
+    taken = [rank[:0]]
+    while True:
+        crossing = one != other
+        rank, one, other = rank[crossing], one[crossing], other[crossing]
+        if not rank.size:
+            break
+        # of edges with one end the last that is entered stays: the lightest
+        lightest = np.full(n_vertices, len(order))
+        for end in (one, other):
+            first = np.full(n_vertices, len(order))
+            first[end[::-1]] = rank[::-1]
+            np.minimum(lightest, first, out=lightest)
+        chosen = np.unique(lightest[lightest < len(order)])
+        taken.append(chosen)
+        place = np.searchsorted(rank, chosen)
+        parent = _joined(one[place], other[place], lightest, chosen, n_vertices)
+        component, one, other = parent[component], parent[one], parent[other]
+    return order[np.concatenate(taken)], component
+
+
+def _joined(
+    one: NDArray[np.int32],
+    other: NDArray[np.int32],
+    lightest: NDArray[np.intp],
+    chosen: NDArray[np.intp],
+    n_vertices: int,
+) -> NDArray[np.int32]:
+    """Return for each component the one that it is part of after edges joined them.
+
+    Each edge is the lightest of an end, which goes to the other end; where it is that of both, the
+    end of the lower number stays.
+    """
+    parent = np.arange(n_vertices, dtype=np.int32)
+    of_one, of_other = lightest[one] == chosen, lightest[other] == chosen
+    goes = of_one & ~(of_other & (one < other))
+    parent[one[goes]] = other[goes]
+    goes = of_other & ~(of_one & (other < one))
+    parent[other[goes]] = one[goes]
+    while True:
+        further = parent[parent]
+        if np.array_equal(further, parent):
+            return parent
+        parent = further

@@ -1,15 +1,13 @@
 """Norms of the difference of two adjacency matrices."""
 
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netkin.errors import UndefinedDistance
 from netkin.finite import require_finite
 from netkin.graph.graph import Graph
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 
 def norm_1(a: Graph, b: Graph) -> float:
@@ -49,23 +47,41 @@ def self_frobenius(graph: Graph) -> float:
     return _frobenius(_matrix(graph))
 
 
-def _norm_1(matrix: "csr_matrix") -> float:
-    if matrix.nnz == 0:
+class _Matrix(NamedTuple):
+    """Entries of a sparse matrix: their columns, and their values as float64."""
+
+    column: NDArray[np.integer[Any]]
+    value: NDArray[np.float64]
+
+
+def _norm_1(matrix: _Matrix) -> float:
+    if matrix.value.size == 0:
         return 0.0
-    return float(np.bincount(matrix.indices, np.abs(matrix.data)).max())
+    return float(np.bincount(matrix.column, np.abs(matrix.value)).max())
 
 
-def _frobenius(matrix: "csr_matrix") -> float:
-    return float(np.linalg.norm(matrix.data))
+def _frobenius(matrix: _Matrix) -> float:
+    return float(np.linalg.norm(matrix.value))
 
 
-def _difference(a: Graph, b: Graph) -> "csr_matrix":
-    """Return A - B, float64, after checking that the vertices correspond."""
+def _difference(a: Graph, b: Graph) -> _Matrix:
+    """Return A - B, after checking that the vertices correspond."""
     if not (np.array_equal(a.layer, b.layer) and np.array_equal(a.is_bias, b.is_bias)):
         raise UndefinedDistance("networks of different shape have no corresponding vertices")
-    return _matrix(a) - _matrix(b)
+    x, y = _matrix(a), _matrix(b)
+    if len(x.value) == len(y.value):
+        same = (a.source == b.source) & (a.target == b.target)
+        turned = (a.source == b.target) & (a.target == b.source)
+        # as of all networks of dense layers: the sign of a weight turns its edge
+        if (same | turned).all():
+            return _Matrix(
+                np.concatenate([x.column, y.column[turned]]),
+                np.concatenate([np.where(same, x.value - y.value, x.value), -y.value[turned]]),
+            )
+    both = (a.to_scipy().astype(np.float64) - b.to_scipy().astype(np.float64)).tocoo()
+    return _Matrix(both.col, both.data)
 
 
-def _matrix(graph: Graph) -> "csr_matrix":
+def _matrix(graph: Graph) -> _Matrix:
     require_finite(graph.value, "values of edges")
-    return graph.to_scipy().tocsr().astype(np.float64)
+    return _Matrix(graph.target, graph.value.astype(np.float64))

@@ -33,17 +33,17 @@ def tabulate_members(
     found = []
     for path, row in zip(network_paths, rows, strict=True):
         known = read_understood(path)
-        found.append(
-            {
-                **row,
-                "format": known.format,
-                "layers": "-".join(map(str, known.units)),
-                "parameters": known.parameters,
-                "read": "yes" if known.is_read else "no",
-                "reason": known.reason,
-                "left_out": known.left_out,
-            }
-        )
+        own = {
+            "format": known.format,
+            "layers": "-".join(map(str, known.units)),
+            "parameters": known.parameters,
+            "read": "yes" if known.is_read else "no",
+            "reason": known.reason,
+            "left_out": known.left_out,
+        }
+        # an annotation may be called like one of these
+        said = {f"{key} (sheet)" if key in own else key: value for key, value in row.items()}
+        found.append({**said, **own})
     write_table(
         pd.DataFrame(found),
         csv_path=csv_path,

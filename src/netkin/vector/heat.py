@@ -7,6 +7,7 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.options import checked
+from netkin.vector.blur import blurred
 from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
@@ -44,8 +45,6 @@ class Heat:
         Rows are deaths from high to low, columns births from low to high. All 0 without
         intervals or if the sampling has step 0.
         """
-        from scipy.ndimage import gaussian_filter
-
         n_bins, step = self._sampling.n_bins, self._sampling.step
         if step == 0 or not self._counts.any():
             return np.zeros((n_bins, n_bins))
@@ -54,6 +53,6 @@ class Heat:
         np.fill_diagonal(image, 0)
         # giotto-tda's bound on the width of the kernel
         sigma_in_pixels = min(self._sigma / step, 1e5 * n_bins)
-        image = gaussian_filter(image, sigma_in_pixels, mode="constant")
+        image = blurred(image, sigma_in_pixels)
         turned: NDArray[np.float64] = np.rot90((image - image.T) / step**2).copy()
         return turned

@@ -7,6 +7,7 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.options import checked
+from netkin.vector.blur import blurred
 from netkin.vector.sampling import Counts, Intervals, Sampling, births_deaths
 
 
@@ -56,14 +57,10 @@ class PersistenceImage:
         Rows are persistences from high to low, columns births from low to high. All 0
         without intervals or if the sampling has step 0.
         """
-        from scipy.ndimage import gaussian_filter
-
         n_bins, step = self._sampling.n_bins, self._sampling.step
         if step == 0 or not self._counts.any():
             return np.zeros((n_bins, n_bins))
         weight = np.maximum(self._sampling.points(), 0) ** self._weight_power
-        image = gaussian_filter(
-            self._counts.reshape(n_bins, n_bins) * weight, self._sigma / step, mode="constant"
-        )
+        image = blurred(self._counts.reshape(n_bins, n_bins) * weight, self._sigma / step)
         turned: NDArray[np.float64] = np.rot90(image / step**2).copy()
         return turned
