@@ -6,9 +6,11 @@ import json
 import os
 import pickle
 import signal
+import site
 import struct
 import tarfile
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -241,7 +243,7 @@ def test_nothing_in_a_file_is_run(tmp_path, monkeypatch):
         with pytest.raises(NetkinError, match="would run what is in"):
             layers_of(name)
     (tmp_path / "bare.pkl").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(NetkinError, match="of no format"):
+    with pytest.raises(NetkinError, match="a pickle, and reading it would run what is in it"):
         layers_of("bare.pkl")
     assert not (tmp_path / "ran").exists()
 
@@ -640,6 +642,7 @@ FOREIGN = {
     "XML": (b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "a page of HTML or XML"),
     "npy": (npy(), r"a single array of NumPy .* \(numpy.savez\)"),
     "tar": (tar(), "a tar archive; .* torch before 0.4"),
+    "TFLite": (b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
 }
 
 
@@ -649,6 +652,26 @@ def test_what_is_no_file_of_weights_is_told(tmp_path, case):
     (tmp_path / "m.pt").write_bytes(content)
     with pytest.raises(NetkinError, match=rf"m\.pt: {why}"):
         layers_of(tmp_path / "m.pt")
+
+
+# --- files of packages ----------------------------------------------------------------------
+
+PACKAGES = {
+    "silero_vad/data/silero_vad_16k.safetensors": ("safetensors", 309_633, "in which order"),
+    "resemblyzer/pretrained.pt": ("torch", 1_423_618, "in which order"),
+}
+"""File of a package of envs/models.txt -> format, parameters, why it is no chain."""
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_real_files_are_read_as_tensors_without_a_guess(name):
+    (path,) = (Path(p) / name for p in site.getsitepackages() if (Path(p) / name).exists())
+    kind, parameters, why = PACKAGES[name]
+    with open_model(path) as model:
+        assert model.format == kind
+        assert sum(tensor[:].size for tensor in model.tensors.values()) == parameters
+        with pytest.raises(NetkinError, match=why):
+            model.layers()
 
 
 # --- damage -----------------------------------------------------------------------------

@@ -20,6 +20,8 @@ KINDS = (
     (b"GGUF", "GGUF, which netkin does not read; name the model that it was made from"),
 )
 """How a file begins -> what it is and what to do."""
+PICKLE = re.compile(rb"\x80[\x02-\x05]")
+"""How a pickle begins of a protocol in use."""
 PAGE = re.compile(rb"\s*<(!doctype html|html|head|\?xml)", re.IGNORECASE)
 ENDINGS = re.compile(
     r"\.(safetensors|bin|pth?|ckpt|npz|npy|onnx|h5|hdf5|keras|tar|gz|json|netkin)$", re.IGNORECASE
@@ -37,6 +39,13 @@ def told(head: bytes) -> str:
     for start, what in KINDS:
         if head.startswith(start):
             return what
+    if head[4:8] == b"TFL3":
+        return "TensorFlow Lite, which netkin does not read; name the model that it was made from"
+    if PICKLE.match(head):
+        return (
+            "a pickle, and reading it would run what is in it; save the weights as arrays "
+            "(numpy.savez, or safetensors)"
+        )
     if PAGE.match(head.removeprefix(b"\xef\xbb\xbf")):
         return (
             "a page of HTML or XML, as a download leaves that asked for a password or failed; "
