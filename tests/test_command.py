@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,10 +17,12 @@ from typer.testing import CliRunner
 
 import netkin
 from netkin.command.app import app
+from netkin.comparing import default_measures
 from netkin.diagram.diagram import read_diagram
 from netkin.distance import MEASURES
 from netkin.errors import NetkinError
 from netkin.graph.graph import graph_from_weights, read_graph
+from netkin.network.file import Network, write_network
 from tests import snippets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,9 +39,14 @@ def run(*arguments):
 
 
 def process(*arguments, cwd=None, code="from netkin.command import main; main()"):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return start(*arguments, cwd=cwd, code=code, **pipes)
+
+
+def start(*arguments, cwd=None, code="from netkin.command import main; main()", **pipes):
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
+        **pipes,
         text=True,
         cwd=cwd,
         env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin"},
@@ -93,6 +101,25 @@ def test_inspect(folder):
     assert "6 -> 4 -> 6, no biases; wired as given" in wired.stdout
 
 
+def test_inspect_counts_what_a_checkpoint_leaves_out(folder):
+    import torch
+
+    state = {"0.weight": torch.ones(3, 2), "1.weight": torch.ones(2, 3)}
+    state |= {"0.num_batches_tracked": torch.tensor(1)}
+    others = {"epoch": 3, "loss" + "x" * 100 + "end": 0.5} | {f"other_{k}": k for k in range(4)}
+    torch.save({"state_dict": state, **others}, "checkpoint.pt")
+    text = run("inspect", "checkpoint.pt").stdout
+    line = next(line for line in text.splitlines() if "6 entries" in line)
+    assert re.search(
+        r"6 entries \(epoch, lossx+\.\.\.x+end, other_0, other_1 and 2 more; --json has all\): "
+        "not among the weights",
+        line,
+    )
+    assert "1 entry (0.num_batches_tracked): whole numbers" in text
+    parsed = json.loads(run("inspect", "--json", "checkpoint.pt").stdout)
+    assert set(others) <= set(parsed[0]["left_out"])
+
+
 def test_exit_codes_of_inspect(folder):
     some = run("inspect", "a.safetensors", "none.pt")
     assert some.exit_code == 1
@@ -120,8 +147,13 @@ def test_compare(folder):
 
 
 def test_exit_codes_of_compare(folder):
+    network = Network(*map(tuple, snippets.layers(7, [6, 5, 3])))
+    write_network("other.h5", network, parameters={})
+    gaps = run("compare", "--measures", "entropy,norm_1", "a.h5", "other.h5")
+    assert gaps.exit_code == 1
+    assert re.search(r"(?m)^  norm_1 +undefined  smaller is more alike: the networks", gaps.stdout)
     undefined = run("compare", "--measures", "norm_1,tensor_cosine", "a.safetensors", "c.npz")
-    assert undefined.exit_code == 1
+    assert undefined.exit_code == 2  # no value at all
     assert "undefined" in undefined.stdout
     assert "wiring not known" in undefined.stderr
     missing = run("compare", "--measures", "entropy", "a.safetensors", "b.safetensors", "none")
@@ -130,6 +162,46 @@ def test_exit_codes_of_compare(folder):
     nothing = run("compare", "none", "neither")
     assert (nothing.exit_code, nothing.stdout) == (2, "")
     assert run("compare").exit_code == 2
+
+
+@pytest.mark.parametrize("way", [[], ["--json"], ["--csv"]])
+def test_a_pair_without_any_value_is_one_line_and_ends_with_2(folder, way):
+    (folder / "broken.pt").write_text("hello")
+    found = run("compare", *way, "a.safetensors", "broken.pt")
+    assert found.exit_code == 2
+    assert "broken: not read: " in found.stderr
+    n = len(default_measures())
+    if not way:
+        head, line = found.stdout.splitlines()
+        assert head == "a and broken"
+        assert line.startswith(f"  all {n} measures are undefined: broken: ")
+    elif way == ["--csv"]:
+        assert len(found.stdout.splitlines()) == n + 1
+    else:
+        assert {row["value"] for row in json.loads(found.stdout)["rows"]} == {None}
+    three = run("compare", *way, "a.safetensors", "b.safetensors", "broken.pt")
+    assert three.exit_code == 1
+    if not way:
+        assert len(three.stdout.splitlines()) == 1 + n + 2 + 2
+
+
+def test_a_reason_of_all_measures_is_said_once(folder):
+    for name, size in (("zero", 0.0), ("ones", 1.0)):
+        np.savez(f"{name}.npz", **{"0.weight": np.full((2, 3), size, np.float32)})
+    found = run("compare", "--measures", "entropy,norm_1,heat", "ones.npz", "zero.npz")
+    assert found.exit_code == 2
+    _, line = found.stdout.splitlines()
+    assert line.startswith("  all 3 measures are undefined: zero: every weight is 0")
+    alone = run("compare", "--measures", "norm_1", "ones.npz", "zero.npz").stdout
+    assert re.search(r"(?m)^  norm_1 +undefined  smaller is more alike: zero: ", alone)
+
+
+def test_wiring_is_of_the_file_however_its_path_is_written(folder):
+    Path("sub").mkdir()
+    for path in ("./c.npz", "c.npz", ".//sub/../c.npz"):
+        wiring = f"{path}=enc.weight, dec.weight"
+        found = run("compare", "--measures", "entropy", "--wiring", wiring, "a.h5", path)
+        assert found.exit_code == 0, path
 
 
 @pytest.mark.parametrize(
@@ -166,6 +238,10 @@ def test_diagram(folder):
     rows = list(csv.DictReader(Path("d.csv").read_text().splitlines()))
     assert sum(int(row["count"]) for row in rows) == sum(diagram.n_classes())
     assert run("diagram", "a.safetensors", "--out", "-").stdout == Path("d.csv").read_text()
+    for out in ("-", "e.csv"):
+        with pytest.raises(NetkinError, match=r"found --json and --out.*; choose one"):
+            run("diagram", "a.safetensors", "--out", out, "--json")
+    assert not Path("e.csv").exists()
 
 
 def test_export_graph(folder):
@@ -256,6 +332,53 @@ def test_a_process_ends_with_one_sentence_and_no_traceback(folder):
     usage = process("compare", "--nothing", cwd=folder)
     assert usage.returncode == 2
     assert "Traceback" not in usage.stderr
+
+
+CLOSED = [
+    ["measures"],
+    ["measures", "--json"],
+    ["--help"],
+    ["compare", "--help"],
+    ["inspect", "a.safetensors"],
+    ["diagram", "a.safetensors", "--out", "-"],
+    ["compare", "--csv", "a.safetensors", "b.safetensors"],
+]
+
+
+@pytest.mark.parametrize("arguments", CLOSED, ids=" ".join)
+def test_a_reader_that_has_gone_is_no_failure(folder, arguments):
+    """As in `netkin measures | true`, where the pipe is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found = start(*arguments, cwd=folder, stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_a_reader_of_messages_that_has_gone_keeps_the_exit_code_of_a_mistake(folder):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found = start("diagram", "none", cwd=folder, stdout=subprocess.PIPE, stderr=writing)
+    finally:
+        os.close(writing)
+    assert (found.returncode, found.stdout) == (2, "")
+
+
+def test_results_are_whole_where_nobody_reads_the_messages(folder):
+    reading, writing = os.pipe()
+    os.close(reading)
+    files = ["a.safetensors", "b.safetensors"]
+    try:
+        found = start(
+            "compare", "--csv", *files, cwd=folder, stdout=subprocess.PIPE, stderr=writing
+        )
+    finally:
+        os.close(writing)
+    assert found.returncode == 0
+    assert len(found.stdout.splitlines()) == len(default_measures()) + 1
 
 
 def test_compare_loads_what_it_needs_and_no_more(folder):

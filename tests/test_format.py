@@ -8,20 +8,22 @@ import pickle
 import signal
 import site
 import struct
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
-from netkin.errors import NetkinError
+from netkin.errors import Lacking, NetkinError
 from netkin.network.file import Network, write_network
-from netkin.network.format import FORMATS, open_model, trial
+from netkin.network.format import FORMATS, foreign, open_model, trial
 from netkin.network.format.wiring import parse_wiring
 from netkin.network.layers import open_layers
 
@@ -775,3 +777,262 @@ def test_a_library_that_hangs_or_crashes_is_a_sentence(tmp_path, monkeypatch, re
             trial.tried(tmp_path / "m.h5", read)
     else:
         trial.tried(tmp_path / "m.h5", read)
+
+
+# --- files that are made to do harm, and those that hold several networks ----------------------
+
+PAIRS = b"K\x00K\x00\x86q\x00" + b"h\x00h\x00\x86q\x00" * 60
+"""A pair of pairs of pairs: of few bytes, and the work of years to hash or to print."""
+LISTS = b"]q\x00" + b"](h\x00h\x00eq\x00" * 60
+BOMBS = {
+    "key": PAIRS + b"}h\x00K\x01s.",
+    "keys": PAIRS + b"}(h\x00K\x01u.",
+    "storage": b"(X\x07\x00\x00\x00storageN" + PAIRS + b"X\x03\x00\x00\x00cpuK\x01Nt" + b"Q.",
+    "set": b"cbuiltins\nset\n" + PAIRS + b"\x85R.",
+    "printed": LISTS + b")R.",
+    "tensor": b"ctorch\nTensor\n" + LISTS + b"\x85R.",
+    "filled late": b"]q\x00]q\x01(h\x00h\x00e0h\x00(h\x01e.",
+    "in itself": b"]q\x00(h\x00e.",
+    "mappings": b"}q\x00" + b"}(K\x00h\x00K\x01h\x00uq\x00" * 60 + b".",
+    "deep": b"cbuiltins\nset\nK\x00" + b"\x85" * 300_000 + b"\x85R.",
+    "bytes": b"cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
+    "numbers": b"ctorch\nFloatTensor\nJ\xff\xff\xff\x7f\x85R.",
+    "by another": b"ctorch._tensor\n_rebuild_from_type_v2\n"
+    b"(cbuiltins\nbytearray\nNJ\xff\xff\xff\x7f\x85NtR.",
+    "long text": b"X\xff\xff\xff\x7fabc.",
+    "longer text": b"\x8e" + struct.pack("<Q", 1 << 45) + b"abc.",
+    "command": b"\x93.",
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_pickle_of_few_bytes_takes_no_time_and_no_memory(tmp_path, case, old):
+    if old:
+        torch.save({}, tmp_path / "empty", _use_new_zipfile_serialization=False)
+        before = (tmp_path / "empty").read_bytes().partition(b"\x80\x02}q\x00.")[0]
+        (tmp_path / "m").write_bytes(before + b"\x80\x02" + BOMBS[case])
+    else:
+        with zipfile.ZipFile(tmp_path / "m", "w") as archive:
+            archive.writestr("a/data.pkl", b"\x80\x02" + BOMBS[case])
+            archive.writestr("a/version", "3\n")
+    with pytest.raises(NetkinError, match=r"m: not a readable file of torch"):
+        layers_of(tmp_path / "m")
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_tensor_larger_than_its_storage_takes_no_memory(tmp_path, old):
+    torch.save({"w": torch.ones(7, 11)}, tmp_path / "m", _use_new_zipfile_serialization=not old)
+    whole = (tmp_path / "m").read_bytes()
+    shape = b"K\x07K\x0b\x86"
+    assert whole.count(shape) == 1
+    lie = b"M\xff\xffM\xff\xff\x86"
+    if old:
+        (tmp_path / "m").write_bytes(whole.replace(shape, lie))
+    else:
+        with zipfile.ZipFile(tmp_path / "m") as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(tmp_path / "m", "w") as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content.replace(shape, lie))
+    with pytest.raises(NetkinError, match=r"m: .*a tensor in it is larger than its storage"):
+        layers_of(tmp_path / "m")
+
+
+def test_what_torch_itself_writes_is_not_taken_for_harm(tmp_path):
+    shared = torch.ones(3, 3)
+    long = [float(n) for n in range(20_000)]
+    state = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3)).state_dict()
+    optimiser = torch.optim.Adam(torch.nn.Linear(3, 3).parameters()).state_dict()
+    rest = {
+        "optimizer": optimiser,
+        "losses": long,
+        "kinds": {torch.float32: torch.Size([1, 2]), (1, "a"): {1, 2}, None: 1 + 2j},
+        "many": [shared] * 5000,
+        "parameter": torch.nn.Parameter(shared),
+        "bytes": [b"abc", bytearray(b"abc")],
+    }
+    for old in (False, True):
+        whole = {"state_dict": state, **rest}
+        torch.save(whole, tmp_path / "m", _use_new_zipfile_serialization=not old)
+        with open_model(tmp_path / "m") as model:
+            assert set(rest) <= set(model.left_out)
+            np.testing.assert_array_equal(model.tensors["0.weight"][:], state["0.weight"].numpy())
+
+
+def test_a_type_that_torch_does_not_read_from_an_old_file_is_a_sentence(tmp_path):
+    state = {"w": torch.ones(3).to(torch.float8_e4m3fn)}
+    torch.save(state, tmp_path / "m", _use_new_zipfile_serialization=False)
+    with pytest.raises(NetkinError, match="m: not a readable file of torch"):
+        layers_of(tmp_path / "m")
+
+
+def test_an_older_torch_reads_nothing(tmp_path, monkeypatch):
+    torch.save({"0.weight": torch.ones(2, 2)}, tmp_path / "m")
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cu128")
+    with pytest.raises(NetkinError, match=r"installed, 2.9.1\+cu128, .* pip install 'torch>=2.10'"):
+        layers_of(tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", ["npz", "torch"])
+def test_an_archive_that_is_cut_short_is_told(tmp_path, kind):
+    save_as(kind, tmp_path / "m", arrays(["0", "2", "4"]))
+    whole = (tmp_path / "m").read_bytes()
+    assert foreign.told(whole[:1024], tmp_path / "m") == ""
+    (tmp_path / "m").write_bytes(whole[: len(whole) // 2])
+    told = foreign.told(whole[:1024], tmp_path / "m")
+    assert told == "an archive that is cut short; fetch or copy it again"
+
+
+@pytest.mark.parametrize("keys", [(1, "1"), (None, "None"), (b"a", "b'a'")])
+def test_two_keys_of_one_name_are_refused(tmp_path, keys):
+    torch.save({key: torch.ones(2, 2) for key in keys}, tmp_path / "m")
+    with pytest.raises(NetkinError, match="m: two of its keys are "):
+        layers_of(tmp_path / "m")
+
+
+def state_of(seed):
+    return {"0.weight": torch.full((3, 3), float(seed))}
+
+
+SEVERAL = ["generator discriminator", "model net", "model model2", "model model_b", "net net_D"]
+
+
+@pytest.mark.parametrize("names", SEVERAL)
+def test_several_networks_are_refused_by_their_names(tmp_path, names):
+    torch.save({name: state_of(i) for i, name in enumerate(names.split())}, tmp_path / "m")
+    with pytest.raises(
+        NetkinError, match=rf"several networks are in it: {', '.join(names.split())};"
+    ):
+        layers_of(tmp_path / "m")
+
+
+def test_an_encoder_and_a_decoder_are_no_network_by_themselves(tmp_path):
+    torch.save({"encoder": state_of(0), "decoder": state_of(1)}, tmp_path / "m")
+    with pytest.raises(NetkinError, match="groups of tensors: 'encoder', 'decoder'"):
+        layers_of(tmp_path / "m")
+
+
+def test_another_group_beside_the_weights_is_named(tmp_path):
+    whole = {
+        "critic": state_of(0),
+        "model": state_of(1),
+        "model_optimizer": state_of(2),
+        "epoch": 3,
+    }
+    torch.save(whole, tmp_path / "m")
+    with open_model(tmp_path / "m") as model:
+        assert model.left_out == {
+            "critic": "another group of tensors beside the weights, 'model'",
+            "model_optimizer": "not among the weights, which are under 'model'",
+            "epoch": "not among the weights, which are under 'model'",
+        }
+        assert model.tensors["0.weight"][:][0, 0] == 1
+    one = state_of(1)
+    torch.save({"generator": one, "optim_g": state_of(2), "model_ema": state_of(3)}, tmp_path / "m")
+    assert layers_of(tmp_path / "m")[0][0][0, 0] == 1
+    torch.save({"model": one, "state_dict": one}, tmp_path / "m")
+    assert layers_of(tmp_path / "m")[0][0][0, 0] == 1
+
+
+@pytest.mark.parametrize("kind", ["npz", "torch"])
+def test_complex_numbers_are_left_out_as_such(tmp_path, kind):
+    save_as(kind, tmp_path / "m", {"a": np.ones((2, 2)), "c": np.ones(3, np.complex64)})
+    with open_model(tmp_path / "m") as model:
+        assert model.left_out == {"c": "stored as complex64, which netkin does not read"}
+
+
+def test_arrays_of_any_order_of_bytes_and_of_more_than_eight(tmp_path):
+    values = np.random.default_rng(0).normal(size=(3, 4))
+    stored = {"d": values.astype(">f8"), "s": values.astype(">f4"), "h": values.astype("<f2")}
+    save_as("npz", tmp_path / "m", stored | {"long": values.astype(np.longdouble)})
+    with open_model(tmp_path / "m") as model:
+        assert set(model.left_out) == {"long"}
+        assert model.left_out["long"].endswith("which netkin does not read")
+        found = {name: tensor[:] for name, tensor in model.tensors.items()}
+        assert [model.tensors[name].dtype for name in "dsh"] == ["float64", "float32", "float16"]
+    assert [found[name].dtype for name in "dsh"] == [np.float64, np.float32, np.float32]
+    for name, array in stored.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_an_array_is_unpacked_once_for_many_slices(tmp_path, monkeypatch):
+    values = np.arange(12.0).reshape(4, 3)
+    save_as("npz", tmp_path / "m", {"0.weight": values})
+    unpack, times = np.lib.format.read_array, []
+    monkeypatch.setattr(
+        np.lib.format, "read_array", lambda *a, **k: times.append(1) or unpack(*a, **k)
+    )
+    with open_model(tmp_path / "m") as model:
+        for row in range(4):
+            part = model.tensors["0.weight"][row : row + 1]
+            part += 1  # of the caller
+        np.testing.assert_array_equal(model.tensors["0.weight"][:], values)
+    assert times == [1]
+
+
+# --- what is left out may be a part of the network -------------------------------------------
+
+
+@pytest.mark.parametrize("kind", BARE)
+def test_a_layer_of_another_type_is_no_reason_to_skip_it(tmp_path, kind):
+    tensors = arrays(["0", "2", "4"], [4, 4, 4, 4])
+    tensors["2.weight"] = np.ones((4, 4), np.int8)
+    del tensors["2.bias"]
+    save_as(kind, tmp_path / "m", tensors)
+    for wiring in ((), ("0.weight", "4.weight")):
+        with pytest.raises(NetkinError, match=r"'2.weight' is a part of the network"):
+            layers_of(tmp_path / "m", wiring)
+
+
+@pytest.mark.parametrize("kind", BARE)
+def test_a_norm_without_parameters_is_no_reason_to_skip_it(tmp_path, kind):
+    net = torch.nn.Sequential(
+        torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4, affine=False), torch.nn.Linear(4, 3)
+    )
+    state = {name: value.numpy() for name, value in net.state_dict().items()}
+    save_as(kind, tmp_path / "m", state)
+    with open_model(tmp_path / "m") as model:
+        assert set(model.tensors) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+        assert {name for name in model.left_out if "running" in name} == {
+            "1.running_mean",
+            "1.running_var",
+        }
+    with pytest.raises(NetkinError, match=r"'1.running_mean' is a part of the network"):
+        layers_of(tmp_path / "m")
+
+
+@pytest.mark.parametrize("names", [["heads.0", "heads.1"], ["net.experts.0", "net.experts.1"]])
+def test_what_stands_side_by_side_is_no_chain(tmp_path, names):
+    save_as("npz", tmp_path / "m", arrays(names, [5, 5, 5]))
+    with pytest.raises(NetkinError, match="for what stands side by side"):
+        layers_of(tmp_path / "m")
+
+
+def test_averaged_copies_that_are_the_weights_lose_nothing(tmp_path):
+    tensors = {name: torch.from_numpy(array) for name, array in arrays(["0", "2", "4"]).items()}
+    torch.save(
+        {**{f"ema.{name}": value for name, value in tensors.items()}, **tensors}, tmp_path / "m"
+    )
+    with open_model(tmp_path / "m") as model:
+        assert {name: tensor.same_as for name, tensor in model.tensors.items()} == dict.fromkeys(
+            tensors, ""
+        )
+    assert_layers(layers_of(tmp_path / "m"), arrays(["0", "2", "4"]), ["0", "2", "4"])
+
+
+def test_a_zip_of_torch_may_be_called_safetensors(tmp_path):
+    save_as("torch", tmp_path / "m.safetensors", arrays(["0", "2", "4"]))
+    assert_layers(layers_of(tmp_path / "m.safetensors"), arrays(["0", "2", "4"]), ["0", "2", "4"])
+
+
+@pytest.mark.parametrize("package", ["torch", "onnx"])
+def test_a_package_that_is_missing_is_told_as_such(tmp_path, monkeypatch, package):
+    if package == "torch":
+        save_as("torch", tmp_path / "m", arrays(["0", "2", "4"]))
+    else:
+        graph = onnx.helper.make_graph([], "g", [], [])
+        onnx.save(onnx.helper.make_model(graph), tmp_path / "m")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(Lacking, match=f"m: a file of .*pip install {package}"):
+        layers_of(tmp_path / "m")

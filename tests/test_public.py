@@ -1,10 +1,12 @@
 """The public functions for networks that people already have."""
 
+import gc
 import importlib
 import inspect as of_python
 import subprocess
 import sys
 import warnings
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import yaml
 from safetensors.numpy import save_file
 
 import netkin
-from netkin.comparing import default_measures
+from netkin.comparing import default_measures, diagram_with_engine, graph_of
 from netkin.deprecation import Going, warn_of
 from netkin.diagram.diagram import Diagram
 from netkin.diagram.network import network_diagram
@@ -22,10 +24,17 @@ from netkin.diagram.policy import apply_policy
 from netkin.distance import INPUTS, MEASURES
 from netkin.distance.functional.white_box import attack
 from netkin.distance.pace import BASE, QUICK, SECONDS, expected_seconds
-from netkin.distance.tensors import Tensors, read_tensors, tensor_cosine, tensor_difference
+from netkin.distance.tensors import (
+    Tensors,
+    matched_names,
+    read_tensors,
+    tensor_cosine,
+    tensor_difference,
+)
 from netkin.errors import NetkinError, UndefinedDistance
+from netkin.finished import COLUMNS as RESULTS
 from netkin.graph.graph import graph_from_weights
-from netkin.measuring import PREPARATIONS, ChosenMeasure
+from netkin.measuring import PREPARATIONS, ChosenMeasure, option_texts, require_measure
 from netkin.network.file import Network, write_network
 from netkin.options import Option, check_options, options_of
 from netkin.study import Study
@@ -135,9 +144,13 @@ def test_values_are_those_of_the_registry(files):
     assert len(found.table) == 3 * len(of_weights)
     assert list(found.table.columns) == [
         *("network_a", "network_b", "measure", "family", "orientation", "value"),
-        *("null_mean", "p_value", "reason", "seconds"),
+        *("null_mean", "calibrated", "p_value", "low", "high", "reason", "seconds"),
     ]
-    assert found.table["null_mean"].isna().all()
+    assert [*found.table.columns] == [
+        name for name in RESULTS if name not in ("comparison", "replicate")
+    ]
+    for name in ("null_mean", "calibrated", "p_value", "low", "high"):
+        assert found.table[name].isna().all()
     nets = [snippets.layers(seed, [6, 5, 4, 3]) for seed in range(2)]
     diagrams = [apply_policy(network_diagram(*net, max_dimension=3)[0]) for net in nets]
     sampling = Sampling(0.0, 1.0, 200)
@@ -206,10 +219,25 @@ def test_networks_of_different_shape_are_compared_by_what_both_have(tmp_path, fi
     assert "different shape" in found.loc["norm_1", "reason"]
 
 
+def test_biases_on_one_side_only_are_a_reason(tmp_path, files):
+    weights, _ = snippets.layers(1, [6, 5, 4, 3])
+    bare = str(tmp_path / "bare.npz")
+    np.savez(bare, **{f"{k}.weight": weight for k, weight in enumerate(weights)})
+    found = netkin.compare(files[0], bare, measures=["norm_1", "frobenius", "entropy"])
+    assert not found.empty
+    table = found.table.set_index("measure")
+    for name in ("norm_1", "frobenius"):
+        assert table.loc[name, "reason"] == (
+            "the networks have no corresponding vertices: they are of different shape, or only one "
+            "has biases"
+        )
+
+
 def test_weights_that_are_nan_are_a_reason(tmp_path, files):
     bad = save(tmp_path / "bad.safetensors", 1, **{"0.bias": np.full(5, np.nan, np.float32)})
     found = netkin.compare(files[0], bad, measures=["topology", "weight"])
     assert all("NaN" in row["reason"] for row in found.rows)
+    assert found.empty
 
 
 @pytest.mark.parametrize(
@@ -300,7 +328,7 @@ def test_what_is_not_understood_is_said(tmp_path):
     assert found.not_computable["diagram"] == found.unknown
     assert {"tensor_cosine", "tensor_difference"} == set(found.computable)
     text = str(found)
-    for part in ("wiring not known", "enc.weight (4, 6) float32", "steps: whole numbers"):
+    for part in ("wiring not known", "enc.weight (4, 6) float32", "1 entry (steps): whole numbers"):
         assert part in text
     wired = netkin.inspect(tmp_path / "m.npz", "enc.weight dec.weight")
     assert (wired.wiring, wired.share, wired.edges) == ("given", 1, 48)
@@ -374,6 +402,46 @@ def test_one_tensor_under_two_names_counts_once(tmp_path):
     for measure in (tensor_cosine, tensor_difference):
         assert measure(*torches) == pytest.approx(measure(*plain))
         assert measure(torches[0], plain[1]) == pytest.approx(measure(*plain))
+
+
+def test_arrays_are_not_kept_after_they_were_compared():
+    measure = netkin.measure("tensor_cosine")
+    arrays = [np.ones((2, 3)) for _ in range(2)]
+    there = [weakref.ref(one) for one in arrays]
+    assert measure(*({"w": one} for one in arrays)) == pytest.approx(1)
+    del arrays
+    gc.collect()
+    assert [one() for one in there] == [None, None]
+
+
+def test_both_measures_of_a_pair_read_it_once():
+    reads = []
+
+    def opened():
+        reads.append(1)
+        return Tensors.of({"w": np.ones(2)}).opened()
+
+    a, b = Tensors(opened), Tensors(opened)
+    for _ in range(2):
+        tensor_cosine(a, b), tensor_difference(a, b)
+    assert len(reads) == 2
+    assert (tensor_cosine(a, a), tensor_cosine(b, a)) == (pytest.approx(1), pytest.approx(1))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(diagram_with_engine, graph_of, read_tensors, matched_names, require_measure),
+        *(option_texts, netkin.compare, netkin.diagram_of, netkin.distances, netkin.inspect),
+    ],
+    ids=lambda one: one.__name__,
+)
+def test_documentation_has_the_sections_of_numpydoc(function):
+    text = of_python.getdoc(function)
+    for head in ("Parameters", "Returns"):
+        assert f"{head}\n{'-' * len(head)}\n" in text
+    raises = function not in (matched_names, option_texts)
+    assert ("Raises\n------\n" in text) == raises
 
 
 # --- one measure on two arrays

@@ -1,5 +1,6 @@
 """A sheet of people's own networks: what it may say, and what a run of it makes."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import torch
@@ -45,7 +47,7 @@ def sheet(folder, text, name="networks.tsv"):
 @pytest.fixture
 def folder(tmp_path):
     """A folder with three files of networks."""
-    for name in "abc":
+    for name in ("a", "b", "c", "{a}"):
         (tmp_path / f"{name}.pt").write_bytes(b"weights")
     return tmp_path
 
@@ -138,6 +140,24 @@ def test_a_sheet_that_is_no_text_is_a_sentence(folder, content):
         read_rows(str(folder / "networks.xlsx"))
     with pytest.raises(NetkinError, match="no such file"):
         read_rows(str(folder / "none.tsv"))
+
+
+@pytest.mark.parametrize("path", ["~nobody/x.pt", "x" * 300, "model", "results/network/a.h5", "."])
+def test_a_path_that_cannot_be_taken_is_a_sentence(folder, monkeypatch, path):
+    monkeypatch.chdir(folder)
+    (folder / "model").mkdir()
+    (folder / "model/m{x}.safetensors").write_text("x")
+    (folder / "results/network").mkdir(parents=True)
+    (folder / "results/network/a.h5").write_text("x")
+    (folder / "{a}.pt").unlink()
+    with pytest.raises(NetkinError, match=r"line 2: path: "):
+        read_rows(sheet(folder, f"network\tpath\na\t{path}"))
+
+
+def test_a_value_that_begins_like_a_comment_is_no_comment(folder):
+    text = '# ours, "as they are\ncolour\tnetwork\tpath\n#ff0000\ta\ta.pt\n'
+    (row,) = read_rows(sheet(folder, text))
+    assert row.annotations == {"colour": "#ff0000"}
 
 
 def test_a_folder_is_the_list_of_its_files(folder):
@@ -259,6 +279,62 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path):
             files=stamps,
         )
     assert not (tmp_path / "out.h5").exists()
+
+
+def test_what_is_folded_or_turned_is_compared_as_it_is_in_the_file(tmp_path):
+    """The workflow compares the same tensors as `netkin compare`, wired or not."""
+    rng = np.random.default_rng(0)
+    turned = {f"{name}.kernel": rng.normal(size=(4, 4)).astype("f4") for name in ("enc", "dec")}
+    np.savez(tmp_path / "m.npz", **turned)
+    wired = imported(tmp_path, tmp_path / "m.npz", "enc.kernel.T dec.kernel.T")
+    with open_model(wired) as model:
+        for name, tensor in model.tensors.items():
+            np.testing.assert_array_equal(tensor[:], turned[name])
+        layers = model.layers()
+        np.testing.assert_array_equal(layers[0].weight[:], turned["enc.kernel"].T)
+    assert read_network(wired).weights[1].tolist() == turned["dec.kernel"].T.tolist()
+
+
+def test_tied_tensors_keep_both_names(tmp_path):
+    state = {"embed.weight": torch.ones(4, 5), "scale": torch.ones(3)}
+    state["head.weight"] = state["embed.weight"]
+    torch.save(state, tmp_path / "m.pt")
+    with open_model(imported(tmp_path, tmp_path / "m.pt")) as model:
+        assert {name: tensor.same_as for name, tensor in model.tensors.items()} == {
+            "embed.weight": "",
+            "scale": "",
+            "head.weight": "embed.weight",
+        }
+
+
+def test_files_that_a_file_names_are_stamped_too(tmp_path):
+    shards = {"a.weight": "one.safetensors", "b.weight": "two.safetensors"}
+    for name, shard in shards.items():
+        save_file({name: np.ones((2, 2), np.float32)}, tmp_path / shard)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": shards}))
+    assert set(stamps_of(index)) == {index.name, *shards.values()}
+    part = tmp_path / "one.safetensors"
+    with pytest.raises(NetkinError, match="one of the 2 files of a model"), open_model(part):
+        pass
+    tensor = onnx.numpy_helper.from_array(np.ones((3, 2), np.float32), "W")
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, size])
+        for name, size in (("x", 3), ("y", 2))
+    ]
+    node = onnx.helper.make_node("MatMul", ["x", "W"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:], [tensor])
+    path = tmp_path / "m.onnx"
+    onnx.save(
+        onnx.helper.make_model(graph),
+        path,
+        save_as_external_data=True,
+        location="w.bin",
+        size_threshold=0,
+    )
+    assert set(stamps_of(path)) == {"m.onnx", "w.bin"}
+    (tmp_path / "w.bin").unlink()
+    assert stamps_of(path)["w.bin"] == []
 
 
 # --- a run --------------------------------------------------------------------------------
@@ -443,6 +519,7 @@ def test_a_line_more_and_a_line_less_touch_no_other_network(edited_sheet):
 @pytest.mark.workflow
 def test_a_network_that_cannot_be_read_fails_the_run_when_the_others_are_done(edited_sheet):
     (edited_sheet.folder / "files/broken.pt").write_text("<html>")
+    edited_sheet.set("graph.export", True)
     write_sheet(edited_sheet, [*LINES, "broken\tfiles/broken.pt\ttwo\t1\t\t2022"])
     said = edited_sheet.run(check=False)
     assert "1 of 6 networks could not be read" in said

@@ -1,10 +1,13 @@
 """Keep of a run, for one data set, what cannot be made again without its networks.
 
-    python docs/reproduction/keep.py STUDY_FOLDER DATASET
+    python docs/reproduction/keep.py STUDY_FOLDER DATASET [SEED ...]
 
-Writes to `kept/DATASET/`: all matrices of all seeds (`distance/`, the files of the run, which may
-be put back into `results/distance/`), the tables, the history of each training
-(`histories.csv.gz`), vectors as float32 (`vectors.npz`) and what training cost (`costs.csv`).
+Writes to `kept/DATASET/`, for each seed of which all distances are there: the matrices
+(`distance/`, the files of the run, which may be put back into `results/distance/`), the history of
+each training (`histories/seed_0.csv.gz`), vectors as float32 (`vectors/seed_0.npz`), which class
+each network answers for each test row (`answers/seed_0.npz`), the neural persistence of its layers
+(`neural_persistence/seed_0.csv`) and what each training cost (`costs/seed_0.csv`). Where the run
+has them, the summaries and the tables over all seeds too. A seed that is kept already stays.
 """
 
 import gzip
@@ -19,30 +22,59 @@ import pandas as pd
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "src"))
 
-from netkin.network.file import HISTORY, read_training
+from netkin.distance.neural_persistence import layer_neural_persistence
+from netkin.network.file import HISTORY, read_network, read_training
+from netkin.prediction.prediction import read_prediction
 from netkin.storage import address, read_ids
 from netkin.vector.vector import read_vector
 
 VECTORS = ["landscape", "silhouette", "heat"]
 
 
-def histories(results: Path, dataset: str) -> pd.DataFrame:
+def networks(results: Path, dataset: str, seed: int) -> dict[str, Path]:
+    """Return variant -> the file of its trained network."""
+    found = sorted((results / "network" / dataset).glob(f"*/seed_{seed}.h5"))
+    return {path.parent.name: path for path in found}
+
+
+def histories(results: Path, dataset: str, seed: int) -> pd.DataFrame:
     """Return a row an epoch of each network, and its test accuracy."""
     rows = []
-    for path in sorted((results / "network" / dataset).glob("*/seed_*.h5")):
-        if path.parent.parent.name != dataset:
-            continue
+    for variant, path in networks(results, dataset, seed).items():
         training = read_training(path)
         frame = pd.DataFrame({name: training.history[name] for name in HISTORY})
         frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
-        frame.insert(0, "seed", path.stem.removeprefix("seed_"))
-        frame.insert(0, "variant", path.parent.name)
+        frame.insert(0, "seed", seed)
+        frame.insert(0, "variant", variant)
         frame["test_accuracy"] = training.test_accuracy
         rows.append(frame)
     return pd.concat(rows)
 
 
-def vectors(results: Path, dataset: str) -> dict[str, np.ndarray]:
+def persistence(results: Path, dataset: str, seed: int) -> pd.DataFrame:
+    """Return the neural persistence of each layer of each network, layers counted from 1."""
+    rows = [
+        {"variant": variant, "seed": seed, "layer": layer, "neural_persistence": value}
+        for variant, path in networks(results, dataset, seed).items()
+        for layer, value in enumerate(layer_neural_persistence(read_network(path), order=2.0), 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def answers(results: Path, dataset: str, seed: int) -> dict[str, np.ndarray]:
+    """Return ``ID/answers``, ``ID/rows`` and ``ID/labels`` of each network on the test rows."""
+    found = {}
+    for path in sorted((results / "prediction" / dataset / f"seed_{seed}").glob("*.h5")):
+        for id in read_ids(path, "prediction"):
+            prediction = read_prediction(address(path, id))
+            classes = prediction.probabilities.argmax(axis=1).astype("u2")
+            found[f"{id}/answers"] = classes
+            found[f"{id}/rows"] = prediction.rows.astype("i4")
+            found[f"{id}/labels"] = prediction.labels.astype("u2")
+    return found
+
+
+def vectors(results: Path, dataset: str, seed: int) -> dict[str, np.ndarray]:
     """Return ``KIND/ID/DIMENSION`` -> float32 array.
 
     The image of a network whose diagram lies on a line in each dimension has rank two: of it
@@ -50,7 +82,7 @@ def vectors(results: Path, dataset: str) -> dict[str, np.ndarray]:
     """
     found = {}
     for kind in VECTORS:
-        for path in sorted((results / "vector" / kind / dataset).glob("seed_*/*.h5")):
+        for path in sorted((results / "vector" / kind / dataset / f"seed_{seed}").glob("*.h5")):
             for id in read_ids(path, "vector"):
                 vector = read_vector(address(path, id))
                 for dimension, array in enumerate(vector.arrays):
@@ -58,6 +90,23 @@ def vectors(results: Path, dataset: str) -> dict[str, np.ndarray]:
                         name = f"{kind}/{id}/H{dimension}"
                         found[name] = (factors(array) if kind == "heat" else array).astype("f4")
     return found
+
+
+def costs(results: Path, dataset: str, seed: int) -> pd.DataFrame:
+    """Return what each training of a seed cost, and that of the extractor with seed 0."""
+    jobs = {
+        variant: results / "benchmark" / "train_network" / dataset / variant / f"seed_{seed}.tsv"
+        for variant in networks(results, dataset, seed)
+    }
+    extractor = results / "benchmark" / "extract_features" / f"{dataset}.tsv"
+    if seed == 0 and extractor.exists():
+        jobs["extractor"] = extractor
+    frames = [
+        pd.read_csv(path, sep="\t").assign(variant=variant)
+        for variant, path in jobs.items()
+        if path.exists()
+    ]
+    return pd.concat(frames)[["variant", "s", "cpu_time", "max_rss"]]
 
 
 def factors(image: np.ndarray) -> np.ndarray:
@@ -71,33 +120,58 @@ def factors(image: np.ndarray) -> np.ndarray:
     return kept
 
 
+def keep_seed(results: Path, kept: Path, dataset: str, seed: int) -> None:
+    """Keep what is of one seed."""
+    for name in (dataset, f"{dataset}_untrained"):
+        for path in sorted((results / "distance" / name).glob(f"*/seed_{seed}.h5")):
+            place = kept / path.relative_to(results)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, place)
+    for name, maker in TABLES.items():
+        place = kept / name / f"seed_{seed}.csv"
+        place.parent.mkdir(exist_ok=True)
+        maker(results, dataset, seed).to_csv(place, index=False, float_format="%.9g")
+    place = kept / "histories" / f"seed_{seed}.csv.gz"
+    place.parent.mkdir(exist_ok=True)
+    with gzip.GzipFile(place, "wb", mtime=0) as file:
+        text = histories(results, dataset, seed).to_csv(index=False, float_format="%.6g")
+        file.write(text.encode())
+    for name, maker in ARRAYS.items():
+        place = kept / name / f"seed_{seed}.npz"
+        place.parent.mkdir(exist_ok=True)
+        np.savez_compressed(place, **maker(results, dataset, seed))
+
+
+TABLES = {"neural_persistence": persistence, "costs": costs}
+ARRAYS = {"vectors": vectors, "answers": answers}
+GROUPS = 8
+"""Groups of measures of config.yaml, each a file of distances a seed."""
+
+
 def main() -> None:
     """Keep."""
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 3:
         raise SystemExit(__doc__)
     study, dataset = Path(sys.argv[1]), sys.argv[2]
     results, kept = study / "results", HERE / "kept" / dataset
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
+    kept.mkdir(parents=True, exist_ok=True)
+    for seed in map(int, sys.argv[3:] or range(5)):
+        groups = [
+            len([*(results / "distance" / name).glob(f"*/seed_{seed}.h5")])
+            for name in (dataset, f"{dataset}_untrained")
+        ]
+        if groups != [GROUPS, GROUPS]:
+            print(f"seed {seed}: {groups} of {GROUPS} groups of distances, not kept")
+        elif (kept / "answers" / f"seed_{seed}.npz").exists():
+            print(f"seed {seed}: kept already")
+        else:
+            keep_seed(results, kept, dataset, seed)
+            print(f"seed {seed}: kept")
     for name in (dataset, f"{dataset}_untrained"):
-        if (results / "distance" / name).is_dir():
-            shutil.copytree(results / "distance" / name, kept / "distance" / name)
+        for path in sorted((results / "distance" / name).glob("*.h5")):
+            shutil.copy2(path, kept / path.relative_to(results))
     for table in sorted((results / "table" / dataset).glob("*.csv")):
         shutil.copy2(table, kept)
-    with gzip.GzipFile(kept / "histories.csv.gz", "wb", mtime=0) as file:
-        text = histories(results, dataset).to_csv(index=False, float_format="%.6g")
-        file.write(text.encode())
-    np.savez_compressed(kept / "vectors.npz", **vectors(results, dataset))
-    jobs = [
-        pd.read_csv(path, sep="\t").assign(rule=rule)
-        for rule in ("extract_features", "train_network")
-        for path in (results / "benchmark" / rule).glob(f"{dataset}*/**/*.tsv")
-        if "untrained" not in path.parts
-    ]
-    costs = pd.concat(jobs).groupby("rule")[["s", "cpu_time", "max_rss"]]
-    costs = costs.agg({"s": ["count", "sum"], "cpu_time": ["sum", "max"], "max_rss": "max"})
-    costs.columns = ["jobs", "seconds", "cpu_seconds", "longest_cpu_seconds", "peak_mib"]
-    costs.round(1).to_csv(kept / "costs.csv")
     commit = ["git", "-C", str(study), "rev-parse", "HEAD"]
     (kept / "commit.txt").write_text(subprocess.check_output(commit, text=True))
 

@@ -35,8 +35,9 @@ Made = TypeVar("Made")
 Progress = Callable[[int, int, str], None]
 COLUMNS = (
     *("network_a", "network_b", "measure", "family", "orientation", "value"),
-    *("null_mean", "p_value", "reason", "seconds"),
+    *("null_mean", "calibrated", "p_value", "low", "high", "reason", "seconds"),
 )
+"""Columns of the table, those of `netkin.results` for one comparison and replicate."""
 DEFAULT_FAMILIES = ("topology", "weight")
 """Families whose quick measures are computed without being asked for."""
 
@@ -88,8 +89,10 @@ class Compared:
     def rows(self) -> list[dict[str, Any]]:
         """A row for each pair and measure, with the keys `COLUMNS`.
 
-        Value, null_mean and p_value are NaN where there is none; there is no null yet for any
-        measure of weights or topology. Seconds is processor time, the mean over the pairs.
+        The keys are those of `netkin.results` but for the comparison and the replicate. Value,
+        the null (null_mean, calibrated and p_value) and the interval (low and high) are NaN where
+        there is none; there is no null and no interval yet for any measure of weights or topology.
+        Seconds is processor time, the mean over the pairs.
         """
         found = []
         n = len(self.networks)
@@ -103,10 +106,11 @@ class Compared:
             ]
             for i, j in pairs:
                 cells = (self.networks[i], self.networks[j], name, entry.family, entry.orientation)
-                rest = (np.nan, np.nan, matrix.reasons.get((i, j), ""))
-                seconds = matrix.cost.seconds / len(pairs)
-                row = (*cells, float(matrix.values[i, j]), *rest, seconds)
-                found.append(dict(zip(COLUMNS, row, strict=True)))
+                value = float(matrix.values[i, j])
+                no_null = (np.nan,) * 5
+                rest = (matrix.reasons.get((i, j), ""), matrix.cost.seconds / len(pairs))
+                row = dict(zip(COLUMNS, (*cells, value, *no_null, *rest), strict=True))
+                found.append(row)
         return found
 
     @cached_property
@@ -141,6 +145,11 @@ class Compared:
             if np.isfinite(values[i]).any() or np.isfinite(values[:, i]).any():
                 values[i, i] = own
         return pd.DataFrame(values, index=self.networks, columns=self.networks)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no measure has a value for any pair."""
+        return not any(np.isfinite(row["value"]) for row in self.rows)
 
     @property
     def complete(self) -> bool:
@@ -420,16 +429,32 @@ def _text(found: Compared) -> list[str]:
     rows = found.rows
     lines = []
     width = max((len(name) for name in found.measures), default=0)
-    heads = dict.fromkeys((row["network_a"], row["network_b"]) for row in rows)
-    for a, b in heads:
+    pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        pairs.setdefault((row["network_a"], row["network_b"]), []).append(row)
+    for (a, b), of_pair in pairs.items():
         lines.append(f"{a} and {b}")
-        for row in rows:
-            if (row["network_a"], row["network_b"]) == (a, b):
-                value = "undefined" if row["reason"] else f"{row['value']:.6g}"
-                way = WAYS[row["orientation"]]
-                beside = f": {row['reason']}" if row["reason"] else "; null: none yet"
-                lines.append(f"  {row['measure']:<{width}}  {value:>12}  {way}{beside}")
+        reason = _one_reason(found, of_pair)
+        if reason:
+            lines.append(f"  all {len(of_pair)} measures are undefined: {reason}")
+            continue
+        for row in of_pair:
+            value = "undefined" if row["reason"] else f"{row['value']:.6g}"
+            way = WAYS[row["orientation"]]
+            beside = f": {row['reason']}" if row["reason"] else "; null: none yet"
+            lines.append(f"  {row['measure']:<{width}}  {value:>12}  {way}{beside}")
     return lines
+
+
+def _one_reason(found: Compared, of_pair: Sequence[Mapping[str, Any]]) -> str:
+    """Return why no measure of several has a value for a pair, "" if not for one reason."""
+    reasons = [row["reason"] for row in of_pair]
+    if len(reasons) < 2 or not all(reasons):
+        return ""
+    for name in (of_pair[0]["network_a"], of_pair[0]["network_b"]):
+        if name in found.unreadable:
+            return f"{name}: {found.unreadable[name]}"
+    return str(reasons[0]) if len(set(reasons)) == 1 else ""
 
 
 WAYS = {"down": "smaller is more alike", "up": "larger is more alike"}
@@ -506,7 +531,25 @@ def diagram_of(path: Path_, wiring: str = "", **options: Any) -> Diagram:
 
 
 def diagram_with_engine(path: Path_, wiring: str = "", **options: Any) -> tuple[Diagram, str]:
-    """Return the diagram of the network in a file, and what computed it; see `diagram_of`."""
+    """Return the persistence diagram of the network in a file, and what computed it.
+
+    Parameters
+    ----------
+    path, wiring, **options
+        As in `diagram_of`.
+
+    Returns
+    -------
+    Diagram
+        Raw intervals, see `diagram_of`.
+    str
+        The engine, a key of `netkin.diagram.ENGINES`.
+
+    Raises
+    ------
+    NetkinError
+        As `diagram_of`.
+    """
     check_options("diagram", options, options_of(network_diagram))
     path = os.fspath(path)
     with open_layers(path, parse_wiring(wiring)) as layers:
@@ -526,6 +569,17 @@ def graph_of(path: Path_, wiring: str = "", **options: Any) -> Graph:
         As in `diagram_of`.
     **options
         See `netkin.graph.graph.graph_from_weights`.
+
+    Returns
+    -------
+    Graph
+        An edge for each weight and bias.
+
+    Raises
+    ------
+    NetkinError
+        The file cannot be read, its wiring is not known, an option is not allowed, or the weights
+        make no graph, such as where every one is 0.
     """
     check_options("graph", options, options_of(graph_from_weights))
     path = os.fspath(path)

@@ -38,6 +38,10 @@ class Absent(NetkinError):
     """
 
 
+class Lacking(NetkinError):
+    """A package is not installed, or too old; a file may well be right."""
+
+
 def require_choice(name: str, found: object, names: Iterable[str | None]) -> None:
     """Raise `NetkinError` unless an argument is one of those that are allowed.
 

@@ -15,6 +15,10 @@ from netkin.network.format.wiring import parse_wiring
 
 MOST_SHOWN = 12
 """Tensors that the text lists, at most."""
+MOST_TOGETHER = 4
+"""Names that the text lists for one reason, at most."""
+MOST_LETTERS = 40
+"""Letters of a name that is listed with others, at most."""
 WITHOUT_ROWS = "it needs rows of data that both networks are given; that joins in a later version"
 """Why measures of activations and answers are not computed of files."""
 
@@ -143,7 +147,7 @@ class Inspection:
         )
         lines += _listed("unused", [f"{t.name} {t.shape} {t.dtype}" for t in self._unused()])
         lines += _listed("tied", [f"{t.name} is {t.same_as}" for t in self.tensors if t.same_as])
-        lines += _listed("left out", [f"{k}: {why}" for k, why in self.left_out.items()])
+        lines += _listed("left out", _by_reason(self.left_out))
         if self.edges is not None:
             lines.append(("graph", f"{self.vertices:,} vertices, {self.edges:,} edges"))
         lines += _listed("can", _grouped(self.computable), most=len(MEASURES))
@@ -180,6 +184,29 @@ def _listed(head: str, texts: Sequence[str], most: int = MOST_SHOWN) -> list[tup
     more = len(texts) - most
     lines = [(head if not i else "", text) for i, text in enumerate(texts[:most])]
     return lines + ([("", f"and {more:,} more (--json has all)")] if more > 0 else [])
+
+
+def _by_reason(left_out: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason: how many entries it is of, and the first of their names."""
+    of: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        of.setdefault(reason, []).append(name)
+    texts = []
+    for reason, names in of.items():
+        number = f"{len(names):,} entr{'y' if len(names) == 1 else 'ies'}"
+        more = len(names) - MOST_TOGETHER
+        listed = ", ".join(_short(name) for name in names[:MOST_TOGETHER])
+        listed += f" and {more:,} more; --json has all" if more > 0 else ""
+        texts.append(f"{number} ({listed}): {reason}")
+    return texts
+
+
+def _short(name: str) -> str:
+    """Return a name without its middle where it is long: its end tells it from the others."""
+    if len(name) <= MOST_LETTERS:
+        return name
+    kept = (MOST_LETTERS - 3) // 2
+    return f"{name[:kept]}...{name[-kept:]}"
 
 
 def _grouped(measures: Sequence[str]) -> list[str]:

@@ -111,7 +111,22 @@ PREPARATIONS: dict[str, Preparation] = {
 
 
 def require_measure(name: Any) -> Measure:
-    """Return a measure by its name, or raise `NetkinError`."""
+    """Return a measure by its name.
+
+    Parameters
+    ----------
+    name : object
+        A key of `netkin.distance.MEASURES`, or whatever a user gave for one.
+
+    Returns
+    -------
+    Measure
+
+    Raises
+    ------
+    NetkinError
+        There is no such measure.
+    """
     if not isinstance(name, str) or name not in MEASURES:
         families = ", ".join(dict.fromkeys(one.family for one in MEASURES.values()))
         raise NetkinError(
@@ -470,7 +485,19 @@ def choose(names: Sequence[str] | str, options: Mapping[str, Options]) -> list[C
 
 
 def option_texts(name: str) -> dict[str, str]:
-    """Return the options of a measure with their defaults, as text."""
+    """Return the options of a measure with their defaults, as text.
+
+    Parameters
+    ----------
+    name : str
+        A key of `netkin.distance.MEASURES`.
+
+    Returns
+    -------
+    dict of str to str
+        Option, of its function or of the making of what it compares -> its default as Python
+        writes it, "" for an option that has none.
+    """
     entry = MEASURES[name]
     known = dict(options_of(entry.function))
     if entry.needs in PREPARATIONS:

@@ -168,7 +168,13 @@ STRUCTURES: dict[str, Structure] = {
             "history/validation_loss": Array("float", ("epochs",)),
             "history/validation_accuracy": Array("float", ("epochs",)),
         },
-        {"test_accuracy": "float", "reason": "text", "format": "text", "left_out": "text"},
+        {
+            "test_accuracy": "float",
+            "reason": "text",
+            "format": "text",
+            "left_out": "text",
+            "also": "text",
+        },
     ),
     "graph": Structure(
         {
@@ -178,7 +184,7 @@ STRUCTURES: dict[str, Structure] = {
             "layer": Array("integer", ("vertices",), packed=True),
             "is_bias": Array("boolean", ("vertices",), packed=True),
         },
-        {"n_vertices": "integer"},
+        {"n_vertices": "integer", "reason": "text"},
     ),
     "diagram": Structure(
         {

@@ -7,6 +7,7 @@ something was computed, but a file could not be read or a value is not defined, 
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -56,8 +57,14 @@ def main() -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
-    except BrokenPipeError:  # such as in `netkin measures | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as end:
+        # in `netkin measures | head -1` nobody reads the rest; typer and rich end with 1 then
+        if isinstance(end.__context__, BrokenPipeError):
+            _leave_unread()
+            sys.exit(0)
+        raise
+    except BrokenPipeError:  # from a message that typer writes last of all
+        _leave_unread()
         sys.exit(0)
     except Exception as error:
         from netkin.failure import explain
@@ -65,5 +72,17 @@ def main() -> None:
         sentence = explain(error)
         if sentence is None:  # a defect of netkin's own, for a report
             raise
-        note(f"netkin: {sentence}")
+        with suppress(BrokenPipeError):
+            note(f"netkin: {sentence}")
+        _leave_unread()
         sys.exit(COULD_NOT)
+
+
+def _leave_unread() -> None:
+    """Let go of what a stream holds and cannot write, or Python complains at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # as after `>&-`
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,8 +1,8 @@
 """``netkin compare``: all pairs of two or more files of weights."""
 
 import csv
+import io
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +68,7 @@ def compare_files(
     """Compare all pairs of two or more files of weights, by their weights and their topology.
 
     Networks of different architectures are compared by what both have. Exit code 1 if a file
-    cannot be read or a value is not defined (the reason is said), 2 if nothing was computed.
+    cannot be read or a value is not defined (the reason is said), 2 if no value was computed.
     """
     if as_json and as_csv:
         raise NetkinError("found --json and --csv; choose one.")
@@ -91,16 +91,17 @@ def compare_files(
     if as_json:
         put_json(found.to_dict())
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+        lines = io.StringIO()
+        writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for row in found.to_dict()["rows"]:
-            writer.writerow(row)
+        writer.writerows(found.to_dict()["rows"])
+        put(lines.getvalue().removesuffix("\n"))
     else:
         put(str(found))
     for line in found.notes():
         note(line)
     if not found.complete:
-        raise typer.Exit(GAPS)
+        raise typer.Exit(COULD_NOT if found.empty else GAPS)
 
 
 def _wiring(files: list[Path], given: list[str]) -> dict[str, str]:
@@ -109,6 +110,7 @@ def _wiring(files: list[Path], given: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in given:
         path, equals, names = text.partition("=")
+        path = str(Path(path))  # as the files are, so that ./a.npz is a.npz
         if equals and path in paths:
             found[path] = names
         elif equals:

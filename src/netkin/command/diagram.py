@@ -17,6 +17,7 @@ from netkin.command.shared import (
     put_table,
     writer_for,
 )
+from netkin.errors import NetkinError
 
 EXAMPLES = (
     "netkin diagram model.onnx",
@@ -55,6 +56,8 @@ def diagram_of_file(
     Without --out a row for each homology dimension says how many classes there are, and where they
     are born and die. A class that never dies has the death inf.
     """
+    if out and as_json:
+        raise NetkinError("found --json and --out, which writes the intervals; choose one.")
     from netkin.comparing import diagram_with_engine
     from netkin.diagram.formats import WRITERS, csv_lines, summary
 

@@ -67,7 +67,10 @@ def _frobenius(matrix: _Matrix) -> float:
 def _difference(a: Graph, b: Graph) -> _Matrix:
     """Return A - B, after checking that the vertices correspond."""
     if not (np.array_equal(a.layer, b.layer) and np.array_equal(a.is_bias, b.is_bias)):
-        raise UndefinedDistance("networks of different shape have no corresponding vertices")
+        raise UndefinedDistance(
+            "the networks have no corresponding vertices: they are of different shape, or only one "
+            "has biases"
+        )
     x, y = _matrix(a), _matrix(b)
     if len(x.value) == len(y.value):
         same = (a.source == b.source) & (a.target == b.target)

@@ -8,9 +8,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +52,16 @@ def _tensor(name: str, array: NDArray[Any]) -> Tensor:
 def read_tensors(path: str | Path) -> Tensors:
     """Return the tensors of a file of weights; they are read when they are compared.
 
+    Parameters
+    ----------
+    path : path
+        A file or a folder, see `netkin.network.format.FORMATS`.
+
+    Returns
+    -------
+    Tensors
+        Under the names of the file; the file must stay where it is.
+
     Raises
     ------
     Absent
@@ -73,7 +84,18 @@ def _opened(path: str | Path) -> Iterator[Mapping[str, Tensor]]:
 def matched_names(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> list[str]:
     """Return the names of the tensors that two networks have in the same shape, in a's order.
 
-    One tensor under two names counts once, if both networks have it so.
+    One tensor under two names counts once, if both networks have it so. Tensors without numbers
+    are not matched.
+
+    Parameters
+    ----------
+    a, b : mapping of str to Tensor
+        The tensors of each network.
+
+    Returns
+    -------
+    list of str
+        Empty if none is matched.
     """
     names, seen = [], set()
     for name, tensor in a.items():
@@ -157,9 +179,20 @@ class _Sums(NamedTuple):
     difference: float = 0.0
 
 
-@lru_cache(maxsize=64)
+_known: "WeakKeyDictionary[Tensors, WeakKeyDictionary[Tensors, _Sums]]" = WeakKeyDictionary()
+"""Both networks of a pair -> its sums, for as long as somebody else has the networks."""
+
+
 def _sums(a: Tensors, b: Tensors) -> _Sums:
-    """Read one tensor of each at a time; both measures of a pair ask for the same."""
+    """Return the sums of a pair, which both measures ask for, computed once."""
+    of_a = _known.setdefault(a, WeakKeyDictionary())
+    if b not in of_a:
+        of_a[b] = _summed(a, b)
+    return of_a[b]
+
+
+def _summed(a: Tensors, b: Tensors) -> _Sums:
+    """Read one tensor of each at a time."""
     with a.opened() as of_a, b.opened() as of_b:
         names = matched_names(of_a, of_b)
         if not names:

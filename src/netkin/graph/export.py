@@ -2,7 +2,8 @@
 
 import logging
 
-from netkin.errors import NetkinError
+from netkin import storage
+from netkin.errors import Absent, NetkinError
 from netkin.graph.graph import BiasVertices, Graph, graph_from_weights, write_graph
 from netkin.network.file import read_network
 
@@ -17,7 +18,7 @@ def export_graph(
     zeta: float,
     code: str = "",
 ) -> None:
-    """Write the graph of a network.
+    """Write the graph of a network; of one whose layers are not known, the reason.
 
     Parameters
     ----------
@@ -33,15 +34,17 @@ def export_graph(
     NetkinError
         The network file is unreadable or its weights make no graph.
     """
-    graph = read_network_graph(network_path, bias_vertices=bias_vertices, zeta=zeta)
+    parameters = {"bias_vertices": bias_vertices, "zeta": zeta}
+    try:
+        graph = read_network_graph(network_path, bias_vertices=bias_vertices, zeta=zeta)
+    except Absent as reason:
+        with storage.create(
+            graph_path, "graph", parameters=parameters, code=code, inputs=[network_path]
+        ) as file:
+            file.attrs["reason"] = str(reason)
+        return
     logger.info("%d vertices, %d edges", graph.n_vertices, len(graph.value))
-    write_graph(
-        graph_path,
-        graph,
-        parameters={"bias_vertices": bias_vertices, "zeta": zeta},
-        code=code,
-        inputs=[network_path],
-    )
+    write_graph(graph_path, graph, parameters=parameters, code=code, inputs=[network_path])
 
 
 def read_network_graph(path: str, *, bias_vertices: BiasVertices, zeta: float) -> Graph:

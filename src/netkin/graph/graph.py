@@ -11,7 +11,7 @@ from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from netkin import storage
-from netkin.errors import NetkinError, require_choice
+from netkin.errors import Absent, NetkinError, require_choice
 from netkin.finite import is_finite, require_finite
 from netkin.graph.edges import EDGES_PER_BLOCK, SAMPLE_SIZE, EdgeBlock
 from netkin.options import checked
@@ -356,12 +356,16 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
 
     Raises
     ------
+    Absent
+        There is none; the attribute ``reason`` says why.
     NetkinError
         For a file that is not a graph file, and for a vertex out of range, a layer without
         vertices before others, a self-loop, an edge that stands there twice, a value that is
         NaN or outside of 0 to 1, or arrays whose lengths do not fit.
     """
     with storage.open_layout(path, "graph") as file:
+        if "reason" in file.attrs:
+            raise Absent(str(file.attrs["reason"]))
         for name in ("source", "target", "value", "layer", "is_bias"):
             if name not in file:
                 raise NetkinError(f"{path}: the dataset '/{name}' of a graph is missing.")

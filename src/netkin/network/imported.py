@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 
 from netkin import storage
-from netkin.errors import NetkinError
+from netkin.errors import Lacking, NetkinError
 from netkin.finite import is_finite
-from netkin.network.format import open_model
-from netkin.network.format.model import Layer, Model
+from netkin.network.format import named_by, open_model
+from netkin.network.format.model import Layer, Model, Tensor
 from netkin.network.format.wiring import parse_wiring
 
 MOST_FILES = 10_000
@@ -22,12 +22,18 @@ MOST_FILES = 10_000
 MOST_LETTERS = 2000
 """Letters of a text that a file keeps of what was understood."""
 
+MOST_ATTRIBUTE = 30_000
+"""Letters of an attribute, which HDF5 limits; the names of tied tensors beyond are left out."""
+
 Stamps = dict[str, list[int]]
-"""Name of a file -> its size in bytes and when it was changed, in nanoseconds."""
+"""Name of a file -> its size in bytes and when it was changed, in nanoseconds; empty for one that
+is named and not there."""
 
 
 def stamps_of(path: str | os.PathLike[str]) -> Stamps:
     """Return the size and time of a file, or of each file of a folder by its path in it.
+
+    Of a file that says that numbers of its are in others, theirs too.
 
     Parameters
     ----------
@@ -50,7 +56,12 @@ def stamps_of(path: str | os.PathLike[str]) -> Stamps:
     if not path.is_file():
         what = "neither a file nor a folder" if path.exists() else "no such file"
         raise NetkinError(f"{path}: {what}.")
-    return {path.name: _stamp(path)}
+    found = {path.name: _stamp(path)}
+    for name in named_by(path):
+        # of a link, beside it or beside what it leads to
+        places = (path.parent / name, path.resolve().parent / name)
+        found[name] = next((_stamp(place) for place in places if place.is_file()), [])
+    return found
 
 
 def _stamp(path: Path) -> list[int]:
@@ -91,13 +102,15 @@ def import_network(
     Raises
     ------
     NetkinError
-        The file has changed since the run was planned.
+        The file has changed since the run was planned, or a package is not installed that reads it.
     """
     parameters = {"path": path, "wiring": wiring, "files": {k: list(v) for k, v in files.items()}}
     with storage.create(network_path, "network", parameters=parameters, code=code) as file:
         try:
             with open_model(file_path) as model:
                 _put(file, model, file_path, wiring)
+        except Lacking:
+            raise
         except NetkinError as error:
             _discard(file)
             file.attrs["reason"] = _line(error, file_path)
@@ -169,37 +182,63 @@ def _put(file: h5py.File, model: Model, path: str, wiring: str) -> None:
         file.attrs["left_out"] = _shortened(json.dumps(dict(model.left_out)))
     # a mistake in what the sheet says is not answered with what could be read without it
     wired = parse_wiring(wiring)
+    layers: Sequence[Layer] = ()
     try:
         layers = model.layers(wired)
     except NetkinError as error:
         if wired or not model.tensors:
             raise
         file.attrs["reason"] = _line(error, path)
-        for index, tensor in enumerate(one for one in model.tensors.values() if not one.same_as):
-            array = np.atleast_1d(tensor[:])
-            _check_numbers(path, tensor.name, array)
-            _put_array(file, f"tensors/{index}", array, tensor.name)
-        return
-    _put_layers(file, layers, path)
+    if layers:
+        _put_layers(file, layers, path)
+    if not all(_is_plain(layer, model) for layer in layers) or not layers:
+        # what was folded, turned or put together is stored as it is too, for tensors are compared
+        _put_tensors(file, model, path)
+    _put_other_names(file, model)
+
+
+def _is_plain(layer: Layer, model: Model) -> bool:
+    """Tell whether weight and bias of a layer are the tensors that it is made of."""
+    names = (layer.made_of[0],) if layer.bias is None else layer.made_of[:2]
+    return (
+        isinstance(layer.weight, Tensor)
+        and layer.made_of == names
+        and (layer.bias is None or len(names) == 2)
+        and all(not model.tensors[name].same_as for name in names)
+    )
 
 
 def _put_layers(file: h5py.File, layers: Sequence[Layer], path: str) -> None:
-    largest, used = 0.0, set[str]()
+    largest = 0.0
     for index, layer in enumerate(layers):
-        parts = (("weight", layer.weight[:]), ("bias", layer.bias))
-        for number, (part, array) in enumerate(parts):
+        for number, (part, array) in enumerate((("weight", layer.weight[:]), ("bias", layer.bias))):
             if array is None:
                 continue
             place = f"layers/{index}/{part}"
-            # a layer may have a bias by what was folded into it, and two layers one weight
             name = layer.made_of[number] if number < len(layer.made_of) else place
-            name = place if name in used else name
-            used.add(name)
             _check_numbers(path, name, array)
             _put_array(file, place, array, name)
             largest = max(largest, float(np.abs(array).max()))
     if largest == 0:
         raise NetkinError(f"{path}: every weight is 0.")
+
+
+def _put_tensors(file: h5py.File, model: Model, path: str) -> None:
+    for index, tensor in enumerate(one for one in model.tensors.values() if not one.same_as):
+        array = np.atleast_1d(tensor[:])
+        _check_numbers(path, tensor.name, array)
+        _put_array(file, f"tensors/{index}", array, tensor.name)
+
+
+def _put_other_names(file: h5py.File, model: Model) -> None:
+    """Note the names under which a tensor is there once more."""
+    also: dict[str, list[str]] = {}
+    for tensor in model.tensors.values():
+        if tensor.same_as:
+            also.setdefault(tensor.same_as, []).append(tensor.name)
+    text = json.dumps(also)
+    if also and len(text) <= MOST_ATTRIBUTE:
+        file.attrs["also"] = text
 
 
 def _check_numbers(path: str, name: str, array: Any) -> None:
@@ -217,7 +256,8 @@ def _discard(file: h5py.File) -> None:
     for group in ("layers", "tensors"):
         if group in file:
             del file[group]
-    file.attrs.pop("reason", None)
+    for name in ("reason", "also"):
+        file.attrs.pop(name, None)
 
 
 def _line(error: NetkinError, path: str) -> str:

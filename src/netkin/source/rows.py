@@ -151,15 +151,23 @@ def _lines(path: str) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise NetkinError(f"{path}: line {line} is not UTF-8; save it as UTF-8.") from None
-    kept = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = text.splitlines(keepends=True)
+    kept = [line for line in lines if line.strip() and not line.startswith("#")]
     divider = "\t" if kept and "\t" in kept[0] else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)
+    # no network's name begins so; where another column is the first, it may be a value
+    has_comments = not kept or kept[0].partition(divider)[0].strip().strip('"') == "network"
+    before = next((i for i, line in enumerate(lines) if line in kept[:1]), len(lines))
+    lines = [
+        "\n" if line.startswith("#") and (has_comments or i < before) else line
+        for i, line in enumerate(lines)
+    ]
+    reader = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=divider, strict=True)
     last = 0
     try:
         for values in reader:
             first, last = last + 1, reader.line_num
             values = [value.strip() for value in values]
-            if any(values) and not values[0].startswith("#"):
+            if any(values):
                 yield first, values
     except csv.Error as error:
         raise NetkinError(f"{path}: line {last + 1}: {error}.") from None
@@ -202,14 +210,11 @@ def _row(sheet: str, number: int, header: Sequence[str], values: Sequence[str]) 
     parse_wiring(wiring)
     if not path:
         raise NetkinError("path: found nothing; it is the file of the network, or its folder.")
-    file = str(Path(sheet).parent / Path(path).expanduser())
-    if {"{", "}"} & set(file) or not file.isprintable():
-        raise NetkinError(
-            f"path: found {shown(path)}; Snakemake cannot name files with braces or what is not "
-            "printed. Rename it, or make a link to it."
-        )
     try:
+        file = str(Path(sheet).parent / Path(path).expanduser())
         files = stamps_of(file)
+    except (OSError, RuntimeError) as error:  # a name that is too long, an unknown user's home
+        raise NetkinError(f"path: found {shown(path)} ({error}).") from None
     except NetkinError as error:
         hint = ""
         if HUB.fullmatch(path) and not Path(path).suffix:
@@ -218,6 +223,18 @@ def _row(sheet: str, number: int, header: Sequence[str], values: Sequence[str]) 
                 "name its folder."
             )
         raise NetkinError(f"path: {error}{hint}") from None
+    for name in (file, *files):
+        if {"{", "}"} & set(name) or not name.isprintable():
+            raise NetkinError(
+                f"path: found {shown(name)}; Snakemake cannot name files with braces or what is "
+                "not printed. Rename it, or make a link to it."
+            )
+    if Path(file).resolve().is_relative_to(Path("results").resolve()) or (
+        Path(file).is_dir() and Path("results").resolve().is_relative_to(Path(file).resolve())
+    ):
+        raise NetkinError(
+            f"path: found {shown(path)}, where this run puts its results; copy the file elsewhere."
+        )
     return Row(
         number,
         network,

@@ -79,9 +79,10 @@ class Sheet:
     def files_of(self, member: Member) -> list[str]:
         """Return the file of a network, or those of its folder."""
         row = self._rows[member.id]
-        if not Path(row.file).is_dir():
-            return [row.file]
-        return [f"{row.file}/{name}" for name in row.files]
+        folder = Path(row.file)
+        if not folder.is_dir():
+            folder = folder.parent
+        return [str(folder / name) for name in row.files if (folder / name).is_file()]
 
     def making(self, member: Member) -> dict[str, Any]:
         """Return what determines what is read of a network."""
@@ -111,15 +112,19 @@ class Sheet:
 
     def need_of(self, member: Member) -> Need:
         """Return what reading and writing a network needs."""
-        return importing(sum(size for size, _ in self._rows[member.id].files.values()))
+        return importing(_bytes(self._rows[member.id]))
 
     def evaluation(self, member: Member) -> dict[str, Any]:
         """Return nothing: no rows are known."""
         return {}
 
 
+def _bytes(row: Row) -> int:
+    return sum(stamp[0] for stamp in row.files.values() if stamp)
+
+
 def _member(row: Row, column: str) -> Member:
-    n_bytes = sum(size for size, _ in row.files.values())
+    n_bytes = _bytes(row)
     return Member(
         id=f"{NETWORKS}/{row.network}/{row.replicate}",
         name=row.network,

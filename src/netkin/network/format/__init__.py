@@ -74,6 +74,7 @@ def open_model(path: str | Path) -> Iterator[Model]:
         One sentence that names the file: it is missing, empty, of no format that netkin reads, or
         damaged, or would have to be run to be read.
     """
+    sharded_file.refuse_part(Path(path))
     with open_bare(path) as model:
         yield cleaned(model)
 
@@ -108,10 +109,35 @@ def open_bare(path: str | Path, formats: Collection[str] = tuple(FORMATS)) -> It
         if found is not None:
             yield found
             return
-    if what := foreign.told(head):
+    if what := foreign.told(head, file):
         raise NetkinError(f"{path}: {what}.")
     titles = ", ".join(FORMATS[name].title for name in formats)
     raise NetkinError(f"{path}: of no format that netkin reads, by what is in it: {titles}.")
+
+
+def named_by(path: Path) -> list[str]:
+    """Return the files that a file names as places of its numbers, as seen from its folder.
+
+    Parameters
+    ----------
+    path : path
+        A file of any kind. What it names is not opened and need not be there; of damage nothing
+        is said.
+    """
+    found: list[str] = []
+    try:
+        if path.name.endswith(sharded_file.INDEX):
+            found = sharded_file.parts_of(path)
+        else:
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            if onnx_file.recognises(head, path):
+                found = onnx_file.parts_of(path)
+    except Exception as error:
+        if not (isinstance(error, NetkinError) or is_of_content(error)):
+            raise
+    # others are refused when the file is opened
+    return [one for one in found if one and ".." not in Path(one).parts and not Path(one).anchor]
 
 
 @contextmanager

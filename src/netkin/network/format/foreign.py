@@ -1,6 +1,7 @@
 """What people take for a file of weights and is none: one sentence each."""
 
 import re
+import zipfile
 from pathlib import Path
 
 KINDS = (
@@ -28,17 +29,21 @@ ENDINGS = re.compile(
 )
 
 
-def told(head: bytes) -> str:
+def told(head: bytes, path: Path | None = None) -> str:
     """Return what a file of no format that netkin reads is, in one clause; "" where it is unknown.
 
     Parameters
     ----------
     head : bytes
         Its beginning.
+    path : path, optional
+        The file; without it, an archive without its end is not told.
     """
     for start, what in KINDS:
         if head.startswith(start):
             return what
+    if head.startswith(b"PK\3\4") and path is not None and not zipfile.is_zipfile(path):
+        return "an archive that is cut short; fetch or copy it again"
     if head[4:8] == b"TFL3":
         return "TensorFlow Lite, which netkin does not read; name the model that it was made from"
     if PICKLE.match(head):

@@ -176,6 +176,15 @@ def tensor_of(path: Path, name: str, dataset: h5py.Dataset) -> Tensor | str:
     """Return a dataset as a tensor, or why it is none.
 
     Two opaque bytes are bfloat16, as Keras writes it.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for errors of reading.
+    name : str
+        How the tensor is called.
+    dataset : h5py.Dataset
+        Of an open file, which must stay open while the tensor is read.
     """
     try:
         dtype = dataset.dtype

@@ -86,7 +86,7 @@ def _is_keras(file: h5py.File) -> bool:
 @contextmanager
 def opened(path: Path) -> Iterator[Model]:
     """Open a file; see `netkin.network.format.open_model`."""
-    tried(path, partial(_read_all, path))
+    tried(path / WEIGHTS if path.is_dir() else path, partial(_read_all, path))
     with _model_of(path) as model:
         yield model
 

@@ -152,6 +152,8 @@ class Model:
             )
         else:
             layers = [self._layer(name) for name in self._order()]
+        if self.chain is None:
+            self._refuse_unread()
         used = {name for layer in layers for name in layer.made_of}
         unused = [
             name
@@ -165,6 +167,18 @@ class Model:
             )
         _check(self.path, layers)
         return layers
+
+    def _refuse_unread(self) -> None:
+        """Raise `NetkinError` for a part of the network that is not among the tensors."""
+        for name, why in self.left_out.items():
+            last = _last(name)
+            if why == COPY or last == "num_batches_tracked":
+                continue
+            if last in (*PARTS, *STATISTICS) or why.startswith(UNREAD):
+                raise NetkinError(
+                    f"{self.path}: in which order inputs pass its tensors is not known: "
+                    f"{shown(name)} is a part of the network that is left out ({why})."
+                )
 
     def _layer(self, entry: str | tuple[str, str]) -> Layer:
         """Return a layer by the names of its weight and bias."""
@@ -215,6 +229,8 @@ class Model:
             reason = f"'{flat[0]}' has the shape {shape}, and only matrices are dense layers"
         elif len(weights) > 1:
             reason = _unlike(weights)
+        if not reason and (side := next(filter(None, map(_side_by_side, weights)), "")):
+            reason = f"'{side}' in their names is for what stands side by side"
         if reason:
             raise NetkinError(
                 f"{self.path}: in which order inputs pass its {len(self.tensors)} tensors is not "
@@ -253,6 +269,12 @@ def _unlike(names: Sequence[str]) -> str:
     return ""
 
 
+def _side_by_side(name: str) -> str:
+    """Return the part of a name that says that numbers beside it tell no order; "" for none."""
+    parts = re.split(r"[._/\d]+", name.lower())
+    return next((part for part in parts if part in SIDE_BY_SIDE), "")
+
+
 def _numbers(name: str) -> list[tuple[int, str]]:
     """Return a sort key in which 10 follows 9."""
     # digits compare as numbers do, however many there are
@@ -282,10 +304,24 @@ def _check(path: str, layers: Sequence[Layer]) -> None:
 
 def as_floats(array: NDArray[Any]) -> Floats:
     """Return numbers as float64 where they are, else as float32."""
-    found: Floats = array if array.dtype == np.float64 else array.astype(np.float32)
-    return found
+    if array.dtype.kind == "f" and array.dtype.itemsize == 8:
+        return array.astype(np.float64, copy=False)  # in the order of bytes of this machine
+    return array.astype(np.float32)
 
 
+STATISTIC = "a statistic of the rows that were trained on"
+SIDE_BY_SIDE = (
+    *("head", "heads", "expert", "experts", "branch", "branches", "tower", "towers"),
+    *("lora", "adapter", "adapters"),
+)
+"""Parts of names of what is no chain, though its numbers go up."""
+
+
+PARTS = ("weight", "bias", "kernel", "gamma", "beta")
+"""Last parts of the names of what is no counter, whatever its numbers are stored as."""
+UNREAD = "stored as "
+"""How a reason begins why numbers are left out that netkin does not read."""
+COPY = "an averaged copy of the weights (EMA), which are there too"
 COUNTER = "whole numbers: a counter, or weights of few bits"
 """Why a tensor of integers is left out."""
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

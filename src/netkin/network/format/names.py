@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from netkin.network.format.model import Model
+from netkin.network.format.model import COPY, STATISTIC, STATISTICS, Model
 
 WRAPPERS = ("module.", "_orig_mod.")
 """What `torch.nn.DataParallel` and its like, and `torch.compile`, put before each name."""
@@ -14,7 +14,6 @@ AVERAGED = re.compile(
     re.IGNORECASE,
 )
 """How a group of averaged copies of the weights is called."""
-COPY = "an averaged copy of the weights (EMA), which are there too"
 
 
 def prefix_of(names: Iterable[str]) -> str:
@@ -30,10 +29,10 @@ def prefix_of(names: Iterable[str]) -> str:
 
 
 def cleaned(model: Model) -> Model:
-    """Return bare tensors without the prefixes of wrappers and without averaged copies.
+    """Return bare tensors without wrappers' prefixes, averaged copies and statistics of norms.
 
-    Two files of one network have the same names then. Where the format says how the network is
-    wired, nothing is changed.
+    Two files of one network have the same tensors by the same names then. Where the format says
+    how the network is wired, nothing is changed.
     """
     if model.chain is not None or model.unchained:
         return model
@@ -45,12 +44,23 @@ def cleaned(model: Model) -> Model:
         for name in averaged:
             del tensors[name]
             left_out[name] = COPY
+    for name in list(tensors):
+        if name.rpartition(".")[2] in STATISTICS:
+            del tensors[name]
+            left_out[name] = STATISTIC
     prefix = prefix_of(tensors)
+    # of several names of one tensor the first that is left is its own
+    own: dict[str, str] = {}
+    for name, tensor in tensors.items():
+        own.setdefault(tensor.same_as or name, name)
     bare = {
         name.removeprefix(prefix): replace(
-            tensor, name=name.removeprefix(prefix), same_as=tensor.same_as.removeprefix(prefix)
+            tensor,
+            name=name.removeprefix(prefix),
+            same_as=first.removeprefix(prefix) if first != name else "",
         )
         for name, tensor in tensors.items()
+        for first in [own[tensor.same_as or name]]
     }
     return replace(
         model,

@@ -1,7 +1,9 @@
 """netkin's own file of a network, HDF5."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,25 +24,29 @@ def opened(path: Path) -> Iterator[Model]:
     """Open a file; see `netkin.network.format.open_model`."""
     with _without_advice(), open_layout(path, "network", reading_only=False) as file:
         tensors: dict[str, Tensor] = {}
-        if "reason" in file.attrs:
-            for array in file.get("tensors", {}).values():
-                _put(tensors, str(array.attrs["name"]), array)
-            yield Model(str(path), "netkin", tensors, unchained=str(file.attrs["reason"]))
-            return
+        for array in file.get("tensors", {}).values():
+            _put(tensors, str(array.attrs["name"]), array)
+        are_layers = not tensors
         layers = []
         for index in range(len(file.get("layers", ()))):
             weight, bias = (file.get(f"layers/{index}/{part}") for part in ("weight", "bias"))
             if weight is None or weight.dtype.kind != "f":
                 raise NetkinError(f"{path}: layer {index} has no array of numbers 'weight'.")
+            parts = [(part, a) for part, a in (("weight", weight), ("bias", bias)) if a is not None]
+            own = tensors if are_layers else {}
             names = tuple(
-                _put(tensors, str(array.attrs.get("name", f"layers/{index}/{part}")), array)
-                for part, array in (("weight", weight), ("bias", bias))
-                if array is not None
+                _put(own, str(array.attrs.get("name", f"layers/{index}/{part}")), array)
+                for part, array in parts
             )
-            layers.append(
-                Layer(tensors[names[0]], tensors[names[1]][:] if names[1:] else None, names)
-            )
-        yield Model(str(path), "netkin", tensors, chain=layers)
+            # what is stored beside them was all taken up by the layers when they were written
+            made_of = names if are_layers or index else tuple(tensors)
+            layers.append(Layer(own[names[0]], own[names[1]][:] if names[1:] else None, made_of))
+        for name, others in json.loads(str(file.attrs.get("also", "{}"))).items():
+            for other in others:
+                tensors[other] = replace(tensors[name], name=other, same_as=name)
+        reason = str(file.attrs.get("reason", ""))
+        chain = layers if layers and not reason else None
+        yield Model(str(path), "netkin", tensors, chain=chain, unchained=reason)
 
 
 @contextmanager

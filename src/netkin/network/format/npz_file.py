@@ -1,18 +1,19 @@
 """NumPy's ``.npz``: named arrays, no wiring."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
 from netkin.failure import is_of_content
 from netkin.network.format.hdf5 import FACTOR, FLOOR
-from netkin.network.format.model import COUNTER, Floats, Model, Tensor, as_floats, unreadable
+from netkin.network.format.model import COUNTER, Floats, Model, Tensor, unreadable
 
 
 def recognises(head: bytes, path: Path) -> bool:
@@ -38,6 +39,8 @@ def opened(path: Path) -> Iterator[Model]:
             )
         if len({one.filename for one in entries}) < len(entries):
             raise NetkinError(f"{path}: an array stands in it twice.")
+        # the one that was read last, of which more rows will be wanted
+        unpacked = lru_cache(maxsize=1)(partial(_unpacked, archive))
         for entry in entries:
             name = entry.filename.removesuffix(".npy")
             shape, dtype = _header(path, archive, entry)
@@ -48,11 +51,10 @@ def opened(path: Path) -> Iterator[Model]:
                 )
             if dtype.kind in "iub":
                 left_out[name] = COUNTER
-            elif dtype.kind != "f":
+            elif dtype.kind != "f" or dtype.itemsize > 8:
                 left_out[name] = f"stored as {dtype}, which netkin does not read"
             else:
-                read = partial(_read, archive, entry.filename)
-                tensors[name] = Tensor(name, shape, str(dtype), read)
+                tensors[name] = Tensor(name, shape, dtype.name, partial(_read, unpacked, entry))
         yield Model(str(path), "npz", tensors, left_out)
 
 
@@ -80,7 +82,15 @@ def _header(
     return shape, dtype
 
 
-def _read(archive: zipfile.ZipFile, name: str, rows: slice) -> Floats:
+def _unpacked(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     with archive.open(name) as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-        return as_floats(array[rows] if array.ndim else array)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
+def _read(unpacked: Callable[[str], NDArray[Any]], entry: zipfile.ZipInfo, rows: slice) -> Floats:
+    array = unpacked(entry.filename)
+    found: Floats = (array[rows] if array.ndim else array).astype(
+        np.float64 if array.dtype.itemsize == 8 else np.float32
+    )
+    return found

@@ -1,11 +1,12 @@
 """ONNX: tensors and how nodes wire them. No node is run; which are dense layers is read off."""
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from netkin.errors import NetkinError
+from netkin.errors import Lacking, NetkinError
 from netkin.failure import is_of_content
 from netkin.network.format.model import Layer, Model
 from netkin.network.format.onnx_tensors import STATISTIC, Tensors
@@ -30,6 +31,36 @@ def recognises(head: bytes, path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return _has_fields(file, path.stat().st_size)
+
+
+def parts_of(path: Path) -> list[str]:
+    """Return the files in which a model says that numbers of its are."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b"location") < 0:  # before all of it is parsed
+            return []
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    model = onnx.load(path, load_external_data=False)
+    found = [
+        entry.value
+        for tensor in _tensors_of(model.graph)
+        if uses_external_data(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _tensors_of(graph: Any) -> Iterator[Any]:
+    """Yield the tensors of a graph and of those in its nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            for inner in [attribute.g, *attribute.graphs]:
+                yield from _tensors_of(inner)
 
 
 def _fits(number: int, wire: int) -> bool:
@@ -91,7 +122,7 @@ def _understood(path: Path) -> Model:
     try:
         import onnx
     except ImportError:
-        raise NetkinError(
+        raise Lacking(
             f"{path}: a file of ONNX, which is not installed (pip install onnx), or convert it to "
             "safetensors."
         ) from None

@@ -18,6 +18,11 @@ ENDINGS = frozenset(
 """How the names of files of weights end in a folder."""
 SHARDS = ("torch", "safetensors")
 """Formats that are divided."""
+OF_HUGGING_FACE = (
+    *("model.safetensors", f"model.safetensors{INDEX}"),
+    *("pytorch_model.bin", f"pytorch_model.bin{INDEX}", "tf_model.h5"),
+)
+"""Files of one network beside each other, in the order in which transformers looks for them."""
 NO_WEIGHTS = ("training_args.", "optimizer.", "scheduler.", "scaler.", "rng_state")
 """How the names of other files begin that a trainer leaves beside the weights."""
 
@@ -36,6 +41,26 @@ def _map_of(index: Path) -> Any:
     except (ValueError, RecursionError):
         return None
     return found.get("weight_map") if isinstance(found, dict) else None
+
+
+def parts_of(index: Path) -> list[str]:
+    """Return the files that an index names; none where it is no index."""
+    found = _read_index(index)
+    names = found.values() if isinstance(found, dict) else ()
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def refuse_part(path: Path) -> None:
+    """Raise `NetkinError` for a file that an index beside it names as one of several."""
+    if not path.is_file() or path.name.endswith(INDEX):
+        return
+    for index in path.parent.glob(f"*{INDEX}"):
+        parts = parts_of(index)
+        if path.name in parts and len(parts) > 1:
+            raise NetkinError(
+                f"{path}: one of the {len(parts)} files of a model; name {index.name} beside it, "
+                "or the folder."
+            )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -86,6 +111,9 @@ def _chosen(folder: Path) -> Path:
     ]
     if len(found) == 1:
         return found[0]
+    # one network in several formats, of which transformers takes the first too
+    if found and {file.name for file in found} <= set(OF_HUGGING_FACE):
+        return min(found, key=lambda file: OF_HUGGING_FACE.index(file.name))
     if (folder / "saved_model.pb").is_file():
         raise NetkinError(
             f"{folder}: a SavedModel of TensorFlow, a program with its weights, of which netkin "

@@ -1,5 +1,6 @@
 """Reading a file in a process of its own first, where a library may hang or crash on damage."""
 
+import faulthandler
 import os
 import resource
 import select
@@ -55,6 +56,7 @@ def tried(path: Path, read: Callable[[], object]) -> None:
 
 
 def _read_and_end(read: Callable[[], object], size: int) -> None:
+    faulthandler.disable()
     try:
         seconds = SECONDS + size // BYTES_A_SECOND
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
