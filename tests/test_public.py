@@ -549,8 +549,8 @@ def wrong_values(option):
 
 
 CHECKED = [
-    *{m.function for m in MEASURES.values() if options_of(m.function)},
-    *{v.accumulator for v in VECTORISERS.values() if options_of(v.accumulator)},
+    *dict.fromkeys(m.function for m in MEASURES.values() if options_of(m.function)),
+    *dict.fromkeys(v.accumulator for v in VECTORISERS.values() if options_of(v.accumulator)),
     *(graph_from_weights, apply_policy),
 ]
 
