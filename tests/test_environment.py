@@ -123,7 +123,7 @@ DRAW = """
     matrix = np.array([[0.0, 0.5], [0.5, 0.0]])
     values = np.linspace(0, 1, 9)
     figures = {
-        "matrix": draw_distance_matrix(Panel("a title", matrix, [1, 2], ["width", "labels"])),
+        "matrix": draw_distance_matrix(Panel("a title", matrix, ["1", "2"], ["width", "labels"])),
         "training": draw_training({"width": [("width_8", np.outer([1, 2], values))]}, "a title"),
         "diagrams": draw_diagrams(
             [Curves("width_8", "width", *[values, np.arange(1, 10)] * 2)], "a title"

@@ -184,7 +184,7 @@ DAMAGES = {
     ),
     "thousands of attributes": (
         lambda f: [f.attrs.__setitem__(f"more_{number}", 1) for number in range(3000)],
-        "has 3,00. attributes; its layout knows 8",
+        "has 3,00. attributes; its layout knows 9",
     ),
     "an attribute in place of another": (
         lambda f: (f.attrs.__delitem__("n_vertices"), f.attrs.__setitem__("more", 1)),
