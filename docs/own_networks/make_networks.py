@@ -31,7 +31,8 @@ def train(hidden, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(images / 16, labels)
-    weights = [weight.T.astype(np.float32) for weight in network.coefs_]
+    # safetensors writes arrays in the order in which they lie in memory
+    weights = [np.ascontiguousarray(weight.T, np.float32) for weight in network.coefs_]
     return weights, [bias.astype(np.float32) for bias in network.intercepts_]
 
 
