@@ -3,6 +3,7 @@
 python tests/snippets.py PAGE FOLDER
 """
 
+import json
 import re
 import shlex
 import subprocess
@@ -22,10 +23,20 @@ def layers(seed, sizes):
     return weights, [rng.normal(size=shape[0]).astype(np.float32) for shape in shapes]
 
 
+def write_safetensors(path, tensors):
+    """Write float32 arrays as safetensors, whose library netkin does not need."""
+    header, place = {}, 0
+    for name, array in tensors.items():
+        ends = [place, place + array.nbytes]
+        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": ends}
+        place = ends[1]
+    text = json.dumps(header).encode()
+    arrays = b"".join(np.ascontiguousarray(array).tobytes() for array in tensors.values())
+    path.write_bytes(len(text).to_bytes(8, "little") + text + arrays)
+
+
 def make_files(folder):
     """Write the files that the snippets name, and the results of a run of one measure."""
-    from safetensors.numpy import save_file
-
     from netkin.distance.compute import compute_distances
     from netkin.network.file import Network, write_network
 
@@ -35,7 +46,7 @@ def make_files(folder):
         tensors = {}
         for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             tensors |= {f"{k}.weight": weight, f"{k}.bias": bias}
-        save_file(tensors, str(folder / f"{name}.safetensors"))
+        write_safetensors(folder / f"{name}.safetensors", tensors)
         networks.append(str(folder / f"{name}.h5"))
         write_network(networks[-1], Network(tuple(weights), tuple(biases)), parameters={})
     (enc, dec), _ = layers(3, [6, 4, 6])
