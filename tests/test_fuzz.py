@@ -28,13 +28,7 @@ NAMES = [
 ]
 
 
-def test_each_format_is_there():
-    assert sorted(whole()) == sorted(NAMES)
-
-
-@pytest.mark.budget("format")
-@pytest.mark.parametrize("name", NAMES)
-@settings(
+SETTINGS = settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
@@ -42,6 +36,15 @@ def test_each_format_is_there():
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.generate],  # a case is small as it is
 )
+
+
+def test_each_format_is_there():
+    assert sorted(whole()) == sorted(NAMES)
+
+
+@pytest.mark.budget("format")
+@pytest.mark.parametrize("name", NAMES)
+@SETTINGS
 @given(seed=st.integers(0, 2**63))
 def test_a_mutated_file_is_refused_in_a_sentence_or_read(tmp_path, name, seed):
     path = tmp_path / name
@@ -52,14 +55,7 @@ def test_a_mutated_file_is_refused_in_a_sentence_or_read(tmp_path, name, seed):
 
 @pytest.mark.budget("format")
 @pytest.mark.parametrize("name", NAMES)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    phases=[Phase.generate],  # a case is small as it is
-)
+@SETTINGS
 @given(
     changes=st.lists(
         st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)),

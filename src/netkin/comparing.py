@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +13,7 @@ from netkin.diagram.diagram import Diagram
 from netkin.diagram.network import network_diagram
 from netkin.distance import INPUTS, MEASURES
 from netkin.distance.matrix import Matrix, distance_matrices
-from netkin.distance.pace import BASE, QUICK, SECONDS, expected_seconds
+from netkin.distance.pace import BASE, QUICK, SECONDS, expected_seconds, weights_of
 from netkin.distance.tensors import Tensors, read_tensors
 from netkin.errors import Absent, NetkinError, UndefinedDistance, allowed, shown
 from netkin.finite import is_finite
@@ -109,7 +108,8 @@ class Compared:
                 value = float(matrix.values[i, j])
                 no_null = (np.nan,) * 5
                 rest = (matrix.reasons.get((i, j), ""), matrix.cost.seconds / len(pairs))
-                row = dict(zip(COLUMNS, (*cells, value, *no_null, *rest), strict=True))
+                line: tuple[Any, ...] = (*cells, value, *no_null, *rest)
+                row = dict(zip(COLUMNS, line, strict=True))
                 found.append(row)
         return found
 
@@ -346,7 +346,7 @@ def compare(
         )
     tell(steps, steps, "")
     pairs = len(files) * (len(files) - 1) // 2
-    largest = max((file.units for file in files), key=_weights, default=BASE) or BASE
+    largest = max((file.units for file in files), key=weights_of, default=BASE) or BASE
     return Compared(
         networks=tuple(file.name for file in files),
         paths=tuple(file.path for file in files),
@@ -363,10 +363,6 @@ def compare(
             name: WITHOUT_ROWS for name, entry in MEASURES.items() if INPUTS[entry.needs].rows
         },
     )
-
-
-def _weights(units: Sequence[int]) -> int:
-    return sum(before * after for before, after in pairwise(units))
 
 
 def _files(

@@ -109,11 +109,12 @@ def expected_seconds(measure: str, units: Sequence[int] = BASE, pairs: int = 1) 
         return None
     grown = _cubes(units) / _cubes(BASE) if "D^3" in MEASURES[measure].cost else 1.0
     if not grown or "D^3" not in MEASURES[measure].cost:
-        grown = _weights(units) / _weights(BASE)
+        grown = weights_of(units) / weights_of(BASE)
     return SECONDS[measure] * max(grown, 0.1) * pairs
 
 
-def _weights(units: Sequence[int]) -> int:
+def weights_of(units: Sequence[int]) -> int:
+    """Return how many weights so many units of each layer have between them."""
     return sum(before * after for before, after in pairwise(units))
 
 

@@ -38,14 +38,13 @@ from netkin.network.format.hdf5 import (
     texts_of,
 )
 from netkin.network.format.keras_wiring import NoChain, Node
-from netkin.network.format.model import Layer, Model, Tensor
+from netkin.network.format.model import STATISTIC, Layer, Model, Tensor
 from netkin.network.format.trial import tried
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 DEPENDENCIES = "_layer_checkpoint_dependencies"
 """How Keras 2.12 and 2.13 call what is ``layers`` later."""
 BYTES_AT_ONCE = 1 << 24
-STATISTIC = "a statistic of the rows that were trained on"
 OPTIMISER = "the state of the optimiser, not of the network"
 GENERATOR = "the state of a random generator"
 

@@ -13,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError, shown
-from netkin.network.format.model import COUNTER, Floats, Tensor
+from netkin.network.format.model import COUNTER, STATISTIC, Floats, Tensor
 
-STATISTIC = "a statistic of the rows that were trained on"
-"""Why what batch normalisation keeps beside its parameters is left out."""
 STANDARD = ("", "ai.onnx")
 """How nodes call the domain of the standard operators."""
 FLOATS = {
