@@ -773,6 +773,14 @@ def test_a_network_of_unknown_training_is_read(tmp_path):
         read_training(tmp_path / "n.h5")
 
 
+def test_a_layer_may_have_no_bias(tmp_path):
+    known = small_network()
+    write_network(tmp_path / "n.h5", Network(known.weights, (None, known.biases[1])), parameters={})
+    found = read_network(tmp_path / "n.h5")
+    assert found.biases[0] is None
+    np.testing.assert_array_equal(found.biases[1], known.biases[1])
+
+
 def test_network_file_has_the_documented_layout(tmp_path):
     network = small_network()
     write_network(tmp_path / "n.h5", network, parameters={})
@@ -809,7 +817,7 @@ BAD_LAYERS = {
     "/layers/0/weight and /layers/0/bias differ in": ("layers/0/weight", np.ones((0, 3), F32)),
     "layer 1 has NaN or infinite weights": ("layers/1/weight", np.full((2, 4), np.nan, F32)),
     "layer 0 has NaN or infinite": ("layers/0/bias", np.array([1, 2, np.inf, 4], F32)),
-    "/layers/0/bias is missing": ("layers/0/bias", None),
+    "without the array of numbers 'layers/1/weight'": ("layers/1/weight", None),
     "/layers/1/weight holds text, expected float": ("layers/1/weight", b"text"),
     "without the array of numbers 'history/loss'": ("history/loss", None),
 }
