@@ -14,7 +14,8 @@ READY := .venv/.ready
 
 run: env
 	@$(BIN)/python workflow/check.py $(ARGS)
-	$(BIN)/snakemake --cores $(CORES) --quiet rules host --report results/report.html --report-after-run $(ARGS)
+	$(BIN)/snakemake --cores $(CORES) --quiet rules host $(ARGS); \
+	$(BIN)/python workflow/report.py $$? $(ARGS)
 
 # what a run would take, before it: jobs, core hours, memory, disk
 plan: env
@@ -73,7 +74,7 @@ bench: env
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/dag.py
-	$(BIN)/python benchmarks/members.py
+	$(BIN)/python benchmarks/many.py --matrix --study
 	$(BIN)/python benchmarks/equality.py
 
 env: $(READY)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -130,9 +131,11 @@ def test_exit_codes_of_inspect(folder):
 def test_compare(folder):
     found = run("compare", "a.safetensors", "b.safetensors")
     assert found.exit_code == 0
-    assert re.search(r"(?m)^  heat +\S+  smaller is more alike; null: none yet$", found.stdout)
-    assert re.search(r"(?m)^  tensor_cosine +\S+  larger is more alike; null", found.stdout)
+    assert re.search(r"(?m)^  heat +\S+  smaller is more alike$", found.stdout)
+    assert re.search(r"(?m)^  tensor_cosine +\S+  larger is more alike$", found.stdout)
+    assert found.stdout.splitlines()[-1] == "null: none yet for any of these values"
     assert "faq (about" in found.stderr
+    assert "by name (--measures)" in found.stderr
     rows = json.loads(run("compare", "--json", "a.safetensors", "b.safetensors").stdout)["rows"]
     value = netkin.distances("a.safetensors", "b.safetensors", measure="heat").loc["a", "b"]
     assert {row["measure"]: row["value"] for row in rows}["heat"] == value
@@ -151,7 +154,7 @@ def test_exit_codes_of_compare(folder):
     write_network("other.h5", network, parameters={})
     gaps = run("compare", "--measures", "entropy,norm_1", "a.h5", "other.h5")
     assert gaps.exit_code == 1
-    assert re.search(r"(?m)^  norm_1 +undefined  smaller is more alike: the networks", gaps.stdout)
+    assert re.search(r"(?m)^  norm_1 +undefined  the networks", gaps.stdout)
     undefined = run("compare", "--measures", "norm_1,tensor_cosine", "a.safetensors", "c.npz")
     assert undefined.exit_code == 2  # no value at all
     assert "undefined" in undefined.stdout
@@ -169,7 +172,7 @@ def test_a_pair_without_any_value_is_one_line_and_ends_with_2(folder, way):
     (folder / "broken.pt").write_text("hello")
     found = run("compare", *way, "a.safetensors", "broken.pt")
     assert found.exit_code == 2
-    assert "broken: not read: " in found.stderr
+    assert "broken.pt: not read: " in found.stderr
     n = len(default_measures())
     if not way:
         head, line = found.stdout.splitlines()
@@ -182,7 +185,7 @@ def test_a_pair_without_any_value_is_one_line_and_ends_with_2(folder, way):
     three = run("compare", *way, "a.safetensors", "b.safetensors", "broken.pt")
     assert three.exit_code == 1
     if not way:
-        assert len(three.stdout.splitlines()) == 1 + n + 2 + 2
+        assert len(three.stdout.splitlines()) == 1 + n + 2 + 2 + 1
 
 
 def test_a_reason_of_all_measures_is_said_once(folder):
@@ -193,7 +196,7 @@ def test_a_reason_of_all_measures_is_said_once(folder):
     _, line = found.stdout.splitlines()
     assert line.startswith("  all 3 measures are undefined: zero: every weight is 0")
     alone = run("compare", "--measures", "norm_1", "ones.npz", "zero.npz").stdout
-    assert re.search(r"(?m)^  norm_1 +undefined  smaller is more alike: zero: ", alone)
+    assert re.search(r"(?m)^  norm_1 +undefined  zero: ", alone)
 
 
 def test_wiring_is_of_the_file_however_its_path_is_written(folder):
@@ -214,6 +217,13 @@ def test_wiring_is_of_the_file_however_its_path_is_written(folder):
         (["--option", "heat.sigma=-1", "a.safetensors", "b.safetensors"], "sigma: found -1"),
         (["--option", "heat.sigma=x", "a.safetensors", "b.safetensors"], "sigma: found 'x'"),
         (["--wiring", "d.npz=x", "a.safetensors", "b.safetensors"], "before the '='"),
+        (["--wiring", "a.h5=x", "--wiring", "./a.h5=y", "a.h5", "b.h5"], "a.h5 is given twice"),
+        (["--wiring", "x", "--wiring", "y", "a.h5", "b.h5"], "'x' and 'y', both for all files"),
+        (
+            ["--option", "heat.sigma=1", "--option", "heat.sigma=2", "a.h5", "b.h5"],
+            "heat.sigma is given twice",
+        ),
+        (["a.h5", ""], "a path is ''"),
         (["--name", "x", "a.safetensors", "b.safetensors"], "names: found"),
     ],
 )
@@ -223,10 +233,52 @@ def test_a_mistake_is_one_sentence(folder, arguments, sentence):
     assert sentence in str(caught.value)
 
 
+def test_measures_may_be_named_one_by_one(folder):
+    named = ["--measures", "heat", "--measures", "frobenius,norm_1"]
+    found = run("compare", "--csv", *named, "a.h5", "b.h5")
+    rows = list(csv.DictReader(io.StringIO(found.stdout)))
+    assert [row["measure"] for row in rows] == ["heat", "frobenius", "norm_1"]
+    assert found.stderr == ""  # nothing more is offered to who has said what is wanted
+
+
+def test_arguments_are_called_as_the_command_line_calls_them(folder):
+    for command in (["inspect", "c.npz"], ["compare", "a.h5", "c.npz"]):
+        found = run(*command)
+        assert "order (--wiring)" in found.stdout
+        assert "(wiring)" not in found.output
+    alone = process("diagram", "c.npz", cwd=folder)
+    assert alone.stderr.endswith("name all weights in their order (--wiring).\n")
+    wrong = process("diagram", "c.npz", "--wiring", "W+", cwd=folder)
+    assert wrong.stderr.startswith("netkin: --wiring: found 'W+'")
+    name = process("compare", "--name", "x", "a.h5", "b.h5", cwd=folder)
+    assert name.stderr.startswith("netkin: --name: found")
+    assert "order (wiring)" in netkin.inspect("c.npz").unknown
+
+
+def test_inspect_takes_the_wiring_of_one_file(folder):
+    found = run("inspect", "--wiring", "c.npz=enc.weight, dec.weight", "a.h5", "c.npz")
+    assert found.exit_code == 0
+    assert "6 -> 5 -> 4 -> 3" in found.stdout
+    assert "6 -> 4 -> 6, no biases; wired as given" in found.stdout
+
+
+def test_help_has_no_types_of_python_and_breaks_lines_where_they_end():
+    for command in ([], ["inspect"], ["compare"], ["diagram"], ["export-graph"], ["measures"]):
+        found = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout
+        assert not re.search(r"<\w|\{\w+ ", found)
+        assert "..." not in found.partition("Commands:")[2]
+        text = found.partition("\n\n")[2].partition("\n\nOptions:")[0]
+        for paragraph in text.split("\n\n"):
+            lines = paragraph.splitlines()
+            for line, following in pairwise(lines):
+                assert len(line) + 1 + len(following.split()[0]) > 78, paragraph
+
+
 def test_diagram(folder):
     diagram = netkin.diagram_of("a.safetensors")
     lines = run("diagram", "a.safetensors").stdout.splitlines()
     assert lines[1].split()[:2] == ["0", str(diagram.n_classes()[0])]
+    assert "intervals" not in lines[0]
     parsed = json.loads(run("diagram", "--json", "a.safetensors").stdout)
     assert [one["classes"] for one in parsed["dimensions"]] == [*diagram.n_classes()]
     for ending in ("h5", "csv", "png", "svg"):

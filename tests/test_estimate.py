@@ -18,6 +18,7 @@ from netkin.member import Size
 from netkin.need import Needs
 from netkin.network.file import HISTORY, Network, write_network
 from netkin.study import BUNDLED, Study
+from tests.test_many import study_of
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -240,7 +241,7 @@ def test_rows_kept_for_testing_are_those_the_config_says():
     assert study(study={"datasets": ["mnist"]}).datasets["mnist"].test_rows >= 10_000
 
 
-def test_every_job_of_the_default_study_has_a_need():
+def test_every_job_of_the_default_study_has_a_need(tmp_path):
     found = study(study={"untrained": True}, distance={"measures": list(FAMILIES)})
     needs = [found.need.network(member) for member in found.members]
     needs += [found.need.bundle(stage, bundle) for stage in BUNDLED for bundle in found.bundles]
@@ -263,7 +264,15 @@ def test_every_job_of_the_default_study_has_a_need():
     assert asked == {
         *("dataset", "features", "network", "networks", "graph", "bundle", "distances", "layers"),
         *("neural_persistence", "diagram_figure", "norms", "multiplicity"),
+        *("imported", "block", "joined"),
     }
+    many = study_of(tmp_path, 300)
+    needs += [many.need.imported(bundle) for bundle in many.imported]
+    blocks = many.block_names()
+    needs += [many.need.block("networks", "vector", "once", block) for block in blocks]
+    needs += [many.need.block("networks", "graph", "once", block) for block in blocks]
+    needs += [many.need.joined("networks")]
+    assert len(blocks) == 3
     for need in needs:
         assert 500 < need.mem_mb(1) < 100_000
         assert 1 <= need.runtime(1) < 100_000

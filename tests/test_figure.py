@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,45 @@ def test_ticks_are_labels_and_groups_are_separated_and_named(panel):
         for i, line in enumerate(dashed)
     } == {2.0}
     assert [t.get_text() for t in ax.texts] == ["layer\nwidth", "input\norder"]
+
+
+NAMES = ["first_safetensors", "first_npz", "a", "second_onnx", "second_keras", "b", "x" * 90]
+GROUPS = [*["first"] * 3, "second_of_all", "alone", *["y" * 90] * 2]
+NUMBERS = [str(number) for number in range(1, 20)]
+GRID = [*["width"] * 4, *["layers"] * 5, *["input_order"] * 5, *["labels"] * 5]
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"), [(NAMES, GROUPS), (NAMES, [""] * 7), (NUMBERS, GRID), (NUMBERS, NUMBERS)]
+)
+@pytest.mark.parametrize("several", [0, 2, 4])
+def test_titles_labels_and_groups_have_room(labels, groups, several):
+    matrix = np.ones((len(labels), len(labels)))
+    matrix[1, 0] = np.nan
+    title = "networks: relational_knowledge_loss" + ", deviation over 12 replicates" * (not several)
+    panel = Panel(title, matrix, labels, groups, note="a seed to the others' mean: 0.95")
+    figure = draw_overview([panel] * several) if several else draw_distance_matrix(panel)
+    for _ in range(2):  # as saving does, whose second layout counts
+        figure.draw_without_rendering()
+    for ax in figure.axes[: several or 1]:
+        boxes = [
+            text.get_window_extent()
+            for text in (*ax.get_xticklabels(), *ax.texts)
+            if text.get_text().strip()
+        ]
+        for number, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:number])
+        # a pixel for the rounding of letters
+        left, below, right, above = ax.get_tightbbox().extents
+        assert min(left, below) >= -1
+        assert right <= figure.bbox.x1 + 1
+        assert above <= figure.bbox.y1 + 1
+
+
+def test_axes_name_no_seeds_where_there_may_be_none(panel):
+    figures = [draw_deviation_matrix(panel), draw_distance_matrix(replace(panel, similarity=True))]
+    labels = [figure.axes[1].get_ylabel() for figure in figures]
+    assert labels == ["standard deviation / largest mean distance", "similarity"]
 
 
 def test_panels_of_an_overview_share_one_scale(panel):

@@ -40,16 +40,23 @@ def arrays(names, sizes=SIZES, dtype=np.float32):
     return found
 
 
+def save_npz(tensors, path):
+    with path.open("wb") as file:
+        np.savez(file, **tensors)
+
+
+def save_pt(tensors, path, wrap=lambda state: state, how=None):
+    state = {name: torch.from_numpy(array) for name, array in tensors.items()}
+    torch.save(wrap(state), path, **(how or {}))
+
+
+BARE = {"safetensors": save_file, "npz": save_npz, "torch": save_pt}
+"""Formats of named arrays without a wiring -> what writes one, ``(tensors, path)``."""
+
+
 def save_as(kind, path, tensors, **more):
     """Write named arrays in a format."""
-    if kind == "safetensors":
-        save_file(tensors, path)
-    elif kind == "npz":
-        with path.open("wb") as file:
-            np.savez(file, **tensors)
-    else:
-        state = {name: torch.from_numpy(array) for name, array in tensors.items()}
-        torch.save(more.get("wrap", lambda x: x)(state), path, **more.get("how", {}))
+    BARE[kind](tensors, path, **more)
 
 
 def layers_of(path, wiring=()):
@@ -62,9 +69,6 @@ def assert_layers(found, tensors, names):
     for (weight, bias), name in zip(found, names, strict=True):
         np.testing.assert_array_equal(weight, tensors[f"{name}.weight"])
         np.testing.assert_array_equal(bias, tensors[f"{name}.bias"])
-
-
-BARE = ["safetensors", "npz", "torch"]
 
 
 @pytest.mark.parametrize("kind", BARE)
@@ -114,7 +118,7 @@ def test_an_order_that_is_not_certain_is_refused_and_can_be_given(tmp_path, kind
     names, sizes = UNCERTAIN[case]
     tensors = arrays(names, sizes)
     save_as(kind, tmp_path / "model", tensors)
-    with pytest.raises(NetkinError, match=r"(?s)model: in which order .* Name all weights"):
+    with pytest.raises(NetkinError, match=r"(?s)model: in which order .* name all weights"):
         layers_of(tmp_path / "model")
     wiring = [f"{name}.weight" for name in names]
     assert_layers(layers_of(tmp_path / "model", wiring), tensors, names)
@@ -126,7 +130,7 @@ def test_an_order_that_is_not_certain_is_refused_and_can_be_given(tmp_path, kind
         ({"conv.weight": (3, 2, 3)}, "'conv.weight' has the shape"),
         ({"0.weight_g": (4, 1)}, "'0.weight_g' is neither a weight nor"),
         ({"lstm.bias_hh_l0": (4,)}, "neither a weight nor"),
-        ({"scale": ()}, "'scale' is neither"),
+        ({"scale": ()}, r"'scale' has the shape \(\), a single number"),
         ({"norm.weight": (4,), "norm.bias": (4,)}, "'norm.weight' has the shape"),
         ({"other.bias": (4,)}, "'other.bias' is neither"),
     ],
@@ -149,7 +153,7 @@ def test_wiring_may_name_biases(tmp_path):
         for name, array in tensors.items()
     }
     save_as("npz", tmp_path / "model", renamed)
-    with pytest.raises(NetkinError, match="names must end in 'weight', or the wiring"):
+    with pytest.raises(NetkinError, match=r"no name ends in 'weight'; name all .* as in 'W\+b'"):
         layers_of(tmp_path / "model")
     wiring = [(f"{i}_w", f"{i}_b") for i in (0, 2, 4)]
     assert_layers(layers_of(tmp_path / "model", wiring), tensors, ["0", "2", "4"])
@@ -736,6 +740,81 @@ def test_wiring_as_text():
 def test_wiring_that_is_none_is_a_sentence(text):
     with pytest.raises(NetkinError, match=r"^wiring: "):
         parse_wiring(text)
+
+
+@pytest.mark.parametrize("given", [3, None, ["a.weight"], {"a": "b"}])
+def test_a_wiring_that_is_no_text_is_a_sentence(given):
+    with pytest.raises(NetkinError, match=r"^wiring: found .*; allowed is a text of names"):
+        parse_wiring(given)
+
+
+HINT = "name all weights in their order"
+
+
+@pytest.mark.parametrize(
+    ("modules", "what", "wiring"),
+    [
+        (
+            [torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten(), torch.nn.Linear(16, 3)],
+            r"'0\.weight' has the shape \(4, 1, 3, 3\), as of a convolution",
+            "0.weight 2.weight",
+        ),
+        (
+            [torch.nn.Linear(4, 5), torch.nn.LayerNorm(5), torch.nn.Linear(5, 3)],
+            r"'1\.weight' has the shape \(5,\), as of a norm",
+            "0.weight 2.weight",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", BARE)
+def test_no_hint_is_given_that_cannot_be_followed(tmp_path, kind, modules, what, wiring):
+    state = torch.nn.Sequential(*modules).state_dict()
+    save_as(kind, tmp_path / "m", {name: value.numpy() for name, value in state.items()})
+    everything = parse_wiring("0.weight 1.weight 2.weight" if "norm" in what else wiring)
+    for given in ((), parse_wiring(wiring), everything):
+        with pytest.raises(NetkinError, match=what) as told:
+            layers_of(tmp_path / "m", given)
+        assert HINT not in str(told.value)
+        assert str(told.value).endswith("the tensors are compared all the same.")
+
+
+@pytest.mark.parametrize("kind", BARE)
+def test_what_batch_normalisation_keeps_is_the_reason_where_the_order_is_given(tmp_path, kind):
+    net = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.BatchNorm1d(5))
+    state = {name: value.numpy() for name, value in net.state_dict().items()}
+    save_as(kind, tmp_path / "m", state)
+    with pytest.raises(NetkinError, match=r"batch normalisation is folded .* only where") as told:
+        layers_of(tmp_path / "m", ["0.weight"])
+    assert "order" not in str(told.value)
+
+
+def test_one_tensor_is_not_called_tensors(tmp_path):
+    save_as("npz", tmp_path / "m", {"heads.0.weight": np.ones((2, 3))})
+    with pytest.raises(NetkinError, match="its one tensor is not known"):
+        layers_of(tmp_path / "m")
+
+
+def test_matrices_of_inputs_by_outputs_are_told_and_how_to_say_so(tmp_path):
+    rng = np.random.default_rng(0)
+    shapes = {"W0": (6, 4), "b0": (4,), "W1": (4, 3), "b1": (3,)}
+    save_as("npz", tmp_path / "m", {name: rng.normal(size=shapes[name]) for name in shapes})
+    with pytest.raises(NetkinError, match=r"\(4,\) biases for 6 units; .*as in 'W0\.T\+b0'"):
+        layers_of(tmp_path / "m", parse_wiring("W0+b0, W1+b1"))
+    found = layers_of(tmp_path / "m", parse_wiring("W0.T+b0, W1.T+b1"))
+    assert [weight.shape for weight, _ in found] == [(4, 6), (3, 4)]
+    bare = {f"{i}.weight": rng.normal(size=shapes[f"W{i}"]) for i in range(2)}
+    save_as("npz", tmp_path / "bare", bare)
+    with pytest.raises(
+        NetkinError, match=r"layer 1 takes 3 inputs, .*as in '0\.weight\.T'"
+    ) as told:
+        layers_of(tmp_path / "bare")
+    assert len(layers_of(tmp_path / "bare", ["0.weight.T", "1.weight.T"])) == 2
+    # who says so where it is not so is told as well
+    turned = {name: array.T for name, array in bare.items()}
+    save_as("npz", tmp_path / "turned", turned)
+    with pytest.raises(NetkinError, match=r"'0\.weight\.T' is for a matrix of shape"):
+        layers_of(tmp_path / "turned", ["0.weight.T", "1.weight.T"])
+    assert HINT in str(told.value)
 
 
 def test_a_matrix_of_inputs_by_outputs_is_transposed_where_the_wiring_says_so(tmp_path):

@@ -15,6 +15,11 @@ import yaml
 
 from netkin.distance import MEASURES
 from netkin.distance.measure import Invariance, Requirement, Step
+from netkin.network.format import FORMATS, open_model
+from tests.stress.inside import damage_of
+from tests.stress.models import files_in
+from tests.stress.networks import ORIGINALS
+from tests.test_format import BARE
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
@@ -193,6 +198,51 @@ def test_every_measure_has_a_source_and_a_cost_in_the_letters_of_the_page(name):
         assert set(values) <= set(get_args(allowed))
         assert len(set(values)) == len(values)
     assert entry.needs == "activation" or not entry.preprocessing
+
+
+@pytest.mark.budget("format")
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_in_every_list(tmp_path, name):
+    """Each list that lacks one is named by where it stands."""
+    lacking = []
+    one = next((one for one in ORIGINALS.values() if one.kind.split()[0] == name), None)
+    if one is None:
+        lacking.append("ORIGINALS of tests/stress/networks.py (a kind that begins with it)")
+    else:
+        one.write(tmp_path)
+        if not any(damage_of(*file) for file in files_in(tmp_path).items()):
+            lacking.append("damage_of of tests/stress/inside.py (what is inside such a file)")
+        with open_model(tmp_path / one.target) as model:
+            is_bare = model.chain is None and not model.unchained
+    if FORMATS[name].endings:  # others are made of files of these
+        if one and is_bare and name not in BARE:
+            lacking.append("BARE of tests/test_format.py")
+        make = runpy.run_path(str(ROOT / "docs" / "own_networks" / "make_networks.py"))
+        if name not in make["WRITERS"]:
+            lacking.append("WRITERS of docs/own_networks/make_networks.py")
+        if name not in {writer for _, writer, _ in make["rows"]()}:
+            lacking.append("config/networks.tsv.example (a network whose name ends in it)")
+        for page, text in pages().items():
+            # of the README its own need not be there
+            if not words(FORMATS[name].title) & words(text) and (name, page) != ("netkin", README):
+                lacking.append(page)
+    assert not lacking, f"'{name}' of FORMATS is missing in: {'; '.join(lacking)}."
+
+
+README, TABLE = "README.md (Files of weights by ...)", "docs/own_networks.md (the table of formats)"
+
+
+def pages():
+    """Return the texts that name formats, by where they stand."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    own = (ROOT / "docs" / "own_networks.md").read_text(encoding="utf-8")
+    sentence = re.search(r"Files of weights by (.*?) are compared", readme, re.DOTALL)
+    table = re.search(r"(?m)^## Formats\n[^|]*((?:\|.*\n)*)", own)
+    return {README: sentence[1], TABLE: table[1]}
+
+
+def words(text):
+    return set(re.findall(r"\w{3,}", text.lower())) - {"file", "files", "model"}
 
 
 def pip_arguments(text):

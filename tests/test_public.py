@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 import netkin
 from netkin.comparing import default_measures, diagram_with_engine, graph_of
 from netkin.deprecation import Going, warn_of
-from netkin.diagram.diagram import Diagram
+from netkin.diagram.diagram import Diagram, write_diagram
 from netkin.diagram.network import network_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.distance import INPUTS, MEASURES
@@ -109,6 +109,7 @@ def test_the_snippets_of_the_page_run(tmp_path, monkeypatch):
     assert 0 < one["value"] < 1
     assert (several["churn"], several["gap"]) == (0.25, pytest.approx(0.25))
     assert several["angle"] == pytest.approx(np.sqrt(0.5))
+    assert several["warmth"] > 0
     assert len(finished["table"]) == 2 * 3
     assert seen["netkin"] is netkin
 
@@ -166,8 +167,10 @@ def test_values_are_those_of_the_registry(files):
     assert (np.diag(found.matrix("tensor_cosine")) == 1).all()
     assert (np.diag(found.matrix("faq")) == 0).all()
     pd.testing.assert_frame_equal(netkin.distances(*files, measure="heat"), found.matrix("heat"))
-    assert "smaller is more alike; null: none yet" in str(found)
-    assert "larger is more alike; null: none yet" in str(found)
+    assert "smaller is more alike" in str(found)
+    assert "larger is more alike" in str(found)
+    assert str(found).count("null: none yet") == 1
+    assert len(repr(found)) < 200
 
 
 def test_quick_measures_are_computed_and_the_others_named_with_their_time(files):
@@ -177,7 +180,22 @@ def test_quick_measures_are_computed_and_the_others_named_with_their_time(files)
     assert list(found.measures) == default_measures()
     assert {"faq", "landscape_pairwise"} <= set(found.on_request)
     assert set(found.on_request) | set(found.measures) | set(found.not_computable) == set(MEASURES)
+    assert "for two networks of up to 62 weights: " in "\n".join(found.notes())
     assert "faq (about" in "\n".join(found.notes())
+    assert list(found.to_dict()["not_computable"].values()) == [[*found.not_computable]]
+    assert all(len(f"{seconds}") <= 7 for seconds in found.on_request.values())
+
+
+def test_nothing_more_is_named_to_who_named_measures(files):
+    found = netkin.compare(*files[:2], measures=["heat"])
+    assert (found.on_request, found.notes()) == ({}, [])
+
+
+def test_what_needs_a_wiring_is_not_named_where_none_is_known(tmp_path, files):
+    np.savez(tmp_path / "m.npz", **{"a.weight": np.ones((3, 3)), "b.weight": np.ones((3, 3))})
+    found = netkin.compare(files[0], tmp_path / "m.npz")
+    assert not found.on_request
+    assert "wiring not known" in "\n".join(found.notes())
 
 
 def test_expected_times():
@@ -207,6 +225,53 @@ def test_an_unreadable_file_and_an_unknown_wiring_leave_the_others_their_values(
     wired = netkin.compare(files[0], bare, wiring={bare: "0.weight, head.weight, tail.weight"})
     assert not wired.unwired
     assert np.isfinite(wired.matrix("heat").loc["a", "bare"])
+
+
+def test_a_reason_of_several_measures_is_one_line(tmp_path, files):
+    bare = tmp_path / "bare.npz"
+    weights, _ = snippets.layers(0, [6, 5, 4, 3])
+    np.savez(bare, **dict(zip(["0.weight", "head.weight", "tail.weight"], weights, strict=True)))
+    lines = str(netkin.compare(files[0], bare)).splitlines()
+    n = len(default_measures()) - 2  # but those of tensors
+    assert [line for line in lines if "in which order" in line] == [
+        line for line in lines if line.startswith(f"  {n} measures are undefined (landscape, ")
+    ]
+    assert sum("in which order" in line for line in lines) == 1
+
+
+def test_a_file_that_is_named_and_not_read_is_named_by_its_path(tmp_path, files):
+    missing = tmp_path / "folder" / "none.pt"
+    found = netkin.compare(files[0], missing)
+    assert found.notes()[0] == f"{missing}: not read: no such file"
+    assert netkin.compare(files[0], "/dev/null").unreadable == {
+        "null": "neither a file nor a folder, but a device, pipe or the like"
+    }
+
+
+def test_what_is_no_network_is_said_plainly(tmp_path, files):
+    write_diagram(tmp_path / "d.h5", netkin.diagram_of(files[0]), engine="exact", parameters={})
+    sentence = "d.h5: a file of netkin's with a result of the stage 'diagram', not a network"
+    for call in (netkin.inspect, netkin.diagram_of, graph_of):
+        with pytest.raises(NetkinError, match=sentence):
+            call(tmp_path / "d.h5")
+    assert "stage 'diagram'" in netkin.compare(files[0], tmp_path / "d.h5").unreadable["d"]
+
+
+def test_distances_say_why_there_are_none(tmp_path, files):
+    with pytest.raises(NetkinError, match="nope: no such file"):
+        netkin.distances(files[0], "nope", measure="heat")
+    (tmp_path / "broken.pt").write_text("hello")
+    with pytest.warns(UserWarning, match=r"heat: no value for 2 of 3 pairs: broken: ") as caught:
+        found = netkin.distances(*files[:2], tmp_path / "broken.pt", measure="heat")
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert np.isfinite(found.loc["a", "b"])
+    other = save(tmp_path / "other.safetensors", 1, (6, 5, 3))
+    with pytest.warns(UserWarning, match=r"norm_1: no value for 1 of 1 pairs: the networks"):
+        netkin.distances(files[0], other, measure="norm_1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        netkin.distances(*files, measure="heat")
 
 
 def test_networks_of_different_shape_are_compared_by_what_both_have(tmp_path, files):
@@ -270,6 +335,26 @@ def test_weights_that_are_nan_are_a_reason(tmp_path, files):
         (lambda f: netkin.measure("heap"), "unknown measure"),
         (lambda f: netkin.measure("stitching"), "takes no arrays"),
         (lambda f: netkin.results(f[0]), "no results of distances"),
+        (lambda f: netkin.results(None), "a folder is null"),
+        (lambda f: netkin.inspect(None), "a path is null"),
+        (lambda f: netkin.inspect(""), "a path is ''"),
+        (lambda f: netkin.compare(f[0], ""), "a path is ''"),
+        (lambda f: netkin.inspect("a\0b"), "a path is "),
+        (lambda f: netkin.inspect("/dev/null"), "/dev/null: neither a file nor a folder"),
+        (lambda f: netkin.inspect(f[0], ["0.weight"]), "wiring: found ['0.weight']"),
+        (lambda f: netkin.diagram_of(3), "a path is 3"),
+        (lambda f: netkin.diagram_of(f[0], 3), "wiring: found 3"),
+        (lambda f: netkin.compare(*f, wiring={f[0]: ["x"]}), "wiring: found ['x']"),
+        (lambda f: netkin.compare(*f, wiring=[["x"], "", ""]), "wiring: found ['x']"),
+        (lambda f: netkin.compare(*f, wiring=3), "wiring: found 3; allowed is"),
+        (lambda f: netkin.compare(*f, measures=3), "measures: found 3; allowed is"),
+        (lambda f: netkin.compare(*f, measures=[["heat"]]), "unknown measure ['heat']"),
+        (lambda f: netkin.compare(*f, options=3), "options: found 3; allowed is"),
+        (lambda f: netkin.compare(*f, options=0), "options: found 0; allowed is"),
+        (lambda f: netkin.compare(*f, names="xyz"), "names: found 'xyz'; allowed is a list"),
+        (lambda f: netkin.compare(*f, names=3), "names: found 3; allowed is a list"),
+        (lambda f: netkin.compare(*f, progress=3), "progress: found 3"),
+        (lambda f: netkin.compare(*f, measures=["heat"]).matrix([]), "unknown measure []"),
     ],
 )
 def test_a_mistake_is_one_sentence(files, call, sentence):
@@ -335,6 +420,29 @@ def test_what_is_not_understood_is_said(tmp_path):
     np.savez(tmp_path / "zero.npz", **{"0.weight": np.zeros((2, 2))})
     zero = netkin.inspect(tmp_path / "zero.npz")
     assert "every weight is 0" in zero.not_computable["graph"]
+    assert "tensor_difference" in zero.computable
+    assert "finite" not in str(zero)
+
+
+def test_what_can_be_computed_counts_on_finite_numbers(tmp_path, files):
+    bad = save(tmp_path / "bad.safetensors", 1, **{"0.bias": np.full(5, np.nan, np.float32)})
+    found = netkin.inspect(bad)
+    assert found.computable == ()
+    assert "NaN" in found.not_computable["tensor_cosine"]
+    assert "finite" not in str(netkin.inspect(files[0]))
+    np.savez(tmp_path / "m.npz", **{"a.weight": np.full((2, 2), np.nan), "b.weight": np.ones(2)})
+    text = str(netkin.inspect(tmp_path / "m.npz"))
+    assert "tensor_cosine, tensor_difference (where all numbers are finite" in text
+
+
+def test_an_inspection_is_short(tmp_path, files):
+    found = netkin.inspect(files[0])
+    assert repr(found) == f"<netkin.Inspection of {files[0]}: 6 -> 5 -> 4 -> 3; print it>"
+    (names,) = found.to_dict()["not_computable"].values()
+    assert names == [*found.not_computable]
+    assert "besides" not in str(found)
+    np.savez(tmp_path / "one.npz", **{"0.weight": np.ones((1, 1))})
+    assert "2 vertices, 1 edge\n" in str(netkin.inspect(tmp_path / "one.npz"))
 
 
 # --- measures of tensors

@@ -15,14 +15,22 @@ import onnx
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.numpy import save_file
 
+from netkin.distance.file import read_distances
 from netkin.distance.summary import summarise_distances
 from netkin.errors import Absent, NetkinError
 from netkin.network.file import read_network
 from netkin.network.format import open_model
-from netkin.network.imported import import_network, read_understood, stamps_of
+from netkin.network.imported import import_networks, read_understood, stamps_of
 from netkin.source.rows import read_rows, remarks_on
+from netkin.source.sheet import NETWORKS
+from netkin.storage import address, read_ids, read_parameters
+from netkin.study import Study
+from netkin.table.findings import in_words_of, limits
+from netkin.table.members import check_members, tabulate_members
+from netkin.table.readings import SHEET
 from tests.warm import run_python
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -117,8 +125,11 @@ def test_all_mistakes_are_told_at_once_with_their_lines(folder):
     ("text", "what"),
     [
         ("", "the column 'network' is missing"),
-        ("network\tfile\na\ta.pt", "the column 'path' is missing"),
-        ("Network\tpath\na\ta.pt", r"'network' is missing. Found: 'Network'"),
+        ("network\tfile\na\ta.pt", r"the column 'path' is missing. Found: 'network', 'file'.$"),
+        ("network\tpaht\na\ta.pt", r"missing. Found: 'paht'. Did you mean 'path'\?$"),
+        ("Network\tpath\na\ta.pt", r"missing. Found: 'Network'. Did you mean 'network'\?$"),
+        ("network   path\na   a.pt", r"columns are divided by blanks: .* Allowed are tabs or"),
+        ("network;path\na;a.pt", r"columns are divided by ';': 'network;path'. Allowed are tabs"),
         ("network\tpath\tpath\na\ta.pt\ta.pt", "the column 'path' stands 2 times"),
         ("network\tpath\t\na\ta.pt", "a column has no name"),
         ("network\tpath\n", "there is no network in it"),
@@ -186,24 +197,77 @@ def test_networks_are_grouped_by_any_column(folder):
     assert len(read_rows(sheet(folder, text))) == 2
     with pytest.raises(NetkinError, match=r"line 3: network 'a' has '2' as its year, and in line"):
         read_rows(sheet(folder, text), "year")
-    with pytest.raises(NetkinError, match=r"source.group: found 'yaer'.*Did you mean 'year'"):
+    with pytest.raises(NetkinError) as told:
         read_rows(sheet(folder, text), "yaer")
+    # a key of the config, which is no mistake of the sheet
+    assert str(told.value) == (
+        f"source.group: found 'yaer', which is no column of {folder}/networks.tsv to group by. "
+        "Did you mean 'year'? Allowed: group, year."
+    )
+    with pytest.raises(NetkinError, match=r"(?s)found 'x'.*: group, year.*networks.tsv has an er"):
+        read_rows(sheet(folder, f"{text}b\tnone.pt\t\t\n"), "x")
+
+
+REPLICATES = {
+    "a 1, b 2": "no two networks have the same replicate, so nothing is compared. Networks are "
+    "compared only within a replicate: give one to those that are to be compared, or leave the "
+    "column out.",
+    "a 1": "there is one network alone, a, so nothing is compared.",
+    "a 1, a 2": "there is one network alone, a, so nothing is compared.",
+    "a 1, b 1, c 2": "1 network has no replicate in common with another one, to be compared with: "
+    "c. Networks are compared only within a replicate.",
+    "a 1, b 1, c 2, b 2": None,
+}
+
+
+@pytest.mark.parametrize("lines", REPLICATES)
+def test_networks_that_are_compared_with_none_are_a_remark(folder, lines):
+    rows = [line.split() for line in lines.split(", ")]
+    text = "".join(f"{name}\ta.pt\t{replicate}\n" for name, replicate in rows)
+    found = remarks_on("s", read_rows(sheet(folder, f"network\tpath\treplicate\n{text}")), "group")
+    assert found == ([f"s: {REPLICATES[lines]}"] if REPLICATES[lines] else [])
+
+
+def test_the_sheet_of_the_docs_can_be_copied(tmp_path):
+    docs = README.parent / "docs/own_networks.md"
+    text = docs.read_text().split("## A sheet")[1].split("```")[1].lstrip()
+    for path in re.findall(r"models/\S+?(?=,)", text):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b"weights")
+    rows = read_rows(sheet(tmp_path, text), "year")
+    assert [(row.network, row.replicate) for row in rows] == [
+        ("resnet_a", "1"),
+        ("resnet_a", "2"),
+        ("ours", "1"),
+    ]
+
+
+def study_of(folder, datasets, measures):
+    config = yaml.safe_load((README.parent / "config/config.yaml").read_text())
+    config["study"] |= {"datasets": datasets, "variants": ["width_128"]}
+    config["source"]["sheet"] = sheet(folder, "network\tpath\na\ta.pt\nb\tb.pt\n")
+    config["distance"]["measures"] = measures
+    return Study(config)
+
+
+@pytest.mark.parametrize("measure", ["cka", "disagreement", "saliency_cosine", "representational"])
+def test_a_measure_of_rows_is_told_where_there_are_none(folder, measure):
+    with pytest.raises(NetkinError, match=rf"distance.measures: found '{measure}'; it compares wh"):
+        study_of(folder, [], ["heat", measure])
+    (remark,) = study_of(folder, ["digits"], ["heat", measure]).remarks
+    assert f"networks.tsv: its networks are not compared by {measure}: such a measure" in remark
+    assert study_of(folder, ["digits"], ["heat", "weight"]).remarks == []
 
 
 # --- what is made of a file ---------------------------------------------------------------
 
 
 def imported(folder, path, wiring=""):
-    out = folder / "network.h5"
+    out = folder / "networks.h5"
     out.unlink(missing_ok=True)
-    import_network(
-        file_path=str(path),
-        network_path=str(out),
-        path=path.name,
-        wiring=wiring,
-        files=stamps_of(path),
-    )
-    return out
+    made_of = {"path": path.name, "wiring": wiring, "files": stamps_of(path)}
+    import_networks(file_paths=[str(path)], networks={"n/1": made_of}, networks_path=str(out))
+    return address(out, "n/1")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
@@ -266,17 +330,49 @@ def test_a_file_that_cannot_be_read_is_a_reason(tmp_path):
     assert known.reason
 
 
+@pytest.mark.parametrize("replicates", [("once", "once"), ("1", "2")])
+def test_the_table_and_the_error_are_plain_text(tmp_path, replicates):
+    state = {name: torch.from_numpy(array) for name, array in tensors(0).items()}
+    counters = {f"norm.{k}.num_batches_tracked": torch.tensor(k) for k in (1, 2)}
+    torch.save(state | counters, tmp_path / "m.pt")
+    (tmp_path / "broken.pt").write_text("<html>")
+    files = [tmp_path / "m.pt", tmp_path / "broken.pt"]
+    made_of = [{"path": file.name, "wiring": "", "files": stamps_of(file)} for file in files]
+    out = str(tmp_path / "networks.h5")
+    ids = ["good/x", "broken/x"]
+    import_networks(
+        file_paths=[str(file) for file in files],
+        networks=dict(zip(ids, made_of, strict=True)),
+        networks_path=out,
+    )
+    tabulate_members(
+        network_paths=[address(out, id) for id in ids],
+        rows=[
+            {"network": id[:-2], "replicate": replicate, "path": file.name}
+            for id, replicate, file in zip(ids, replicates, files, strict=True)
+        ],
+        csv_path=str(tmp_path / "members.csv"),
+        html_path=str(tmp_path / "members.html"),
+        title="Networks",
+    )
+    left_out = pd.read_csv(tmp_path / "members.csv")["left_out"][0]
+    assert left_out.startswith("norm.1.num_batches_tracked, norm.2.num_batches_tracked: ")
+    with pytest.raises(NetkinError, match="1 of 2 networks could not be read") as told:
+        check_members(table_path=str(tmp_path / "members.csv"), checked_path=str(tmp_path / "read"))
+    # a replicate that the sheet does not name is not named here
+    at = " at 2" if replicates[1] == "2" else ""
+    assert f". broken{at} (broken.pt): " in str(told.value)
+
+
 def test_a_file_that_changes_meanwhile_is_refused(tmp_path):
     save_file(tensors(0), tmp_path / "m")
     stamps = stamps_of(tmp_path / "m")
     os.utime(tmp_path / "m", ns=(1, 1))
     with pytest.raises(NetkinError, match="it was changed while"):
-        import_network(
-            file_path=str(tmp_path / "m"),
-            network_path=str(tmp_path / "out.h5"),
-            path="m",
-            wiring="",
-            files=stamps,
+        import_networks(
+            file_paths=[str(tmp_path / "m")],
+            networks={"n": {"path": "m", "wiring": "", "files": stamps}},
+            networks_path=str(tmp_path / "out.h5"),
         )
     assert not (tmp_path / "out.h5").exists()
 
@@ -295,6 +391,32 @@ def test_what_is_folded_or_turned_is_compared_as_it_is_in_the_file(tmp_path):
     assert read_network(wired).weights[1].tolist() == turned["dec.kernel"].T.tolist()
 
 
+def test_parameters_are_counted_once(tmp_path):
+    """Also where a layer and the tensors that it is made of are both stored."""
+    weights = [np.ones((4, 6), np.float32), np.ones((3, 4), np.float32)]
+    biases = [np.array([1, 2, 3, 4], np.float32), None]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["rows", size])
+        for name, size in (("x", 6), ("y", 3))
+    ]
+    named = {"W0": weights[0], "b0": biases[0], "W1": weights[1].T.copy()}
+    nodes = [
+        onnx.helper.make_node("Gemm", ["x", "W0", "b0"], ["h"], transB=1, beta=-1.0),
+        onnx.helper.make_node("MatMul", ["h", "W1"], ["y"]),
+    ]
+    arrays = [onnx.numpy_helper.from_array(array, name) for name, array in named.items()]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], arrays)
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "m.onnx")
+    out = imported(tmp_path, tmp_path / "m.onnx")
+    assert read_understood(out).parameters == 24 + 4 + 12
+    np.testing.assert_array_equal(read_network(out).biases[0], -biases[0])
+    # the parameter itself, not what a node makes of it
+    with open_model(out) as model:
+        assert {name: tensor[:].tolist() for name, tensor in model.tensors.items()} == {
+            name: array.tolist() for name, array in named.items()
+        }
+
+
 def test_tied_tensors_keep_both_names(tmp_path):
     state = {"embed.weight": torch.ones(4, 5), "scale": torch.ones(3)}
     state["head.weight"] = state["embed.weight"]
@@ -305,6 +427,26 @@ def test_tied_tensors_keep_both_names(tmp_path):
             "scale": "",
             "head.weight": "embed.weight",
         }
+
+
+def test_many_networks_stand_in_one_file(tmp_path):
+    """Also where what made them is more than an attribute holds."""
+    save_file(tensors(0), tmp_path / "m")
+    made_of = {"path": "m" * 2000, "wiring": "", "files": stamps_of(tmp_path / "m")}
+    ids = [f"n{k}/1" for k in range(40)]
+    out = tmp_path / "networks.h5"
+    import_networks(
+        file_paths=[str(tmp_path / "m")] * 40,
+        networks=dict.fromkeys(ids, made_of),
+        networks_path=str(out),
+    )
+    assert read_ids(out, "networks") == ids
+    assert read_parameters(out) == {"networks": dict.fromkeys(ids, made_of)}
+    np.testing.assert_array_equal(
+        read_network(address(out, "n7/1")).weights[0], tensors(0)["0.weight"]
+    )
+    with pytest.raises(NetkinError, match="it holds 40 members, name one"):
+        read_network(out)
 
 
 def test_files_that_a_file_names_are_stamped_too(tmp_path):
@@ -354,12 +496,8 @@ def write_sheet(checkout, lines):
     (checkout.folder / "networks.tsv").write_text("\n".join(lines) + "\n")
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """A checkout whose study of a sheet was run to the end."""
-    from tests.conftest import make_checkout
-
-    checkout = make_checkout(tmp_path_factory.mktemp("sheet"))
+def with_sheet(checkout):
+    """Let a checkout have a sheet of five networks as its study."""
     files = checkout.folder / "files"
     files.mkdir()
     save_file(tensors(0), files / "a.safetensors")
@@ -370,11 +508,20 @@ def ran(tmp_path_factory):
     torch.save({name: torch.from_numpy(array) for name, array in words.items()}, files / "c.pt")
     write_sheet(checkout, LINES)
     for key, value in {
-        "study": {"datasets": [], "paper": False},
+        "study": {"datasets": []},
         "source": {"sheet": "networks.tsv"},
         "distance.measures": MEASURES,
     }.items():
         checkout.set(key, value)
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A checkout whose study of a sheet was run to the end."""
+    from tests.conftest import make_checkout
+
+    checkout = with_sheet(make_checkout(tmp_path_factory.mktemp("sheet")))
     checkout.run()
     return checkout
 
@@ -398,14 +545,12 @@ def matrix(checkout, measure, replicate):
         for path in (checkout.folder / "results/distance/networks").glob(f"*/{replicate}.h5")
         if measure in h5py.File(path)["members"]
     ]
-    with h5py.File(path) as file:
-        group = file[f"members/{measure}"]
-        names = list(group["networks"].asstr())
-        reasons = group["reason"].asstr()[:] if "reason" in group else np.full((4, 4), "")
-        return (
-            pd.DataFrame(group["matrix"][:], names, names),
-            pd.DataFrame(reasons, names, names),
-        )
+    found = read_distances(address(path, measure))
+    reasons = np.full(found.matrix.shape, "", dtype=object)
+    for place, reason in found.reasons.items():
+        reasons[place] = reason
+    names = found.networks
+    return pd.DataFrame(found.matrix, names, names), pd.DataFrame(reasons, names, names)
 
 
 @pytest.mark.workflow
@@ -436,7 +581,7 @@ def test_the_table_says_what_was_understood(ran):
     assert ran.planned() == {}
 
 
-IMPORT = {"import_network": 1, "tabulate_members": 1, "check_members": 1}
+IMPORT = {"import_networks": 1, "tabulate_members": 1, "check_members": 1}
 # of each measure: one matrix a replicate, a summary, two figures
 REPLICATE = {"compute_distances": 3, "summarise_distances": 3}
 DRAWN = {"plot_distance_matrix": 3, "plot_deviation_matrix": 3, "plot_overview": 1}
@@ -507,20 +652,44 @@ def test_a_group_touches_what_shows_groups(edited_sheet):
 def test_a_line_more_and_a_line_less_touch_no_other_network(edited_sheet):
     write_sheet(edited_sheet, [*LINES, "new\tfiles/b.npz\ttwo\t1\t\t2022"])
     planned = edited_sheet.planned()
-    assert planned["import_network"] == 1
+    assert planned["import_networks"] == 1
     # both replicates: the matrix has one row more
     assert (planned["compute_diagrams"], planned["compute_distances"]) == (1, 6)
     write_sheet(edited_sheet, LINES[:-1])
     planned = edited_sheet.planned()
-    assert "import_network" not in planned
+    assert planned["import_networks"] == 1
     assert (planned["compute_diagrams"], planned["compute_distances"]) == (1, 6)
 
 
 @pytest.mark.workflow
+def test_the_page_of_measures_speaks_of_a_sheet(ran):
+    said = (ran.folder / "results/table/measures.html").read_text()
+    assert "mean over 2 replicates" in said
+    assert "Networks of the sheet" in said
+    assert "t over 2 replicates: 12.7 standard errors" in said
+    assert (
+        ">networks: diagrams of replicate 1<"
+        in (ran.folder / "results/figure/networks/diagrams.svg").read_text()
+    )
+    # nothing of a paper on other networks
+    assert not (ran.folder / "results/paper").exists()
+    for untrue in ("seed", "experiment", "trained", "of networks,", "disagreement"):
+        assert untrue not in said
+
+
+@pytest.mark.workflow
 def test_a_network_that_cannot_be_read_fails_the_run_when_the_others_are_done(edited_sheet):
+    makefile = (README.parent / "Makefile").read_text()
+    assert "host $(ARGS); \\\n\t$(BIN)/python workflow/report.py $$? $(ARGS)" in makefile
     (edited_sheet.folder / "files/broken.pt").write_text("<html>")
     edited_sheet.set("graph.export", True)
     write_sheet(edited_sheet, [*LINES, "broken\tfiles/broken.pt\ttwo\t1\t\t2022"])
+    report = edited_sheet.folder / "results/report.html"
+    # a dry run, and one that failed before all is done
+    for arguments in (("0", "--dry-run"), ("1",)):
+        done = edited_sheet.ask("report", *arguments)
+        assert (done.returncode, done.stdout + done.stderr) == (int(arguments[0]), "")
+        assert not report.exists()
     said = edited_sheet.run(check=False)
     assert "1 of 6 networks could not be read" in said
     assert "broken at 1 (files/broken.pt): " in said
@@ -529,6 +698,11 @@ def test_a_network_that_cannot_be_read_fails_the_run_when_the_others_are_done(ed
     assert reasons.loc["broken", "plain"].startswith("broken: ")
     assert np.isfinite(values.loc["plain", "wired"])
     assert edited_sheet.planned() == {"check_members": 1}
+    done = edited_sheet.ask("report", "1")
+    assert done.returncode == 1
+    assert done.stderr == "netkin: the report is results/report.html\n"
+    assert "overview.svg" in report.read_text()
+    report.unlink()
 
 
 @pytest.mark.workflow
@@ -537,6 +711,36 @@ def test_mistakes_of_a_sheet_are_told_before_any_job(edited_sheet):
     said = edited_sheet.run("--dry-run", check=False)
     assert "networks.tsv has 2 errors:" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.workflow
+def test_a_sheet_is_looked_for_where_snakemake_works(fresh):
+    own = fresh.folder / "own"
+    (own / "files").mkdir(parents=True)
+    for name in ("a", "b"):
+        save_file(tensors(0), own / f"files/{name}.safetensors")
+    lines = ["network\tpath", "a\tfiles/a.safetensors", "b\tfiles/b.safetensors"]
+    sheet(own, "\n".join(lines))
+    fresh.set("study", {"datasets": []})
+    fresh.set("source", {"sheet": "networks.tsv"})
+    fresh.set("distance.measures", ["norm_1"])
+    done = fresh.ask("plan", "--directory", "own")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"(?m)^import_networks +1 ", done.stdout)
+    done = fresh.ask("fresh", "--directory", "own")
+    assert done.returncode == 0, done.stderr
+    assert "0 results are as today's code and config make them, 0 are not, 3 are" in done.stdout
+    # all mistakes as a sentence, before Snakemake puts its own words around it
+    sheet(own, "\n".join([*lines, "c\tnone.pt", "b\tfiles/a.safetensors"]))
+    for name in ("check", "plan", "fresh"):
+        done = fresh.ask(name, "--directory", "own")
+        assert done.returncode == 1
+        assert done.stderr.startswith("netkin: networks.tsv has 2 errors:\n  line 4: path: ")
+        assert done.stderr.count("\n") == 3
+    # of a folder that is not there and a section that is none Snakemake says it
+    assert fresh.ask("check", "--directory", "none").returncode == 0
+    assert fresh.ask("check", "--config", "source=1").returncode == 1
+    assert fresh.ask("check", "--config", "source={sheet: null}", "--").returncode == 0
 
 
 # --- summaries ------------------------------------------------------------------------------
@@ -608,3 +812,21 @@ def test_the_study_of_the_readme(fresh):
     for i, one in enumerate(kin):
         for j, other in enumerate(kin):
             assert (mean[i, j] == 0) == (one == other)
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def test_words_are_those_of_what_the_networks_are():
+    assert SHEET == NETWORKS
+    text = "4 seeds of one experiment group, at each seed"
+    assert in_words_of(text, ["digits"]) == text
+    assert in_words_of(text, [SHEET]) == "4 replicates of one group, at each replicate"
+    assert in_words_of("4 seeds, a seed", ["digits", SHEET]) == (
+        "4 seeds or replicates, a seed or replicate"
+    )
+    alone, both = (" ".join(limits([], 1, names)) for names in ([SHEET], ["digits", SHEET]))
+    assert "There is one replicate, so no interval" in alone
+    assert "one protocol" not in alone
+    assert "networks of digits, feed-forward" in both
+    assert "networks of the sheet is said of these alone" in both

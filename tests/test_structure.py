@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from netkin import storage
+from netkin.distance.file import read_distances
 from netkin.errors import NetkinError
 from netkin.storage import LAYOUTS
 from netkin.structure import ALWAYS_UNPACKED, STRUCTURES
@@ -59,6 +60,32 @@ def test_every_layout_has_a_structure_and_readers():
 def test_what_the_library_writes_is_read(whole, layout):
     for reader in (*READERS[layout], *EVERY_READER):
         assert plain(reader(whole[layout])) == plain(reader(whole[layout]))
+
+
+def test_parameters_that_are_too_long_for_an_attribute_are_read_and_checked(copy_of):
+    path = copy_of("dataset")
+    assert storage.read_attributes(path)["parameters"] == '{"in":"/parameters"}'
+    assert storage.read_parameters(path) == {"kind": "stress", "rows": list(range(15_000))}
+    for change, says in (
+        (lambda f, n: f.create_dataset(n, data=["{"], dtype=h5py.string_dtype()), "damaged"),
+        (lambda f, n: f.create_dataset(n, data=["a", "b"], dtype=h5py.string_dtype()), "shape"),
+        (lambda f, n: f.__setitem__(n, np.zeros(1)), "/parameters holds float64, expected text"),
+    ):
+        with altered(path) as file:
+            replaced("parameters", change)(file)
+        with pytest.raises(NetkinError, match=says) as caught:
+            storage.read_parameters(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_reasons_of_an_older_netkin_are_read(copy_of):
+    path = copy_of("distance")
+    with altered(path) as file:
+        file["matrix"][0, 1] = file["matrix"][1, 0] = np.nan
+        text = np.full((3, 3), "", object)
+        text[0, 1] = text[1, 0] = "why"
+        file.create_dataset("reason", data=text, dtype=h5py.string_dtype())
+    assert read_distances(path).reasons == {(0, 1): "why", (1, 0): "why"}
 
 
 def replaced(name, make):
@@ -325,6 +352,35 @@ VALUES = {
         put("matrix", pair(np.nan)),
         "is undefined, but /reason has no reason",
     ),
+    "a code of no reason": ("distance_block", put("reason_code", at((0, 1), 9)), "for no reason"),
+    "a reason beside a value": (
+        "distance_block",
+        put("matrix", at((0, 1), 0.5)),
+        "entry (0, 1) has a value and a reason to have none",
+    ),
+    "a pair of a block without a reason": (
+        "distance_block",
+        put("matrix", at((0, 0), np.nan)),
+        "entry (0, 0) is undefined without one",
+    ),
+    "codes without reasons": (
+        "distance_block",
+        lambda f: f.__delitem__("reason_text"),
+        "/reason_code and /reason_text go together",
+    ),
+    "a reason without words": ("distance_block", renamed("reason_text", [""]), "of one line"),
+    "an infinite distance of a block": ("distance_block", put("matrix", at((0, 0), np.inf)), "inf"),
+    "a distance of a block beyond its range": (
+        "distance_block",
+        put("matrix", at((0, 0), 1.5)),
+        "but 'neural_persistence' is 0 to 1",
+    ),
+    "a network of a block twice": ("distance_block", renamed("others", ["d"]), "'d' more than"),
+    "a block without its columns": (
+        "distance_block",
+        lambda f: f.__delitem__("others"),
+        "the dataset '/others' of a block is missing",
+    ),
     "no networks": (
         "distance",
         both(
@@ -509,6 +565,11 @@ VALUES = {
         "'test_accuracy' is 2.0; allowed is 0 to 1",
     ),
     "a loss of NaN": ("network", put("history/loss", at(0, np.nan)), "/history/loss holds"),
+    "NaN weights of somebody's own": (
+        "networks",
+        put("layers/1/weight", at((0, 0), np.nan)),
+        "NaN or infinite",
+    ),
     "NaN weights": ("network", put("layers/1/weight", at((0, 0), np.nan)), "NaN or infinite"),
     "a vertex out of range": ("graph", put("target", at(0, 10**6)), "a vertex outside 0 to"),
 }

@@ -2,13 +2,17 @@
 
 Snakemake reads what --configfile and --config give before it looks at the Snakefile, and ends in
 a traceback where a file cannot be read. Says in one sentence what is wrong, with file and line, and
-ends with status 1; what the values are is checked in the Snakefile. Imports little, to be quick.
+ends with status 1; what the values are is checked in the Snakefile. A sheet of networks is read
+too, since Snakemake puts words of its own around its mistakes. Imports little, to be quick.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
@@ -18,7 +22,7 @@ from netkin.errors import NetkinError
 
 
 def check(arguments):
-    """Check config files and ``--config`` of a command line of Snakemake; return the first error.
+    """Check config files, ``--config`` and the sheet of a command line; return the first error.
 
     Parameters
     ----------
@@ -36,6 +40,7 @@ def check(arguments):
     parser.add_argument("--config", "-C", nargs="*", default=[])
     parser.add_argument("--profile", default=os.environ.get("SNAKEMAKE_PROFILE"))
     parser.add_argument("--workflow-profile")
+    parser.add_argument("--directory", "-d")
     try:
         found, _ = parser.parse_known_args(arguments)
     except argparse.ArgumentError:
@@ -43,18 +48,54 @@ def check(arguments):
     default = ROOT / "config" / "config.yaml"
     name = default.relative_to(Path.cwd()) if default.is_relative_to(Path.cwd()) else default
     try:
-        named = [found.profile, found.workflow_profile]
-        of_profiles = [path for profile in named if profile for path in config_files_of(profile)]
-        for path in (name, *of_profiles, *found.configfile):
-            read_config_file(path)
-        read_command_line(found.config)
+        profiles = [
+            content_of(profile) for profile in (found.profile, found.workflow_profile) if profile
+        ]
+        of_profiles = [path for profile in profiles for path in config_files_of(profile)]
+        folders = [profile["directory"] for profile in profiles if "directory" in profile]
+        read = [read_config_file(path) for path in (name, *of_profiles, *found.configfile)]
+        read.append(read_command_line(found.config))
+        check_sheet(read, found.directory or str((folders or ["."])[-1]))
     except NetkinError as error:
         return f"netkin: {error}"
     return ""
 
 
-def config_files_of(profile):
-    """Return the config files that a profile of Snakemake names.
+def check_sheet(sources, folder):
+    """Read the sheet that a config names, if it does.
+
+    Parameters
+    ----------
+    sources : sequence of netkin.config.file.Source
+        Later ones count before earlier ones.
+    folder : str
+        Where Snakemake works.
+
+    Raises
+    ------
+    NetkinError
+        All that is wrong with the sheet.
+    """
+    section = {}
+    for source in sources:
+        found = source.content.get("source")
+        if isinstance(found, str):  # as --config has it
+            try:
+                found = yaml.safe_load(found)
+            except yaml.YAMLError:
+                return
+        section |= found if isinstance(found, dict) else {}
+    sheet, group = section.get("sheet"), section.get("group")
+    # what these may be is checked in the Snakefile, and a folder that is not there is made
+    if isinstance(sheet, str) and sheet and isinstance(group, str) and Path(folder).is_dir():
+        from netkin.source.rows import read_rows
+
+        with contextlib.chdir(folder):
+            read_rows(sheet, group)
+
+
+def content_of(profile):
+    """Return what a profile of Snakemake sets, {} for nothing.
 
     Parameters
     ----------
@@ -69,10 +110,14 @@ def config_files_of(profile):
     home = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
     for folder in (Path(profile), Path(home) / "snakemake" / profile):
         for path in sorted(folder.glob("config*.yaml")):
-            content = read_config_file(path).content
-            files = content.get("configfile", content.get("configfiles", []))
-            return [files] if isinstance(files, str) else list(files or [])
-    return []
+            return read_config_file(path).content
+    return {}
+
+
+def config_files_of(profile):
+    """Return the config files that the content of a profile names."""
+    files = profile.get("configfile", profile.get("configfiles", []))
+    return [files] if isinstance(files, str) else list(files or [])
 
 
 if __name__ == "__main__":

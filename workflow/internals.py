@@ -1,9 +1,9 @@
 """What netkin takes of Snakemake beyond its documented interface: pyproject bounds its version.
 
 For the Snakefile: how the config came about, and whether another workflow loads this one. For
-plan.py, fresh.py and adopt.py: the jobs as Snakemake would start them, none of which is started, by
-an executor plugin that takes note of each, like Snakemake's own dry run. So all arguments of
-Snakemake hold, and the profiles.
+plan.py, fresh.py, adopt.py and report.py: the jobs as Snakemake would start them, none of which is
+started, by an executor plugin that takes note of each, like Snakemake's own dry run. So all
+arguments of Snakemake hold, and the profiles.
 """
 
 import contextlib
@@ -77,16 +77,17 @@ def jobs_to_do(arguments):
     plugin = f"{ExecutorPluginRegistry().module_prefix}{NAME}"
     ExecutorPluginRegistry().register_plugin(plugin, sys.modules[__name__])
     said = io.StringIO()
-    command = ["--snakefile", str(ROOT / "Snakefile"), "--executor", NAME, "--cores", "all"]
+    command = ["--snakefile", str(ROOT / "Snakefile"), "--cores", "all"]
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            main([*command, *arguments])
+            # the last executor that is named counts
+            main([*command, *arguments, "--executor", NAME])
     except SystemExit as stopped:
         if stopped.code:
             print(said.getvalue(), file=sys.stderr, end="")
             raise
     if not _started:
-        sys.exit("netkin: give no --dry-run and no --executor here, nothing is run anyway.")
+        sys.exit("netkin: give no --dry-run here, nothing is run anyway.")
     (executor,) = _started
     place = {rule.name: number for number, rule in enumerate(executor.workflow.rules)}
     jobs = sorted(executor.jobs, key=lambda job: place[job.rule.name])

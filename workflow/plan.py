@@ -1,5 +1,6 @@
 """Print what a run would take; nothing is run: python workflow/plan.py [SNAKEMAKE'S ARGUMENTS]."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from internals import jobs_to_do
 
+from netkin.errors import NetkinError
 from netkin.plan import PlannedJob, describe
 from netkin.study import Study
 
@@ -30,5 +32,10 @@ def planned(job):
 
 
 if __name__ == "__main__":
-    _, config, jobs = jobs_to_do(sys.argv[1:])
-    print(describe(Study(config), map(planned, jobs)))
+    folder, config, jobs = jobs_to_do(sys.argv[1:])
+    # a sheet is named as seen from where Snakemake works
+    os.chdir(folder)
+    try:
+        print(describe(Study(config), map(planned, jobs)))
+    except NetkinError as error:
+        sys.exit(f"netkin: {error}")

@@ -2,10 +2,10 @@
 
     python docs/own_networks/make_networks.py FOLDER
 
-Writes `FOLDER/models/`, the files that people have, and `FOLDER/networks.tsv`, which is
-`config/networks.tsv.example`.
+Writes `FOLDER/networks.tsv`, which is `config/networks.tsv.example`, and the files that it names.
 """
 
+import csv
 import logging
 import os
 import shutil
@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "src"))
-os.environ["KERAS_BACKEND"] = "torch"
+SHEET = ROOT / "config" / "networks.tsv.example"
 
 
 def train(hidden, seed):
@@ -91,6 +90,7 @@ def write_onnx(path, weights, biases):
 
 def write_keras(path, weights, biases):
     """Write a model of Keras, by the ending of the path as `.keras` or `.h5`."""
+    os.environ["KERAS_BACKEND"] = "torch"
     import keras
 
     model = keras.Sequential([keras.Input((weights[0].shape[1],))])
@@ -114,37 +114,40 @@ def write_netkin(path, weights, biases):
     write_network(path, Network(tuple(weights), tuple(biases)), parameters={"made_by": "example"})
 
 
-FILES = {
-    "first": {
-        "first.safetensors": write_safetensors,
-        "first.npz": write_npz,
-        "first.pt": write_torch,
-        "first.onnx": write_onnx,
-        "first.keras": write_keras,
-        "first_keras.h5": write_keras,
-        "first_netkin.h5": write_netkin,
-    },
-    "second": {"second.safetensors": write_safetensors, "second.onnx": write_onnx},
-    "wide": {"wide.pt": write_torch, "wide.keras": write_keras},
+WRITERS = {
+    "safetensors": write_safetensors,
+    "npz": write_npz,
+    "torch": write_torch,
+    "onnx": write_onnx,
+    "keras": write_keras,
+    "keras_h5": write_keras,
+    "netkin": write_netkin,
 }
+"""What follows the group in the name of a network of the sheet -> what writes its file."""
+
+
+def rows():
+    """Yield group, writer and path of each network of the sheet."""
+    lines = [line for line in SHEET.read_text().splitlines() if not line.startswith("#")]
+    for row in csv.DictReader(lines, delimiter="\t"):
+        yield row["group"], row["network"].removeprefix(f"{row['group']}_"), row["path"]
 
 
 def main(folder):
     """Write all files."""
-    models = folder / "models"
-    models.mkdir(parents=True, exist_ok=True)
     networks = {
         "first": train((32, 32), seed=0),
         "second": train((32, 32), seed=1),
         "wide": train((64, 64), seed=0),
     }
-    for name, files in FILES.items():
-        for file, write in files.items():
-            write(models / file, *networks[name])
-    shutil.copyfile(ROOT / "config" / "networks.tsv.example", folder / "networks.tsv")
+    for group, writer, path in rows():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        WRITERS[writer](folder / path, *networks[group])
+    shutil.copyfile(SHEET, folder / "networks.tsv")
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
+    sys.path.insert(0, str(ROOT / "src"))
     main(Path(sys.argv[1]))

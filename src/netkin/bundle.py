@@ -1,7 +1,8 @@
 """Bundles: the members whose results stand in one file, assigned by a rule without state."""
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netkin.member import Member
@@ -50,6 +51,39 @@ def bundles_of(folder: str, members: Iterable[Member]) -> list[Bundle]:
     """
     by_bits = {_bits(member.id): member for member in sorted(members, key=lambda one: one.id)}
     return [Bundle(f"{folder}/{bits or WHOLE}", found) for bits, found in _leaves("", by_bits)]
+
+
+def parts_of(ids: Sequence[str]) -> dict[str, list[int]]:
+    """Return the parts into which the networks of a matrix are divided, each pair a block.
+
+    The leaves of a trie as those of `bundles_of`, so that a part is made of whole bundles: of at
+    most `MOST_MEMBERS`, or of so many networks that there are ten parts and more a tenth of all,
+    rounded up to a power of two. One more network changes the blocks of one part.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Of all members, each once.
+
+    Returns
+    -------
+    dict of str to list of int
+        Name of a part, without hyphens -> the places of its networks, ascending.
+    """
+    if len(ids) <= MOST_MEMBERS:
+        return {WHOLE: list(range(len(ids)))}
+    most = max(MOST_MEMBERS, 2 ** math.ceil(math.log2(len(ids) / 10)))
+    by_bits = {_bits(id): place for place, id in enumerate(ids)}
+    found: dict[str, list[int]] = {}
+    left = [("", sorted(by_bits))]
+    while left:
+        name, keys = left.pop()
+        if len(keys) <= most:
+            if keys:
+                found[name] = sorted(by_bits[key] for key in keys)
+            continue
+        left += [(name + bit, [k for k in keys if k[len(name)] == bit]) for bit in "10"]
+    return found
 
 
 def _leaves(bits: str, by_bits: dict[str, Member]) -> Iterable[tuple[str, tuple[Member, ...]]]:

@@ -1,7 +1,8 @@
 """Files of weights compared: all pairs of two or more."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,17 +14,19 @@ from netkin.diagram.diagram import Diagram
 from netkin.diagram.network import network_diagram
 from netkin.distance import INPUTS, MEASURES
 from netkin.distance.matrix import Matrix, distance_matrices
-from netkin.distance.pace import BASE, QUICK, SECONDS, expected_seconds, weights_of
+from netkin.distance.pace import QUICK, SECONDS, expected_seconds, weights_of
 from netkin.distance.tensors import Tensors, read_tensors
 from netkin.errors import Absent, NetkinError, UndefinedDistance, allowed, shown
+from netkin.failure import explain
 from netkin.finite import is_finite
 from netkin.graph.graph import Graph, graph_from_weights
-from netkin.inspection import WITHOUT_ROWS, clause
+from netkin.inspection import WITHOUT_ROWS, by_reason, clause, path_of, refuse_others
 from netkin.measuring import ChosenMeasure, choose, require_measure
 from netkin.network.file import Network
 from netkin.network.format.wiring import parse_wiring
 from netkin.network.layers import open_layers
 from netkin.options import check_options, options_of
+from netkin.storage import file_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +53,7 @@ def default_measures() -> list[str]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Compared:
     """What several measures say of all pairs of networks.
 
@@ -70,9 +73,12 @@ class Compared:
     unwired : dict of str to str
         Network -> why it has no graph and no diagram, where its tensors can be read.
     on_request : dict of str to float
-        Further measures of weights -> about how many seconds they take here.
+        Further measures of weights -> about how many seconds they take here; empty where measures
+        were named, or fewer than two networks have a known wiring.
     not_computable : dict of str to str
         Every other measure -> why weights alone do not give it.
+    largest : int
+        Weights of the largest network whose wiring is known, 0 for none.
     """
 
     networks: tuple[str, ...]
@@ -83,6 +89,15 @@ class Compared:
     unwired: Mapping[str, str]
     on_request: Mapping[str, float]
     not_computable: Mapping[str, str]
+    largest: int
+
+    def __repr__(self) -> str:
+        """Return one line; printed, it has the values."""
+        networks, measures = len(self.networks), len(self.measures)
+        return (
+            f"<netkin.Compared: {networks} networks by {measures} measure{'s' * (measures != 1)}; "
+            "print it, or take .table or .matrix(measure)>"
+        )
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -107,7 +122,8 @@ class Compared:
                 cells = (self.networks[i], self.networks[j], name, entry.family, entry.orientation)
                 value = float(matrix.values[i, j])
                 no_null = (np.nan,) * 5
-                rest = (matrix.reasons.get((i, j), ""), matrix.cost.seconds / len(pairs))
+                seconds = round(matrix.cost.seconds / len(pairs), 6)
+                rest = (matrix.reasons.get((i, j), ""), seconds)
                 line: tuple[Any, ...] = (*cells, value, *no_null, *rest)
                 row = dict(zip(COLUMNS, line, strict=True))
                 found.append(row)
@@ -133,8 +149,8 @@ class Compared:
         """
         import pandas as pd
 
+        require_measure(measure)
         if measure not in self.matrices:
-            require_measure(measure)
             raise NetkinError(
                 f"{measure}: it was not computed. {allowed(measure, self.measures)} Name it in "
                 "measures=[...] to have it."
@@ -157,7 +173,10 @@ class Compared:
         return not self.unreadable and not any(row["reason"] for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold: None for NaN."""
+        """Return all of it as what JSON can hold: None for NaN.
+
+        ``not_computable`` is reason -> measures there.
+        """
         rows = [
             {key: None if isinstance(x, float) and np.isnan(x) else x for key, x in row.items()}
             for row in self.rows
@@ -168,7 +187,7 @@ class Compared:
             "unreadable": dict(self.unreadable),
             "unwired": dict(self.unwired),
             "on_request": dict(self.on_request),
-            "not_computable": dict(self.not_computable),
+            "not_computable": by_reason(self.not_computable),
         }
 
     def __str__(self) -> str:
@@ -177,13 +196,21 @@ class Compared:
 
     def notes(self) -> list[str]:
         """Return lines on what has no value and why, and on what can be asked for."""
-        lines = [f"{name}: not read: {reason}" for name, reason in self.unreadable.items()]
-        lines += [f"{name}: wiring not known: {reason}" for name, reason in self.unwired.items()]
+        path = dict(zip(self.networks, self.paths, strict=True))
+        lines = [f"{path[name]}: not read: {reason}" for name, reason in self.unreadable.items()]
+        lines += [
+            f"{path[name]}: wiring not known: {reason}" for name, reason in self.unwired.items()
+        ]
         if self.on_request:
+            n = len(self.networks)
+            pairs = f"{n * (n - 1) // 2} pairs" if n > 2 else "two networks"
             asked = ", ".join(f"{name} ({_duration(x)})" for name, x in self.on_request.items())
-            lines.append(f"to be asked for by name (measures): {asked}")
-        n = len(self.not_computable)
-        lines.append(f"not of weights alone: {n} measures of activations and answers")
+            lines.append(
+                f"to be asked for by name (measures), with the time for {pairs} of up to "
+                f"{self.largest:,} weights: {asked}"
+            )
+            number = len(self.not_computable)
+            lines.append(f"not of weights alone: {number} measures of activations and answers")
         return lines
 
 
@@ -240,9 +267,12 @@ class _File:
 
     def _had(self, work: Callable[[], Made]) -> Made | Absent:
         try:
+            refuse_others(self.path)
             return work()
         except NetkinError as error:
             return Absent(f"{self.name}: {clause(error, self.path)}")
+        except PermissionError as error:
+            return Absent(f"{self.name}: {clause(NetkinError(explain(error)), self.path)}")
 
     def _reason_of(self, absent: Absent) -> str:
         return str(absent).removeprefix(f"{self.name}: ")
@@ -297,8 +327,9 @@ def compare(
     *paths : path
         Files or folders, two or more, see `netkin.network.format.FORMATS`.
     measures : sequence of str, or str, optional
-        Measures and families of measures, of weights or topology; those that take less than half
-        a second for two base networks (784-512-512-10) when left out.
+        Measures and families of measures, of weights or topology; when left out, those of the
+        families topology and weight that take less than half a second for two networks of 670,000
+        weights (784-512-512-10).
     wiring : str, sequence of str or mapping, optional
         Names of the weights in the order in which inputs pass them, see
         `netkin.network.format.wiring.parse_wiring`: for all files, one for each ("" for none), or
@@ -321,10 +352,14 @@ def compare(
         Fewer than two paths, or an argument that is not allowed.
     """
     files = _files(paths, wiring, names)
-    chosen = choose(default_measures() if measures is None else measures, options or {})
+    chosen = choose(
+        default_measures() if measures is None else measures, {} if options is None else options
+    )
     groups: dict[Any, list[ChosenMeasure]] = {}
     for one in chosen:
         groups.setdefault((one.source, one.made_by), []).append(one)
+    if progress is not None and not callable(progress):
+        raise NetkinError(f"progress: found {shown(progress)}; allowed is a function.")
     steps = len(groups) + 1
     tell = progress or (lambda done, steps, what: None)
     tell(0, steps, "reading")
@@ -346,7 +381,8 @@ def compare(
         )
     tell(steps, steps, "")
     pairs = len(files) * (len(files) - 1) // 2
-    largest = max((file.units for file in files), key=weights_of, default=BASE) or BASE
+    largest = max((file.units for file in files), key=weights_of)
+    n_wired = sum(file.name not in unreadable and not file.unwired for file in files)
     return Compared(
         networks=tuple(file.name for file in files),
         paths=tuple(file.path for file in files),
@@ -355,27 +391,29 @@ def compare(
         unreadable=unreadable,
         unwired=unwired,
         on_request={
-            name: expected_seconds(name, largest, pairs) or np.nan
+            name: float(f"{expected_seconds(name, largest, pairs) or np.nan:.2g}")
             for name, entry in MEASURES.items()
             if not INPUTS[entry.needs].rows and name not in matrices
-        },
+        }
+        if measures is None and n_wired > 1
+        else {},
         not_computable={
             name: WITHOUT_ROWS for name, entry in MEASURES.items() if INPUTS[entry.needs].rows
         },
+        largest=weights_of(largest),
     )
 
 
 def _files(
     paths: Sequence[Path_], wiring: Wiring | None, names: Sequence[str] | None
 ) -> list[_File]:
-    for path in paths:
-        if not isinstance(path, str | os.PathLike):
-            raise NetkinError(f"a path is {shown(path)}; allowed is text or a path.")
+    files = [path_of(path) for path in paths]
     if len(paths) < 2:
         raise NetkinError(
             f"found {len(paths)} file{'s' * (len(paths) != 1)}; two or more are compared."
         )
-    files = [os.fspath(path) for path in paths]
+    if names is not None and (isinstance(names, str) or not isinstance(names, Iterable)):
+        raise NetkinError(f"names: found {shown(names)}; allowed is a list with one for each file.")
     called = _names(files) if names is None else list(names)
     if not all(isinstance(name, str) and name for name in called):
         raise NetkinError("names: each must be a text that is not empty.")
@@ -415,6 +453,11 @@ def _wiring(files: Sequence[str], names: Sequence[str], wiring: Wiring | None) -
         return [
             wiring.get(file, wiring.get(name, "")) for file, name in zip(files, names, strict=True)
         ]
+    if not isinstance(wiring, Iterable):
+        raise NetkinError(
+            f"wiring: found {shown(wiring)}; allowed is a text of names, a list with one for each "
+            "file, or a mapping of files to them."
+        )
     found = list(wiring)
     if len(found) != len(files):
         raise NetkinError(f"wiring: found {len(found)} for {len(files)} files.")
@@ -434,11 +477,21 @@ def _text(found: Compared) -> list[str]:
         if reason:
             lines.append(f"  all {len(of_pair)} measures are undefined: {reason}")
             continue
+        without: dict[str, list[dict[str, Any]]] = {}
         for row in of_pair:
-            value = "undefined" if row["reason"] else f"{row['value']:.6g}"
+            if row["reason"]:
+                without.setdefault(row["reason"], []).append(row)
+                continue
             way = WAYS[row["orientation"]]
-            beside = f": {row['reason']}" if row["reason"] else "; null: none yet"
-            lines.append(f"  {row['measure']:<{width}}  {value:>12}  {way}{beside}")
+            lines.append(f"  {row['measure']:<{width}}  {row['value']:>12.6g}  {way}")
+        for reason, of in without.items():
+            names = ", ".join(row["measure"] for row in of)
+            line = f"{names:<{width}}  {'undefined':>12}  {reason}"
+            if len(of) > 1:
+                line = f"{len(of)} measures are undefined ({names}): {reason}"
+            lines.append(f"  {line}")
+    if not found.empty:  # no measure of weights or topology has a null
+        lines.append("null: none yet for any of these values")
     return lines
 
 
@@ -486,17 +539,27 @@ def distances(
     Returns
     -------
     DataFrame of shape (n, n)
-        NaN where a pair has no value; `compare` has the reasons.
+        NaN where a pair has no value; a warning says why.
 
     Raises
     ------
     NetkinError
-        As `compare`.
+        As `compare`, and for a path at which nothing is.
     """
     require_measure(measure)
+    for path in map(path_of, paths):
+        if not Path(path).exists() and not Path(file_of(path)).exists():
+            read_tensors(path)  # raises, and says what there is to say
     found = compare(
         *paths, measures=[measure], wiring=wiring, names=names, options={measure: options}
     )
+    reasons = by_reason(
+        {f"{row['network_a']} {row['network_b']}": row["reason"] for row in found.rows}
+    )
+    reasons.pop("", None)
+    for reason, of in reasons.items():
+        text = f"{measure}: no value for {len(of)} of {len(found.rows)} pairs: {reason}"
+        warnings.warn(text, stacklevel=2)
     return found.matrix(measure)
 
 
@@ -547,7 +610,8 @@ def diagram_with_engine(path: Path_, wiring: str = "", **options: Any) -> tuple[
         As `diagram_of`.
     """
     check_options("diagram", options, options_of(network_diagram))
-    path = os.fspath(path)
+    path = path_of(path)
+    refuse_others(path)
     with open_layers(path, parse_wiring(wiring)) as layers:
         weights, biases = [one.weight for one in layers], [one.bias for one in layers]
         try:
@@ -578,7 +642,8 @@ def graph_of(path: Path_, wiring: str = "", **options: Any) -> Graph:
         make no graph, such as where every one is 0.
     """
     check_options("graph", options, options_of(graph_from_weights))
-    path = os.fspath(path)
+    path = path_of(path)
+    refuse_others(path)
     with open_layers(path, parse_wiring(wiring)) as layers:
         weights, biases = [one.weight[:] for one in layers], [one.bias for one in layers]
     try:

@@ -50,7 +50,11 @@ VALUE_SECONDS = 5e-6
 STEP_OF_KERNEL_SECONDS = 4e-9
 """Seconds that each step of the kernel of an image takes besides, for each number."""
 COMPARED_SECONDS = 1e-7
-"""Seconds that comparing two numbers of two vectors takes."""
+"""Seconds that comparing two numbers of two vectors takes, where a power of each is taken or the
+sampling is the pair's own."""
+SUBTRACTED_SECONDS = 2e-9
+"""Seconds that it takes in a product of matrices, or by differences compiled, five times what was
+measured."""
 MATCHING_SECONDS = 1e-7
 """Seconds that matching the hidden units of two networks of one shape takes, for each layer and
 the cube of its width: five times the most that was measured from 256 units on, on random networks;
@@ -286,6 +290,7 @@ def comparing(
     n_measures: int = 1,
     *,
     vectors: bool,
+    by_powers: bool = False,
     n_matched: float = 0,
     sampled: Sequence[Sampled] = (),
 ) -> Need:
@@ -300,6 +305,8 @@ def comparing(
     vectors : bool
         Whether vectors are compared, whose size does not depend on the network, or graphs
         and diagrams. All are kept in memory.
+    by_powers : bool
+        Whether vectors are compared by an exponent that takes a power of each number.
     n_matched : float
         Sum of the cubes of the widths of all layers whose units are matched, over all pairs of
         networks of one shape and all measures.
@@ -307,9 +314,11 @@ def comparing(
         The vector that is compared, or those that measures of diagrams make of each pair anew.
     """
     n_pairs = len(n_edges) * (len(n_edges) + 1) / 2
-    comparisons = n_pairs * COMPARED_SECONDS * sum(one.values * one.dimensions for one in sampled)
+    each = COMPARED_SECONDS if by_powers or not vectors else SUBTRACTED_SECONDS
+    comparisons = n_pairs * each * sum(one.values * one.dimensions for one in sampled)
     if vectors:
-        n_bytes = (len(n_edges) + 4) * sum(one.stored for one in sampled)
+        # as they are read, and those of a dimension side by side
+        n_bytes = (2 * len(n_edges) + 4) * sum(one.stored for one in sampled)
         return Need(2 * START_MB + 1e-6 * n_bytes, START_MINUTES + comparisons / 60)
     made = comparisons + 2 * n_pairs * sum(one.seconds for one in sampled)
     making = VALUE_BYTES * max((one.values for one in sampled), default=0)
@@ -324,6 +333,19 @@ def comparing(
         )
         / 60,
     )
+
+
+def whole_matrices(n_networks: int) -> Need:
+    """Return what a job needs that has matrices of all pairs in memory, one measure after another.
+
+    Parameters
+    ----------
+    n_networks : int
+        Rows of a matrix: twelve of them are held at once, and written or drawn.
+    """
+    megabytes = START_MB + 12e-6 * 8 * n_networks**2
+    minutes = SMALL.minutes + 2e-6 * n_networks**2 / 60
+    return Need(max(SMALL.megabytes, megabytes), minutes)
 
 
 def reading(n_edges: Sequence[int], *, kept: int) -> Need:

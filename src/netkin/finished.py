@@ -9,7 +9,7 @@ import numpy as np
 
 from netkin import storage
 from netkin.distance.file import Distances, read_distances
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,8 @@ def results(folder: str | os.PathLike[str] = "results") -> "pd.DataFrame":
     """
     import pandas as pd
 
+    if not isinstance(folder, str | os.PathLike):
+        raise NetkinError(f"a folder is {shown(folder)}; allowed is text or a path.")
     root = Path(folder)
     if (root / "results" / "distance").is_dir():
         root = root / "results"

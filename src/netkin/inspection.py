@@ -2,17 +2,22 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
+from netkin import storage
 from netkin.distance import INPUTS, MEASURES
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
+from netkin.finite import is_finite
 from netkin.graph.dense import DenseEdges
-from netkin.network.format import FORMATS, open_model
+from netkin.network.format import FORMATS, HEAD_BYTES, netkin_file, open_model
 from netkin.network.format.model import Layer, Model
 from netkin.network.format.wiring import parse_wiring
 
+NETWORKS = ("network", "networks")
+"""Stages whose files of netkin's hold networks."""
 MOST_SHOWN = 12
 """Tensors that the text lists, at most."""
 MOST_TOGETHER = 4
@@ -73,7 +78,7 @@ class TensorSeen:
         return prod(self.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
     """What was understood of a file of weights.
 
@@ -115,8 +120,8 @@ class Inspection:
     used: int
     vertices: int | None
     edges: int | None
-    computable: tuple[str, ...] = field(repr=False)
-    not_computable: Mapping[str, str] = field(repr=False)
+    computable: tuple[str, ...]
+    not_computable: Mapping[str, str]
 
     @property
     def share(self) -> float:
@@ -124,8 +129,14 @@ class Inspection:
         return self.used / self.parameters if self.parameters else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold."""
-        return {**asdict(self), "share": self.share}
+        """Return all of it as what JSON can hold; ``not_computable`` is reason -> names there."""
+        grouped = by_reason(self.not_computable)
+        return {**asdict(self), "not_computable": grouped, "share": self.share}
+
+    def __repr__(self) -> str:
+        """Return one line; printed, it says all."""
+        chain = self._chain() or "wiring not known"
+        return f"<netkin.Inspection of {self.path}: {chain}; print it>"
 
     def __str__(self) -> str:
         """Return it as a few lines of text."""
@@ -149,14 +160,18 @@ class Inspection:
         lines += _listed("tied", [f"{t.name} is {t.same_as}" for t in self.tensors if t.same_as])
         lines += _listed("left out", _by_reason(self.left_out))
         if self.edges is not None:
-            lines.append(("graph", f"{self.vertices:,} vertices, {self.edges:,} edges"))
-        lines += _listed("can", _grouped(self.computable), most=len(MEASURES))
-        why: dict[str, list[str]] = {}
-        for name, reason in self.not_computable.items():
-            why.setdefault(reason, []).append(name)
-        for reason, of in why.items():
-            shown = ", ".join(of) if len(of) <= 20 else f"{_families(of)} ({len(of)} measures)"
-            lines.append(("cannot", f"{shown}: {reason}"))
+            edges = f"{self.edges:,} edge{'s' * (self.edges != 1)}"
+            lines.append(("graph", f"{self.vertices:,} vertices, {edges}"))
+        can = _grouped(self.computable)
+        if can and not self.layers:  # numbers of layers were all looked through
+            can[-1] += " (where all numbers are finite, which was not looked at)"
+        lines += _listed("can", can, most=len(MEASURES))
+        for reason, hindered in by_reason(self.not_computable).items():
+            text = ", ".join(hindered)
+            if len(hindered) > 20:
+                text = f"{_families(hindered)} ({len(hindered)} measures)"
+            why = "the wiring is not known, see above" if reason == self.unknown else reason
+            lines.append(("cannot", f"{text}: {why}"))
         return lines
 
     def _unused(self) -> list[TensorSeen]:
@@ -165,9 +180,6 @@ class Inspection:
     def _layers(self) -> str:
         if not self.layers:
             return f"wiring not known: {self.unknown}"
-        chain = " -> ".join(
-            str(n) for n in (self.layers[0].inputs, *(x.units for x in self.layers))
-        )
         biased = sum(layer.bias for layer in self.layers)
         biases = {0: "no biases", len(self.layers): "with biases"}.get(
             biased, f"biases in {biased} of {len(self.layers)}"
@@ -177,7 +189,11 @@ class Inspection:
             "the names": "the numbers in their names say their order",
             "given": "wired as given",
         }[self.wiring]
-        return f"{chain}, {biases}; {who}"
+        return f"{self._chain()}, {biases}; {who}"
+
+    def _chain(self) -> str:
+        units = (*(x.inputs for x in self.layers[:1]), *(x.units for x in self.layers))
+        return " -> ".join(map(str, units))
 
 
 def _listed(head: str, texts: Sequence[str], most: int = MOST_SHOWN) -> list[tuple[str, str]]:
@@ -186,13 +202,18 @@ def _listed(head: str, texts: Sequence[str], most: int = MOST_SHOWN) -> list[tup
     return lines + ([("", f"and {more:,} more (--json has all)")] if more > 0 else [])
 
 
+def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the names that each reason is of, of the reason of each name."""
+    of: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        of.setdefault(reason, []).append(name)
+    return of
+
+
 def _by_reason(left_out: Mapping[str, str]) -> list[str]:
     """Return a line for each reason: how many entries it is of, and the first of their names."""
-    of: dict[str, list[str]] = {}
-    for name, reason in left_out.items():
-        of.setdefault(reason, []).append(name)
     texts = []
-    for reason, names in of.items():
+    for reason, names in by_reason(left_out).items():
         number = f"{len(names):,} entr{'y' if len(names) == 1 else 'ies'}"
         more = len(names) - MOST_TOGETHER
         listed = ", ".join(_short(name) for name in names[:MOST_TOGETHER])
@@ -214,7 +235,10 @@ def _grouped(measures: Sequence[str]) -> list[str]:
     of: dict[str, list[str]] = {}
     for name in measures:
         of.setdefault(MEASURES[name].family if name in MEASURES else "", []).append(name)
-    return [f"{family or 'besides'}: {', '.join(names)}" for family, names in of.items()]
+    return [
+        f"{family}: {', '.join(names)}" if family else ", ".join(names)
+        for family, names in of.items()
+    ]
 
 
 def _families(measures: Sequence[str]) -> str:
@@ -245,7 +269,8 @@ def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
         The file cannot be read, or the wiring that was given does not fit it.
     """
     given = parse_wiring(wiring)
-    path = os.fspath(path)
+    path = path_of(path)
+    refuse_others(path)
     with open_model(path) as model:
         layers: list[Layer] = []
         unknown = ""
@@ -257,6 +282,7 @@ def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
             unknown = clause(error, path)
         wired = "given" if given else "the format" if model.chain is not None else "the names"
         edges, hindrance = _edges(path, layers) if layers else (None, unknown)
+        infinite = edges is None and not all(_is_finite(layer) for layer in layers)
         return Inspection(
             path=path,
             format=model.format,
@@ -277,9 +303,54 @@ def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
             used=_used(model, layers),
             vertices=None if edges is None else edges.n_vertices,
             edges=None if edges is None else edges.n_edges,
-            computable=_computable(model, hindrance),
-            not_computable=_not_computable(model, hindrance),
+            computable=_computable(model, hindrance, infinite),
+            not_computable=_not_computable(model, hindrance, infinite),
         )
+
+
+def path_of(path: Any) -> str:
+    """Return a path as text.
+
+    Parameters
+    ----------
+    path : object
+        Whatever a user gave for one.
+
+    Raises
+    ------
+    NetkinError
+        It is no path, or an empty one.
+    """
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise NetkinError(f"a path is {shown(path)}; allowed is text that is not empty, or a path.")
+    return path
+
+
+def refuse_others(path: str) -> None:
+    """Raise `NetkinError` for what is there and never a file of weights, by its kind alone."""
+    file = Path(path)
+    if not file.exists():
+        file = Path(storage.file_of(path))
+    if file.exists() and not file.is_file() and not file.is_dir():
+        raise NetkinError(f"{path}: neither a file nor a folder, but a device, pipe or the like.")
+    stage = _stage(file) if file.is_file() else ""
+    if stage in storage.LAYOUTS and stage not in NETWORKS:
+        raise NetkinError(
+            f"{path}: a file of netkin's with a result of the stage '{stage}', not a network."
+        )
+
+
+def _stage(file: Path) -> str:
+    """Return which stage of netkin a file is of, "" for none and where it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            if not netkin_file.recognises(opened.read(HEAD_BYTES), file):
+                return ""
+        return storage.read_attributes(file).get("layout", "").partition("/")[0]
+    except (NetkinError, OSError):  # told when it is read in earnest
+        return ""
 
 
 def clause(error: Exception, path: str | os.PathLike[str]) -> str:
@@ -313,12 +384,16 @@ def _used(model: Model, layers: Sequence[Layer]) -> int:
     return sum(prod(model.tensors[name].shape) for name in names)
 
 
-def _computable(model: Model, hindrance: str) -> tuple[str, ...]:
-    hindered = _not_computable(model, hindrance)
+def _is_finite(layer: Layer) -> bool:
+    return is_finite(layer.weight[:]) and (layer.bias is None or is_finite(layer.bias))
+
+
+def _computable(model: Model, hindrance: str, infinite: bool) -> tuple[str, ...]:
+    hindered = _not_computable(model, hindrance, infinite)
     return tuple(name for name in ("diagram", "graph", *MEASURES) if name not in hindered)
 
 
-def _not_computable(model: Model, hindrance: str) -> dict[str, str]:
+def _not_computable(model: Model, hindrance: str, infinite: bool) -> dict[str, str]:
     found = dict.fromkeys(("diagram", "graph"), hindrance) if hindrance else {}
     for name, entry in MEASURES.items():
         if INPUTS[entry.needs].rows:
@@ -326,6 +401,8 @@ def _not_computable(model: Model, hindrance: str) -> dict[str, str]:
         elif entry.needs == "tensors":
             if not model.tensors:
                 found[name] = "the file holds no tensor of weights"
+            elif infinite:
+                found[name] = hindrance
         elif hindrance:
             found[name] = hindrance
     return found

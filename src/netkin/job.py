@@ -99,7 +99,8 @@ def run_job(
     try:
         settle_environment()
         storage.check_inputs(inputs or {})
-        with threadpool_limits(1):  # of what is loaded already
+        # of what is loaded already
+        with threadpool_limits(1), storage.kept_open():
             function(**arguments)
         sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
     except KeyboardInterrupt:

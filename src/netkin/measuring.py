@@ -428,7 +428,8 @@ def measure(name: str) -> MeasureOfArrays:
     Returns
     -------
     MeasureOfArrays
-        Such as ``netkin.measure("cka")(X, Y)``.
+        Such as ``netkin.measure("cka")(X, Y)``; options of the measure are keyword arguments, as in
+        ``netkin.measure("heat")(a, b, sigma=0.2)``.
 
     Raises
     ------
@@ -451,13 +452,22 @@ def choose(names: Sequence[str] | str, options: Mapping[str, Options]) -> list[C
     Raises
     ------
     NetkinError
-        One is not known, needs rows, or an option is not allowed or of a measure not chosen.
+        No such names, one is not known, needs rows, or an option is not allowed or of a measure not
+        chosen.
     """
+    if not isinstance(names, Iterable):
+        raise NetkinError(
+            f"measures: found {shown(names)}; allowed is a list of names of measures and families."
+        )
+    if not isinstance(options, Mapping):
+        raise NetkinError(
+            f"options: found {shown(options)}; allowed is a mapping of measures to options, such "
+            "as {'heat': {'sigma': 0.2}}."
+        )
     wanted: dict[str, None] = {}
-    families = {one.family for one in MEASURES.values()}
     for name in [names] if isinstance(names, str) else names:
         of = [key for key, one in MEASURES.items() if one.family == name]
-        if name not in families:
+        if not of:
             require_measure(name)
             of = [name]
         for key in of:

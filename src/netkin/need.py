@@ -1,5 +1,6 @@
 """What each job of a study needs: memory and time, from the sizes of its members."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -44,6 +45,10 @@ class Needs:
     def networks(self, dataset: str) -> Need:
         """Return what training all networks of a data set in one job needs."""
         return estimate.in_turn([self.network(m.id) for m in self._study.together[dataset]])
+
+    def imported(self, bundle: str) -> Need:
+        """Return what taking the networks of a bundle from their files needs."""
+        return estimate.in_turn([self.network(m.id) for m in self._study.bundles[bundle].members])
 
     def graph(self, id: str) -> Need:
         """Return what exporting a graph needs."""
@@ -94,10 +99,25 @@ class Needs:
             kernel=axes * 8 * options.get("sigma", 0) / step,
         )
 
+    def block(self, comparison: str, source: str, replicate: str, block: str) -> Need:
+        """Return what a block of the matrices of all measures of a source needs."""
+        parts = self._study.parts(comparison, replicate)
+        members = self._study.comparisons[comparison].members[replicate]
+        chosen = {i for name in block.split("-") for i in parts[name]}
+        both = [members[i] for i in sorted(chosen)]
+        groups = self._study.divided(comparison)[source]
+        return estimate.in_turn([self._comparing(both, comparison, group) for group in groups])
+
+    def joined(self, comparison: str) -> Need:
+        """Return what putting the blocks of a matrix together, or working on it, needs."""
+        return estimate.whole_matrices(len(self._study.comparisons[comparison].cells))
+
     def distances(self, comparison: str, group: str) -> Need:
         """Return what the matrices of a group of measures need, at one replicate."""
+        return self._comparing(self._study.comparisons[comparison].first, comparison, group)
+
+    def _comparing(self, members: Sequence[Member], comparison: str, group: str) -> Need:
         study = self._study
-        members = study.comparisons[comparison].first
         measures = study.groups[group]
         needs = MEASURES[measures[0]].needs
         if not INPUTS[needs].rows:
@@ -105,6 +125,7 @@ class Needs:
                 [member.size.edges for member in members],
                 len(measures),
                 vectors=needs == "vector",
+                by_powers=study.config.distance.p not in (1, 2, math.inf),
                 sampled=[
                     self.sampled(vector)
                     for vector in (MEASURES[measure].vector for measure in measures)

@@ -10,8 +10,8 @@ from netkin.member import Member
 from netkin.study import Study
 from netkin.vector import VECTORISERS
 
-IMAGE_SHARE = 0.3
-"""What compression leaves of a vector of two axes."""
+FULL_DIMENSIONS = 2
+"""Dimensions in which networks without skip connections have classes; the others take no room."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def _size_of_dataset(study: Study, parts: Sequence[str]) -> float:
 def _size_of_one(study: Study, parts: Sequence[str]) -> float:
     if "/".join(parts[2:]) in study.together:  # a folder that lasts until its networks are taken
         return 0.0
-    return STORED_BYTES[parts[1]] * study.members["/".join(parts[2:])].size.edges
+    id = "/".join(parts[2:])
+    members = [study.members[id]] if id in study.members else _members(study, parts[2:])
+    return STORED_BYTES[parts[1]] * sum(member.size.edges for member in members)
 
 
 def _members(study: Study, parts: Sequence[str]) -> Sequence[Member]:
@@ -79,9 +81,8 @@ def _size_of_vector(study: Study, parts: Sequence[str]) -> float:
     options = study.vector(parts[2])
     axes = VECTORISERS[parts[2]].axes
     values = options["n_bins"] ** axes * options["options"].get("n_layers", 1)
-    values *= study.config.diagram.max_dimension + 1
-    each = 8.0 * float(values) * (IMAGE_SHARE if axes == 2 else 1.0)
-    return each * len(_members(study, parts[3:]))
+    values *= min(study.config.diagram.max_dimension + 1, FULL_DIMENSIONS)
+    return 8.0 * float(values) * len(_members(study, parts[3:]))
 
 
 def _size_of_activation(study: Study, parts: Sequence[str]) -> float:

@@ -20,7 +20,14 @@ from netkin.dataset.features import extract_features
 from netkin.dataset.prepare import all_options, prepare_dataset
 from netkin.diagram.compute import compute_diagrams
 from netkin.distance import INPUTS, MEASURES
-from netkin.distance.compute import compute_distances, parameters_of
+from netkin.distance.compute import (
+    block_parameters,
+    compute_block,
+    compute_distances,
+    join_distances,
+    joined_parameters,
+    parameters_of,
+)
 from netkin.distance.layers import compare_layers, layer_parameters
 from netkin.distance.summary import summarise_distances
 from netkin.graph.export import export_graph
@@ -177,10 +184,23 @@ def _network(recipes: Recipes, path: str, member: Member) -> Recipe:
     )
 
 
+def _networks(recipes: Recipes, path: str, *parts: str) -> Recipe:
+    study, bundle = recipes.study, "/".join(parts)
+    members = study.bundles[bundle].members
+    source = study.source_of[members[0].id]
+    return Recipe(
+        path,
+        "networks",
+        recipes.code(source.maker),
+        {"networks": {member.id: source.making(member) for member in members}},
+    )
+
+
 def _graph(recipes: Recipes, path: str, *id: str) -> Recipe:
     study = recipes.study
     network = study.file_of("network", study.members["/".join(id)])
-    return Recipe(path, "graph", recipes.code(export_graph), study.graph(), recipes.all([network]))
+    parameters = {"member": storage.id_of(network), **study.graph()}
+    return Recipe(path, "graph", recipes.code(export_graph), parameters, recipes.all([network]))
 
 
 def _ids(study: Study, bundle: str) -> list[str]:
@@ -238,6 +258,8 @@ def _prediction(recipes: Recipes, path: str, *parts: str) -> Recipe:
 def _distance(recipes: Recipes, path: str, comparison: str, *rest: str) -> Recipe:
     if rest[0] == "layers":
         return _layers(recipes, path, comparison, *rest[1:])
+    if len(rest) == 3:
+        return _block(recipes, path, comparison, *rest)
     if len(rest) == 1:
         inputs = recipes.all(recipes.study.distances(rest[0], comparison))
         parameters = {"measure": rest[0]}
@@ -251,6 +273,13 @@ def _matrices(recipes: Recipes, path: str, comparison: str, group: str, replicat
     study = recipes.study
     measures = study.groups[group]
     needs = MEASURES[measures[0]].needs
+    names = [cell.name for cell in study.comparisons[comparison].cells]
+    if study.is_divided(group, comparison):
+        blocks = study.blocks(needs, comparison, replicate)
+        parameters = joined_parameters(measures, names)
+        return Recipe(
+            path, "distance", recipes.code(join_distances), parameters, recipes.all(blocks)
+        )
     compared = study.compared(group, comparison, replicate)
     probe = study.probe_of(group, comparison)
     return Recipe(
@@ -259,13 +288,34 @@ def _matrices(recipes: Recipes, path: str, comparison: str, group: str, replicat
         recipes.code(compute_distances, INPUTS[needs], *(MEASURES[name] for name in measures)),
         parameters_of(
             measures,
-            [cell.name for cell in study.comparisons[comparison].cells],
+            names,
             compared,
             {measure: study.measure_options(measure) for measure in measures},
             study.reading(needs),
             study.calibration(needs),
         ),
         recipes.all([*compared, *([probe] if probe else [])]),
+    )
+
+
+def _block(
+    recipes: Recipes, path: str, comparison: str, source: str, replicate: str, block: str
+) -> Recipe:
+    study = recipes.study
+    measures = [m for group in study.divided(comparison)[source] for m in study.groups[group]]
+    found = study.block(source, comparison, replicate, block)
+    options = {measure: study.measure_options(measure) for measure in measures}
+    return Recipe(
+        path,
+        "distance_block",
+        recipes.code(compute_block, INPUTS[source], *(MEASURES[name] for name in measures)),
+        block_parameters(options=options, reading=study.reading(source), **found),
+        recipes.all(
+            path
+            for which in ("input_paths", "other_paths")
+            for group in found["groups"]
+            for path in group[which]
+        ),
     )
 
 
@@ -285,6 +335,7 @@ def _layers(recipes: Recipes, path: str, comparison: str, a: str, b: str, replic
 
 STAGES: dict[str, Callable[..., Recipe]] = {
     "dataset": _dataset,
+    "network": _networks,
     "graph": _graph,
     "diagram": _diagram,
     "vector": _vector,
@@ -292,4 +343,5 @@ STAGES: dict[str, Callable[..., Recipe]] = {
     "prediction": _prediction,
     "distance": _distance,
 }
-"""Folder of results -> what makes the recipe of one of its files; networks: see `_network`."""
+"""Folder of results -> what makes the recipe of one of its files; of a network that has a file of
+its own: see `_network`."""

@@ -6,7 +6,8 @@ the same root attributes, so that it says by itself what it is and what made it:
 
 ========== ==============================================================
 layout     stage and layout version, e.g. ``graph/2``
-parameters JSON object, every parameter that made the file
+parameters JSON object, every parameter that made the file; where it is
+           too long for an attribute, ``/parameters`` holds it
 code       digest of the library code that made it, "" outside the workflow
 recipe     digest of layout, code, parameters and the recipes of the input
            files: of all that was ordered, up to the data set
@@ -33,7 +34,8 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -45,22 +47,29 @@ import numpy as np
 from netkin import __version__
 from netkin.errors import NetkinError, allowed, listed, shown
 from netkin.failure import is_of_content
-from netkin.structure import IDS, MEMBERS, check_structure, folder_among, is_id
+from netkin.structure import IDS, MEMBERS, PARAMETERS, check_structure, folder_among, is_id
 
 LAYOUTS = {
     "dataset": "dataset/2",
     "network": "network/2",
+    "networks": "networks/1",
     "graph": "graph/2",
     "diagram": "diagram/4",
     "vector": "vector/3",
     "activation": "activation/3",
     "prediction": "prediction/3",
     "distance": "distance/3",
+    "distance_block": "distance_block/1",
     "distance_summary": "distance_summary/2",
     "layers": "layers/2",
 }
 """Stage -> the value of the root attribute ``layout`` of its files."""
-BUNDLES = frozenset({"diagram", "vector", "activation", "prediction", "distance"})
+BUNDLES = frozenset(
+    {
+        *("networks", "diagram", "vector", "activation", "prediction"),
+        *("distance", "distance_block"),
+    }
+)
 """Stages whose files are bundles."""
 BEFORE = {
     "diagram": "diagram/3",
@@ -70,6 +79,8 @@ BEFORE = {
     "distance": "distance/2",
 }
 """Stage -> the layout before, which is read as well: of one network or measure, without members."""
+TOGETHER = {"network": "networks"}
+"""Stage -> the layout of a bundle whose members have what a file of the stage has."""
 ONE = "network"
 """Id of the member of a bundle that was written for one network alone."""
 
@@ -88,6 +99,8 @@ LEFT_SECONDS = 3600
 """After so long without a change a half-written file of another machine has no writer any more."""
 NO_CONTENT = frozenset({"content", "recipe", "version", "seconds", "peak_mib"})
 """Root attributes that are not what a file holds: digests, the version, what making it cost."""
+MOST_ATTRIBUTE = 60_000
+"""Bytes of an attribute, at most; HDF5 allows 64 KiB with all that belongs to it."""
 ANCESTORS = "ancestors"
 """Dataset of shape (n, 2), text: recipe and content of each file that a file was made from."""
 HEADER_BYTES = 512
@@ -239,7 +252,7 @@ def create(
     with whole_file(path) as temporary:
         with _hdf5(temporary, "w", userblock_size=HEADER_BYTES) as file:
             file.attrs["layout"] = LAYOUTS[layout]
-            file.attrs["parameters"] = canonical_json(every)
+            _put_parameters(file, canonical_json(every))
             file.attrs["code"] = code
             file.attrs["recipe"] = recipe(layout, code, parameters, [s.recipe for s in sources])
             file.attrs["lineage"] = lineage(code, every, [s.content for s in sources])
@@ -254,6 +267,14 @@ def create(
                 _check_members(file, ids)
             file.attrs["content"] = _content(file)
         seal(temporary)
+
+
+def _put_parameters(file: h5py.File, text: str) -> None:
+    """Write the parameters, which are ASCII, where there is room for them."""
+    if len(text) > MOST_ATTRIBUTE:
+        file.create_dataset(PARAMETERS, data=[text], dtype=h5py.string_dtype())
+        text = canonical_json({"in": f"/{PARAMETERS}"})
+    file.attrs[PARAMETERS] = text
 
 
 def _check_members(file: h5py.File, ids: Sequence[str]) -> None:
@@ -302,6 +323,14 @@ def read_ids(path: str | os.PathLike[str], layout: str) -> list[str]:
 
 
 def _ids(file: h5py.File) -> list[str]:
+    kept = (_kept.get() or {}).get(file.filename)
+    if kept is not None and kept.file is file:
+        kept.ids = kept.ids or _read_ids(file)
+        return kept.ids
+    return _read_ids(file)
+
+
+def _read_ids(file: h5py.File) -> list[str]:
     return [str(id) for id in file[IDS].asstr()[()]] if _is_bundle(file) else [ONE]
 
 
@@ -494,6 +523,8 @@ def _opened(path: str | os.PathLike[str], layout: str) -> Iterator[h5py.File]:
     with _open(path) as file:
         with _reading(path):
             found = file.attrs.get("layout")
+        if layout in TOGETHER and found == LAYOUTS[TOGETHER[layout]]:
+            layout = TOGETHER[layout]
         if not isinstance(found, str) or found not in (LAYOUTS[layout], BEFORE.get(layout)):
             what = f"'{found}'" if isinstance(found, str) and found.isprintable() else "damaged"
             raise NetkinError(
@@ -515,7 +546,10 @@ def read_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the parameters that made a netkin file."""
     with _open(path) as file, _reading(path):
         _check_structure(path, file)
-        parameters: dict[str, Any] = dict(json.loads(file.attrs["parameters"]))
+        text = file[PARAMETERS].asstr()[0] if PARAMETERS in file else file.attrs[PARAMETERS]
+        parameters: dict[str, Any] = json.loads(text)
+        if not isinstance(parameters, dict):
+            raise NetkinError(f"{file_of(path)}: /{PARAMETERS} is no JSON object. {ANEW}")
         return parameters
 
 
@@ -531,9 +565,13 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
         raise NetkinError(f"{path}: damaged, or not written by netkin ({what}). {ANEW}") from error
 
 
-def _open(path: str | os.PathLike[str]) -> h5py.File:
+def _open(path: str | os.PathLike[str]) -> AbstractContextManager[h5py.File]:
     """Open a file whose bytes are those that netkin wrote; of an address, its file."""
     path = Path(file_of(path))
+    return _keep(path) or _open_anew(path)
+
+
+def _open_anew(path: Path) -> h5py.File:
     if not path.exists():
         raise NetkinError(f"{path}: no such file.")
     if not path.is_file():
@@ -544,6 +582,52 @@ def _open(path: str | os.PathLike[str]) -> h5py.File:
         return _hdf5(path, "r")
     except OSError as error:
         raise NetkinError(f"{path}: {_why_unreadable(error)}") from error
+
+
+MOST_KEPT = 32
+"""Files that are kept open, at most."""
+
+
+@dataclass
+class _Kept:
+    """A file that is open for several readers, and the ids of its members once they were read."""
+
+    file: h5py.File
+    ids: list[str] | None = None
+
+
+_kept: ContextVar[dict[str, _Kept] | None] = ContextVar("_kept", default=None)
+
+
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """Keep netkin files open that are read in the block: many members of a bundle are read faster.
+
+    A file that is replaced meanwhile is read on as it was. Each thread keeps files of its own.
+    """
+    files: dict[str, _Kept] = {}
+    before = _kept.set(files)
+    try:
+        yield
+    finally:
+        _kept.reset(before)
+        for one in files.values():
+            one.file.close()
+
+
+def _keep(path: Path) -> AbstractContextManager[h5py.File] | None:
+    """Return a file that is kept open, None where none is kept."""
+    files = _kept.get()
+    if files is None:
+        return None
+    name = str(path)
+    if name not in files:
+        files[name] = _Kept(_open_anew(path))
+        if len(files) > MOST_KEPT:  # the one that was opened first of those not asked for since
+            files.pop(next(iter(files))).file.close()
+    else:
+        files[name] = files.pop(name)
+    return nullcontext(files[name].file)
 
 
 _whole: set[tuple[int, ...]] = set()

@@ -99,7 +99,9 @@ RECORD = {
     "version": re.compile(".+"),
 }
 """Root attributes of every file, and what their text is like; see `netkin.storage`."""
-EVERYWHERE = {"ancestors": Array("digest", ("ancestors", 2))}
+PARAMETERS = "parameters"
+"""Attribute, or where it would be too long for one, dataset that holds the parameters."""
+EVERYWHERE = {"ancestors": Array("digest", ("ancestors", 2)), PARAMETERS: Array("text", (1,))}
 """Datasets that a file of any layout may hold."""
 IDS, MEMBERS = "ids", "members"
 """What a bundle holds: the ids of its members (text), and a group for each, named by its id."""
@@ -131,9 +133,45 @@ _NULL = {
     f"null/{part}": Array("float", _NETWORKS)
     for part in ("mean", "calibrated", "p_value", "low", "high")
 }
+
+
+def _reasons(shape: tuple[str, str]) -> dict[str, Array]:
+    return {
+        "reason_code": Array("integer", shape, packed=True),
+        "reason_text": Array("names", ("reasons",)),
+    }
+
+
 _ABOUT = {"measure": "text", "family": "text", "orientation": "text"}
 
 _HISTORY = dict.fromkeys(("loss", "accuracy", "validation_loss", "validation_accuracy"), "floats")
+
+_NETWORK = Structure(
+    {
+        "layers/{k}/weight": Array(
+            "float",
+            ("units of layer {k}", "inputs of layer {k}"),
+            attributes={"name": "text"},
+        ),
+        # a layer may have none
+        "layers/{k}/bias": Array(
+            "float", ("units of layer {k}",), attributes={"name": "text"}, gaps=True
+        ),
+        # of a network of somebody's own whose layers are not known
+        "tensors/{k}": Array("float", None, attributes={"name": "text"}),
+        "history/loss": Array("float", ("epochs",)),
+        "history/accuracy": Array("float", ("epochs",)),
+        "history/validation_loss": Array("float", ("epochs",)),
+        "history/validation_accuracy": Array("float", ("epochs",)),
+    },
+    {
+        "test_accuracy": "float",
+        "reason": "text",
+        "format": "text",
+        "left_out": "text",
+        "also": "text",
+    },
+)
 
 STRUCTURES: dict[str, Structure] = {
     "dataset": Structure(
@@ -150,32 +188,8 @@ STRUCTURES: dict[str, Structure] = {
         },
         groups={"extractor": {"test_accuracy": "float", **_HISTORY}},
     ),
-    "network": Structure(
-        {
-            "layers/{k}/weight": Array(
-                "float",
-                ("units of layer {k}", "inputs of layer {k}"),
-                attributes={"name": "text"},
-            ),
-            # a layer may have none
-            "layers/{k}/bias": Array(
-                "float", ("units of layer {k}",), attributes={"name": "text"}, gaps=True
-            ),
-            # of a network of somebody's own whose layers are not known
-            "tensors/{k}": Array("float", None, attributes={"name": "text"}),
-            "history/loss": Array("float", ("epochs",)),
-            "history/accuracy": Array("float", ("epochs",)),
-            "history/validation_loss": Array("float", ("epochs",)),
-            "history/validation_accuracy": Array("float", ("epochs",)),
-        },
-        {
-            "test_accuracy": "float",
-            "reason": "text",
-            "format": "text",
-            "left_out": "text",
-            "also": "text",
-        },
-    ),
+    "network": _NETWORK,
+    "networks": _NETWORK,
     "graph": Structure(
         {
             "source": Array("integer", ("edges",), packed=True),
@@ -223,10 +237,21 @@ STRUCTURES: dict[str, Structure] = {
         {
             "matrix": Array("float", _NETWORKS),
             "networks": Array("names", ("networks",)),
+            # of an older netkin
             "reason": Array("text", _NETWORKS),
+            **_reasons(_NETWORKS),
             **_NULL,
         },
         {**_ABOUT, "permutations": "integer", "seconds": "float", "peak_mib": "float"},
+    ),
+    "distance_block": Structure(
+        {
+            "matrix": Array("float", ("networks", "others")),
+            "networks": Array("names", ("networks",)),
+            "others": Array("names", ("others",)),
+            **_reasons(("networks", "others")),
+        },
+        {**_ABOUT, "seconds": "float", "peak_mib": "float"},
     ),
     "distance_summary": Structure(
         {
@@ -432,7 +457,7 @@ class _Check:
                 found = "is missing" if value is None else f"is {shown(value)}"
                 self.refuse("", f"has a damaged record: its attribute '{name}' {found}")
         try:
-            parameters = json.loads(self.file.attrs["parameters"])
+            parameters = json.loads(self.file.attrs[PARAMETERS])
         except (ValueError, RecursionError) as error:
             self.refuse("", f"has an attribute 'parameters' that is not JSON ({error})")
         if not isinstance(parameters, dict):

@@ -3,9 +3,10 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import Any
 
-from netkin.bundle import Bundle, bundles_of
+from netkin.bundle import MOST_MEMBERS, Bundle, bundles_of, parts_of
 from netkin.comparison import OVERALL, PATH_PART, Comparison
 from netkin.config.check import check, no_networks
 from netkin.config.file import Source as ConfigSource
@@ -171,8 +172,21 @@ class Study:
 
     @cached_property
     def networks(self) -> dict[str, Member]:
-        """File of a network -> its member."""
-        return {self.file_of("network", member): member for member in self.members.values()}
+        """File of a network -> its member, of those that have a file of their own."""
+        return {
+            file: member
+            for member in self.members.values()
+            if (file := self.source_of[member.id].file_of(member)) is not None
+        }
+
+    @cached_property
+    def imported(self) -> list[str]:
+        """The bundles whose networks one job makes, in one file."""
+        return [
+            id
+            for id, bundle in self.bundles.items()
+            if self.source_of[bundle.members[0].id].file_of(bundle.members[0]) is None
+        ]
 
     @cached_property
     def replicates(self) -> list[str]:
@@ -226,7 +240,9 @@ class Study:
         if member.id not in self.members:
             return ""
         if stage == "network":
-            return self.source_of[member.id].file_of(member)
+            own = self.source_of[member.id].file_of(member)
+            if own is not None:
+                return own
         if stage == "graph":
             return self.path("graph", member.id)
         folder = (stage, vector) if vector else (stage,)
@@ -252,7 +268,7 @@ class Study:
         return [making for making in made if making is not None]
 
     def networks_of(self, bundle: str) -> list[str]:
-        """Return the network files of the members of a bundle."""
+        """Return where the networks of a bundle are: a file, or ``FILE::ID``, of each."""
         return [self.file_of("network", member) for member in self.bundles[bundle].members]
 
     def dataset_of(self, bundle: str) -> str:
@@ -261,11 +277,18 @@ class Study:
 
     def compared(self, group: str, comparison: str, replicate: str) -> list[str]:
         """Return what the measures of a group compare: a file or ``FILE::ID`` of each network."""
-        entry = MEASURES[self.groups[group][0]]
-        stage = INPUTS[entry.needs].stage
-        vector = entry.vector if stage == "vector" else None
-        members = self.comparisons[comparison].members[replicate]
-        return [self.file_of(stage, member, vector) for member in members]
+        key = group, comparison, replicate
+        if key not in self._compared:
+            entry = MEASURES[self.groups[group][0]]
+            stage = INPUTS[entry.needs].stage
+            vector = entry.vector if stage == "vector" else None
+            members = self.comparisons[comparison].members[replicate]
+            self._compared[key] = [self.file_of(stage, member, vector) for member in members]
+        return self._compared[key]
+
+    @cached_property
+    def _compared(self) -> dict[tuple[str, str, str], list[str]]:
+        return {}
 
     def probe_of(self, group: str, comparison: str) -> str | None:
         """Return the data set file that a group of measures reads besides, if it does."""
@@ -277,6 +300,85 @@ class Study:
     def distance_file(self, group: str, comparison: str, replicate: str) -> str:
         """Return the file of the matrices of a group of measures."""
         return self.path("distance", comparison, group, replicate)
+
+    def is_divided(self, group: str, comparison: str) -> bool:
+        """Tell whether the matrices of a group of measures are computed in blocks.
+
+        Those of many networks, by symmetric measures without a null.
+        """
+        measures = [MEASURES[name] for name in self.groups[group]]
+        return len(self.comparisons[comparison].cells) > MOST_MEMBERS and all(
+            measure.symmetric
+            and INPUTS[measure.needs].calibrate is None
+            # whatever reads the rows of a data set does so once for all pairs
+            and not INPUTS[measure.needs].rows
+            for measure in measures
+        )
+
+    def source_of_group(self, group: str) -> str:
+        """Return what the measures of a group compare, a key of `netkin.distance.INPUTS`."""
+        return MEASURES[self.groups[group][0]].needs
+
+    def divided(self, comparison: str) -> dict[str, list[str]]:
+        """Return source -> the groups of measures whose blocks one job computes."""
+        found: dict[str, list[str]] = {}
+        for group in self.groups_of(comparison):
+            if self.is_divided(group, comparison):
+                found.setdefault(self.source_of_group(group), []).append(group)
+        return found
+
+    def parts(self, comparison: str, replicate: str) -> dict[str, list[int]]:
+        """Return the parts of a comparison's matrices, see `netkin.bundle.parts_of`."""
+        key = comparison, replicate
+        if key not in self._parts:
+            members = self.comparisons[comparison].members[replicate]
+            self._parts[key] = parts_of([member.id for member in members])
+        return self._parts[key]
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], dict[str, list[int]]]:
+        return {}
+
+    def blocks(self, source: str, comparison: str, replicate: str) -> list[str]:
+        """Return the files of the blocks of all measures of a source."""
+        return [
+            self.path("distance", comparison, source, replicate, f"{a}-{b}")
+            for a, b in combinations_with_replacement(self.parts(comparison, replicate), 2)
+        ]
+
+    def block_names(self) -> list[str]:
+        """Return what blocks are called, of all comparisons."""
+        return list(
+            dict.fromkeys(
+                f"{a}-{b}"
+                for name, comparison in self.comparisons.items()
+                if self.divided(name)
+                for replicate in comparison.members
+                for a, b in combinations_with_replacement(self.parts(name, replicate), 2)
+            )
+        )
+
+    def block(self, source: str, comparison: str, replicate: str, block: str) -> dict[str, Any]:
+        """Return the networks of rows and columns of a block, as `compute_block` takes them."""
+        cells = self.comparisons[comparison].cells
+        parts = self.parts(comparison, replicate)
+        rows, columns = (parts[name] for name in block.split("-"))
+        paths = {
+            group: self.compared(group, comparison, replicate)
+            for group in self.divided(comparison)[source]
+        }
+        return {
+            "groups": [
+                {
+                    "measures": self.groups[group],
+                    "input_paths": [found[i] for i in rows],
+                    "other_paths": [found[i] for i in columns],
+                }
+                for group, found in paths.items()
+            ],
+            "networks": [cells[i].name for i in rows],
+            "others": [cells[i].name for i in columns],
+        }
 
     def distances(self, measure: str, comparison: str) -> list[str]:
         """Return where the matrices of a measure are, replicate by replicate."""
@@ -307,10 +409,11 @@ class Study:
         needed = self.needed_stages()
         found = [self.path("dataset", name) for name in self.prepared]
         found += [
-            self.file_of("network", member)
-            for member in self.members.values()
+            file
+            for file, member in self.networks.items()
             if self.source_of[member.id].making(member) is not None
         ]
+        found += [self.path("network", bundle) for bundle in self.imported]
         if self.config.graph.export:
             found += [self.file_of("graph", member) for member in self.members.values()]
         folders: list[str] = [stage for stage in BUNDLED if stage in needed and stage != "vector"]
@@ -319,11 +422,12 @@ class Study:
             self.path(folder, bundle) for folder in folders for bundle in self.bundles_for(folder)
         ]
         for name in self.comparisons:
-            found += [
-                self.distance_file(group, name, replicate)
-                for group in self.groups_of(name)
-                for replicate in self.comparisons[name].members
-            ]
+            for replicate in self.comparisons[name].members:
+                for source in self.divided(name):
+                    found += self.blocks(source, name, replicate)
+                found += [
+                    self.distance_file(group, name, replicate) for group in self.groups_of(name)
+                ]
             found += self.summaries(name)
             found += [
                 self.path("distance", name, "layers", a, b, replicate)

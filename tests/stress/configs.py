@@ -2,6 +2,7 @@
 
 import copy
 import faulthandler
+import math
 import random
 import re
 import resource
@@ -162,23 +163,23 @@ def finding_of(config):
     return message, finding
 
 
-def campaign(seed: int, seconds: float) -> Counts:
+def campaign(seed: int, seconds: float, cases: float = math.inf) -> Counts:
     """Try wrong configs for some seconds.
 
     Parameters
     ----------
     seed : int
         Of the mutations; the same seed gives the same ones, as many as there is time for.
-    seconds : float
-        How long. A config that never ends is told of by a traceback on standard error after
-        a minute.
+    seconds, cases : float
+        How long, and how many at most. A config that never ends is told of by a traceback on
+        standard error after a minute.
     """
     chance = random.Random(seed)
     text = DEFAULT.read_text()
     counts = Counts()
     end = time.monotonic() + seconds
     outcome(text.encode())
-    while time.monotonic() < end:
+    while time.monotonic() < end and counts.tried < cases:
         kind = chance.choice((mutated_bytes, mutated_lines, mutated_values, mutated_values))
         wrong = kind(chance, text)
         if chance.random() < 0.01:

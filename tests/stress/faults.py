@@ -1,5 +1,6 @@
 """Runs that are disturbed: run again, they must end with what an undisturbed run leaves."""
 
+import math
 import random
 import shutil
 import subprocess
@@ -109,15 +110,15 @@ def take_up(checkout):
     return f"does not end: {output[-500:]}"
 
 
-def campaign(seed: int, seconds: float) -> Counts:
+def campaign(seed: int, seconds: float, cases: float = math.inf) -> Counts:
     """Disturb jobs of random stages at random moments after an edit, and compare.
 
     Parameters
     ----------
     seed : int
         Of the choice of jobs, faults and moments.
-    seconds : float
-        No new case is begun after so long.
+    seconds, cases : float
+        No new case is begun after so long, or so many.
     """
     chance = random.Random(seed)
     counts = Counts()
@@ -125,7 +126,7 @@ def campaign(seed: int, seconds: float) -> Counts:
     with tempfile.TemporaryDirectory() as place:
         finished = prepare(Path(place) / "finished")
         undisturbed = {}
-        while time.monotonic() < stop:
+        while time.monotonic() < stop and counts.tried < cases:
             edit = chance.choice(list(EDITS))
             script = chance.choice([edit, edit, *DOWNSTREAM])
             fault, moment = chance.choice(FAULTS), chance.choice(MOMENTS)

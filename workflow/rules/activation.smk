@@ -7,7 +7,7 @@ Gives results/activation/{bundle}.h5.
 
 rule compute_activations:
     input:
-        networks=lambda wildcards: study.networks_of(wildcards.bundle),
+        networks=lambda wildcards: files_of(study.networks_of(wildcards.bundle)),
         dataset=lambda wildcards: study.dataset_of(wildcards.bundle),
     output:
         "results/activation/{bundle}.h5",
@@ -23,6 +23,7 @@ rule compute_activations:
         runtime=runtime(lambda wildcards: study.need.bundle("activation", wildcards.bundle)),
     params:
         inputs=planned_inputs,
+        networks=lambda wildcards: study.networks_of(wildcards.bundle),
         ids=lambda wildcards: [m.id for m in study.bundles[wildcards.bundle].members],
         trained_with=lambda wildcards: study.evaluation(wildcards.bundle),
         options=study.config.activation.model_dump(),

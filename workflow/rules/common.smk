@@ -104,6 +104,8 @@ wildcard_constraints:
     dataset=one_of(study.datasets),
     comparison=one_of(study.comparisons),
     group=one_of(study.groups),
+    source=one_of(dict.fromkeys(map(study.source_of_group, study.groups))),
+    block=one_of(study.block_names()),
     measure=one_of(study.measures),
     vector=one_of(study.needed_vectors()),
     a=one_of(each for pair in study.config.distance.layers for each in pair),
@@ -165,6 +167,11 @@ def networks_by_name(comparison):
     return [study.file_of("network", member) for _, member in study.by_network(comparison)]
 
 
+def network_of(wildcards):
+    """Return where the network of a member is."""
+    return study.file_of("network", study.members[wildcards.member])
+
+
 def prepared(wildcards):
     """Return the data set whose loader gives a file."""
     return study.datasets[study.prepared[wildcards.prepared]]
@@ -173,6 +180,16 @@ def prepared(wildcards):
 def compared(wildcards):
     """Return what a job of distances compares."""
     return study.compared(wildcards.group, wildcards.comparison, wildcards.replicate)
+
+
+def block_of(wildcards):
+    """Return the networks of a block of a matrix."""
+    return study.block(wildcards.source, wildcards.comparison, wildcards.replicate, wildcards.block)
+
+
+def need_of_matrices(wildcards):
+    """Return what a job needs that has whole matrices of a comparison in memory."""
+    return study.need.joined(wildcards.comparison)
 
 
 def need_of_distances(wildcards):
@@ -238,11 +255,8 @@ def benchmarks_of_stages():
     needed = study.needed_stages()
     found = [("prepare_dataset", one.prepared) for one in study.datasets.values()]
     found += [("extract_features", d.name) for d in study.datasets.values() if d.section.extractor]
-    found += [
-        (rule_name, each)
-        for rule_name in ("train_network", "import_network")
-        for each in study.made_by(rule_name)
-    ]
+    found += [("train_network", each) for each in study.made_by("train_network")]
+    found += [("import_networks", each) for each in study.imported]
     found += [("export_graph", each) for each in study.members if study.config.graph.export]
     for stage, rule_name in (
         ("diagram", "compute_diagrams"),
@@ -256,11 +270,16 @@ def benchmarks_of_stages():
         for bundle in study.bundles
     ]
     for name, comparison in study.comparisons.items():
-        found += [
-            ("compute_distances", f"{name}/{group}/{replicate}")
-            for group in study.groups_of(name)
-            for replicate in comparison.members
-        ]
+        for replicate in comparison.members:
+            for group in study.groups_of(name):
+                divided = study.is_divided(group, name)
+                rule_name = "join_distances" if divided else "compute_distances"
+                found.append((rule_name, f"{name}/{group}/{replicate}"))
+            found += [
+                ("compute_block", f"{name}/{source}/{replicate}/{Path(each).stem}")
+                for source in study.divided(name)
+                for each in study.blocks(source, name, replicate)
+            ]
         found += [
             ("compare_layers", f"{name}/{a}/{b}/{replicate}")
             for a, b in study.layer_pairs(name)

@@ -6,7 +6,7 @@ Needs the files of networks. Gives results/diagram/{bundle}.h5, the raw interval
 
 rule compute_diagrams:
     input:
-        lambda wildcards: study.networks_of(wildcards.bundle),
+        lambda wildcards: files_of(study.networks_of(wildcards.bundle)),
     output:
         "results/diagram/{bundle}.h5",
     log:
@@ -21,6 +21,7 @@ rule compute_diagrams:
         runtime=runtime(lambda wildcards: study.need.bundle("diagram", wildcards.bundle)),
     params:
         inputs=planned_inputs,
+        networks=lambda wildcards: study.networks_of(wildcards.bundle),
         ids=lambda wildcards: [m.id for m in study.bundles[wildcards.bundle].members],
         graph=study.graph(),
         options=study.diagram(),

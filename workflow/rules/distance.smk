@@ -2,10 +2,18 @@
 
 Needs what measures compare (`netkin.distance.INPUTS`); a job takes all measures of one group
 (`Measure.group`), which share what they make of it.
-Gives results/distance/{comparison}/{group}/{replicate}.h5, a matrix for each measure, and
+Gives results/distance/{comparison}/{group}/{replicate}.h5, a matrix for each measure, of many
+networks from blocks in results/distance/{comparison}/{source}/{replicate}/, and
 results/distance/{comparison}/{measure}.h5; for pairs of networks layer by layer
 results/distance/{comparison}/layers/{a}/{b}/{replicate}.h5.
 """
+
+DIVIDED = [
+    (name, group)
+    for name in study.comparisons
+    for group in study.groups_of(name)
+    if study.is_divided(group, name)
+]
 
 
 rule compute_distances:
@@ -42,6 +50,74 @@ rule compute_distances:
         "../scripts/compute_distances.py"
 
 
+rule compute_block:
+    input:
+        lambda wildcards: files_of(
+            path
+            for group in block_of(wildcards)["groups"]
+            for path in group["input_paths"] + group["other_paths"]
+        ),
+    output:
+        "results/distance/{comparison}/{source}/{replicate}/{block}.h5",
+    log:
+        "logs/compute_block/{comparison}/{source}/{replicate}/{block}.log",
+    benchmark:
+        "results/benchmark/compute_block/{comparison}/{source}/{replicate}/{block}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.block(**wildcards)),
+        runtime=runtime(lambda wildcards: study.need.block(**wildcards)),
+    params:
+        inputs=planned_inputs,
+        block=block_of,
+        options=lambda wildcards: {
+            measure: study.measure_options(measure)
+            for group in block_of(wildcards)["groups"]
+            for measure in group["measures"]
+        },
+        reading=lambda wildcards: study.reading(wildcards.source),
+        code=code_of,
+    script:
+        "../scripts/compute_block.py"
+
+
+# the same file as of `compute_distances`, of matrices that are computed in blocks
+ruleorder: join_distances > compute_distances
+
+
+rule join_distances:
+    input:
+        lambda wildcards: study.blocks(
+            study.source_of_group(wildcards.group), wildcards.comparison, wildcards.replicate
+        ),
+    output:
+        "results/distance/{comparison}/{group}/{replicate}.h5",
+    log:
+        "logs/join_distances/{comparison}/{group}/{replicate}.log",
+    benchmark:
+        "results/benchmark/join_distances/{comparison}/{group}/{replicate}.tsv"
+    wildcard_constraints:
+        comparison=one_of({name for name, _ in DIVIDED}),
+        group=one_of({group for _, group in DIVIDED}),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(lambda wildcards: study.need.joined(wildcards.comparison)),
+        runtime=runtime(lambda wildcards: study.need.joined(wildcards.comparison)),
+    params:
+        inputs=planned_inputs,
+        measures=lambda wildcards: study.groups[wildcards.group],
+        networks=lambda wildcards: [
+            cell.name for cell in study.comparisons[wildcards.comparison].cells
+        ],
+        code=code_of,
+    script:
+        "../scripts/join_distances.py"
+
+
 rule summarise_distances:
     input:
         lambda wildcards: files_of(study.distances(wildcards.measure, wildcards.comparison)),
@@ -55,8 +131,8 @@ rule summarise_distances:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(small),
-        runtime=runtime(small),
+        mem_mb=mem_mb(need_of_matrices),
+        runtime=runtime(need_of_matrices),
     params:
         inputs=planned_inputs,
         distances=lambda wildcards: study.distances(wildcards.measure, wildcards.comparison),

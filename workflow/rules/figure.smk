@@ -21,6 +21,14 @@ TOGETHER = [OVERALL] if len(study.trained) > 1 else []
 """What stands for the mean over data sets, where there are several."""
 
 
+def of_the_first(comparison):
+    """Return in words which replicate is shown, nothing where there is one alone."""
+    first, *others = study.comparisons[comparison].members
+    if not others:
+        return ""
+    return f" of replicate {first}" if comparison == NETWORKS else f" of {first.replace('_', ' ')}"
+
+
 FIGURES = [
     *(
         f"results/figure/{name}/{kind}/{measure}.svg"
@@ -82,8 +90,8 @@ rule plot_distance_matrix:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(small),
-        runtime=runtime(small),
+        mem_mb=mem_mb(need_of_matrices),
+        runtime=runtime(need_of_matrices),
     params:
         inputs=planned_inputs,
         title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, mean of {seeds(wildcards.comparison)}",
@@ -115,8 +123,8 @@ rule plot_deviation_matrix:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(small),
-        runtime=runtime(small),
+        mem_mb=mem_mb(need_of_matrices),
+        runtime=runtime(need_of_matrices),
     params:
         inputs=planned_inputs,
         title=lambda wildcards: f"{wildcards.comparison}: {wildcards.measure}, deviation over {seeds(wildcards.comparison)}",
@@ -150,8 +158,8 @@ rule plot_overview:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(small),
-        runtime=runtime(small),
+        mem_mb=mem_mb(need_of_matrices),
+        runtime=runtime(need_of_matrices),
     params:
         inputs=planned_inputs,
         titles=lambda wildcards: [
@@ -190,10 +198,7 @@ rule plot_diagrams:
     params:
         inputs=planned_inputs,
         diagrams=diagrams_of,
-        title=lambda wildcards: (
-            f"{wildcards.comparison}: diagrams of "
-            f"{next(iter(study.comparisons[wildcards.comparison].members)).replace('_', ' ')}"
-        ),
+        title=lambda wildcards: f"{wildcards.comparison}: diagrams{of_the_first(wildcards.comparison)}",
         grid=lambda wildcards: study.grid(wildcards.comparison),
         dpi=study.config.figure.dpi,
         options=study.figure("diagrams"),

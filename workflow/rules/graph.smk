@@ -8,7 +8,7 @@ Needs the file of a network. Gives results/graph/{member}.h5.
 
 rule export_graph:
     input:
-        lambda wildcards: study.file_of("network", study.members[wildcards.member]),
+        lambda wildcards: files_of([network_of(wildcards)]),
     output:
         "results/graph/{member}.h5",
     log:
@@ -23,6 +23,7 @@ rule export_graph:
         runtime=runtime(lambda wildcards: study.need.graph(wildcards.member)),
     params:
         inputs=planned_inputs,
+        network=network_of,
         options=study.graph(),
         code=code_of,
     script:

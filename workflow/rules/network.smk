@@ -1,7 +1,7 @@
 """network: train the networks of the grid, one a job or all of a data set; import those of a sheet.
 
 Needs results/dataset/{dataset}.h5, or the files that people have.
-Gives results/network/{member}.h5; what an untrained network is comes from training without an
+Gives results/network/{member}.h5, of a sheet results/network/{bundle}.h5; what an untrained network is comes from training without an
 epoch. Those that one job trains (`network.together`) stand in a folder until each was taken
 from it.
 """
@@ -89,26 +89,34 @@ rule take_network:
         "../scripts/take_network.py"
 
 
-rule import_network:
+rule import_networks:
     input:
-        lambda wildcards: SHEET.files_of(study.members[wildcards.member]),
+        lambda wildcards: [
+            file
+            for member in study.bundles[wildcards.bundle].members
+            for file in SHEET.files_of(member)
+        ],
     output:
-        "results/network/{member}.h5",
+        "results/network/{bundle}.h5",
     log:
-        "logs/import_network/{member}.log",
+        "logs/import_networks/{bundle}.log",
     benchmark:
-        "results/benchmark/import_network/{member}.tsv"
+        "results/benchmark/import_networks/{bundle}.tsv"
     wildcard_constraints:
-        member=one_of(study.made_by("import_network")),
+        bundle=one_of(study.imported),
     conda:
         "../../envs/network.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(lambda wildcards: study.need.network(wildcards.member)),
-        runtime=runtime(lambda wildcards: study.need.network(wildcards.member)),
+        mem_mb=mem_mb(lambda wildcards: study.need.imported(wildcards.bundle)),
+        runtime=runtime(lambda wildcards: study.need.imported(wildcards.bundle)),
     params:
-        file=lambda wildcards: SHEET.location(study.members[wildcards.member]),
-        reading=lambda wildcards: SHEET.making(study.members[wildcards.member]),
+        files=lambda wildcards: [
+            SHEET.location(member) for member in study.bundles[wildcards.bundle].members
+        ],
+        networks=lambda wildcards: {
+            member.id: SHEET.making(member) for member in study.bundles[wildcards.bundle].members
+        },
         code=code_of,
     script:
-        "../scripts/import_network.py"
+        "../scripts/import_networks.py"

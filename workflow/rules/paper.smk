@@ -1,7 +1,7 @@
 """paper: the published numbers and the claims of arXiv 2101.07752, beside these networks.
 
-Only where the config has `study.paper: true`; whatever belongs to that one paper is here and in
-src/netkin/paper/.
+Only where the config has `study.paper: true` and data sets; whatever belongs to that one paper is
+here and in src/netkin/paper/.
 Needs distances, the control networks, and resources/published/. Gives results/paper/...
 """
 
@@ -9,6 +9,8 @@ from netkin.paper import control_by_dataset
 from netkin.paper.norms import tabulate_norms
 from netkin.paper.reproduction import tabulate_reproduction
 
+# its claims are about networks trained here, and there may be a sheet alone
+HAS_PAPER = study.config.study.paper and bool(study.trained)
 # only with pairs of control networks on several data sets; they cost graphs, but no homology
 CONTROLS = control_by_dataset(study)
 NORM_TABLES = [f"results/paper/{name}.csv" for name in ("norms", "norm_ratios") if CONTROLS]
@@ -22,7 +24,7 @@ NORMS = {
 # the claims are about trained networks
 JUDGED = [name for name in study.comparisons if name not in study.nulls]
 JUDGED_DISTANCES = [path for name in JUDGED for path in study.all_distances(name)]
-PAPER = ["results/paper/reproduction.csv", *NORM_TABLES] if study.config.study.paper else []
+PAPER = ["results/paper/reproduction.csv", *NORM_TABLES] if HAS_PAPER else []
 
 
 rule paper:

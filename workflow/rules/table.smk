@@ -5,12 +5,14 @@ Gives results/table/...
 """
 
 from netkin.distance.functional import GROUP_MEASURES
+from netkin.figure.matrix import MOST_NAMED
 from netkin.table.accuracy import tabulate_accuracy
 from netkin.table.costs import tabulate_costs
 from netkin.table.groups import tabulate_groups
 from netkin.table.measures import tabulate_measures
 from netkin.table.members import check_members, tabulate_members
 from netkin.table.multiplicity import tabulate_multiplicity
+from netkin.table.neighbours import tabulate_neighbours
 from netkin.table.neural_persistence import tabulate_neural_persistence
 from netkin.table.untrained import tabulate_untrained
 
@@ -35,6 +37,11 @@ TABLES = [
         )
     ),
     *(f"results/table/{name}/groups.csv" for name in study.comparisons if study.measures_of(name)),
+    *(
+        f"results/table/{name}/neighbours.csv"
+        for name, comparison in study.comparisons.items()
+        if len(comparison.cells) > MOST_NAMED and study.measures_of(name)
+    ),
     *["results/table/networks/members.csv"] * bool(SHEET.members),
     "results/table/measures.csv",
     "results/table/costs.csv",
@@ -167,8 +174,8 @@ rule tabulate_groups:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(small),
-        runtime=runtime(small),
+        mem_mb=mem_mb(need_of_matrices),
+        runtime=runtime(need_of_matrices),
     params:
         inputs=planned_inputs,
         title=lambda wildcards: f"Distances within groups of {wildcards.comparison}",
@@ -177,6 +184,37 @@ rule tabulate_groups:
         code=code_digest(tabulate_groups),
     script:
         "../scripts/tabulate_groups.py"
+
+
+rule tabulate_neighbours:
+    input:
+        lambda wildcards: study.summaries(wildcards.comparison),
+    output:
+        csv="results/table/{comparison}/neighbours.csv",
+        html=report(
+            "results/table/{comparison}/neighbours.html",
+            caption="../report/neighbours.rst",
+            category="Tables",
+            labels={"networks": "{comparison}", "table": "clusters and neighbours"},
+        ),
+    log:
+        "logs/tabulate_neighbours/{comparison}.log",
+    benchmark:
+        "results/benchmark/tabulate_neighbours/{comparison}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(need_of_matrices),
+        runtime=runtime(need_of_matrices),
+    params:
+        inputs=planned_inputs,
+        title=lambda wildcards: f"Clusters and nearest networks: {wildcards.comparison}",
+        measures=lambda wildcards: study.measures_of(wildcards.comparison),
+        grid=lambda wildcards: study.grid(wildcards.comparison),
+        code=code_digest(tabulate_neighbours),
+    script:
+        "../scripts/tabulate_neighbours.py"
 
 
 rule tabulate_untrained:
@@ -283,7 +321,7 @@ rule tabulate_costs:
 
 rule tabulate_members:
     input:
-        [study.file_of("network", member) for member in SHEET.members],
+        files_of(study.file_of("network", member) for member in SHEET.members),
     output:
         csv="results/table/networks/members.csv",
         html=report(
@@ -304,6 +342,7 @@ rule tabulate_members:
         runtime=runtime(small),
     params:
         inputs=planned_inputs,
+        networks=[study.file_of("network", member) for member in SHEET.members],
         title="Networks of the sheet",
         rows=SHEET.described(),
         code=code_digest(tabulate_members),

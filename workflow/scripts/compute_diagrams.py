@@ -6,7 +6,7 @@ if __name__ == "__main__":
         compute_diagrams,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        network_paths=list(snakemake.input),
+        network_paths=snakemake.params.networks,
         ids=snakemake.params.ids,
         diagram_path=snakemake.output[0],
         code=snakemake.params.code,

@@ -6,7 +6,7 @@ if __name__ == "__main__":
         compute_predictions,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        network_paths=list(snakemake.input.networks),
+        network_paths=snakemake.params.networks,
         ids=snakemake.params.ids,
         dataset_path=snakemake.input.dataset,
         prediction_path=snakemake.output[0],

@@ -6,7 +6,7 @@ if __name__ == "__main__":
         export_graph,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        network_path=snakemake.input[0],
+        network_path=snakemake.params.network,
         graph_path=snakemake.output[0],
         code=snakemake.params.code,
         **snakemake.params.options,

@@ -6,7 +6,7 @@ if __name__ == "__main__":
         tabulate_members,
         log_path=snakemake.log[0],
         inputs=snakemake.params.inputs,
-        network_paths=list(snakemake.input),
+        network_paths=snakemake.params.networks,
         rows=snakemake.params.rows,
         csv_path=snakemake.output.csv,
         html_path=snakemake.output.html,

@@ -14,7 +14,7 @@ import typer
 
 from netkin import __version__
 from netkin.command import compare, diagram, export_graph, inspect, measures, run
-from netkin.command.shared import COULD_NOT, examples, note
+from netkin.command.shared import COULD_NOT, examples, note, spelled
 
 EXAMPLES = (
     "netkin inspect model.safetensors",
@@ -26,6 +26,7 @@ app = typer.Typer(
     help="How similar are trained networks: files of weights that people have, compared.",
     epilog=examples(EXAMPLES) + "\n\nExit codes: 0 all is there, 1 computed with gaps (the reasons "
     "are said), 2 nothing was computed.",
+    rich_markup_mode=None,  # that of rich shows types of Python and keeps the lines of docstrings
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -73,7 +74,7 @@ def main() -> None:
         if sentence is None:  # a defect of netkin's own, for a report
             raise
         with suppress(BrokenPipeError):
-            note(f"netkin: {sentence}")
+            note(f"netkin: {spelled(sentence)}")
         _leave_unread()
         sys.exit(COULD_NOT)
 

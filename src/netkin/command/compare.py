@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,12 +10,16 @@ import typer
 from netkin.command.shared import (
     COULD_NOT,
     GAPS,
+    FilesArgument,
     JsonOption,
+    WiringsOption,
     examples,
     note,
     progress,
     put,
     put_json,
+    spelled,
+    wirings,
 )
 from netkin.errors import NetkinError, shown
 
@@ -29,38 +32,35 @@ EXAMPLES = (
 )
 
 
+SHORT = "Compare files of weights, all pairs of them."
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("compare", epilog=examples(EXAMPLES))(compare_files)
+    app.command("compare", short_help=SHORT, epilog=examples(EXAMPLES))(compare_files)
 
 
 def compare_files(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE FILE...", help="Two or more files of weights.")
-    ],
+    files: FilesArgument,
     measures: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             metavar="NAMES",
-            help="Measures or families, divided by commas; the quick ones if left out. 'netkin "
-            "measures' lists them.",
-        ),
-    ] = "",
-    wiring: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[FILE=]NAMES",
-            help="Names of the weights in the order in which inputs pass them, where a file does "
-            "not tell it; for all files, or FILE=NAMES for one. May be repeated.",
+            help="Measures or families, divided by commas; may be repeated. If left out, those of "
+            "the families topology and weight that take less than half a second for two networks "
+            "of 670,000 weights. 'netkin measures' lists all.",
         ),
     ] = None,
+    wiring: WiringsOption = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="What to call a network, once for each file, in their order."),
+        typer.Option(
+            metavar="NAME", help="What to call a network, once for each file, in their order."
+        ),
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="MEASURE.NAME=VALUE", help="An option of a measure. May be repeated."),
+        typer.Option(metavar="MEASURE.NAME=VALUE", help="An option of a measure; may be repeated."),
     ] = None,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV to standard output.")] = False,
@@ -74,12 +74,12 @@ def compare_files(
         raise NetkinError("found --json and --csv; choose one.")
     from netkin.comparing import COLUMNS, compare
 
-    names = [one.strip() for one in measures.split(",") if one.strip()]
+    names = [one.strip() for text in measures or () for one in text.split(",") if one.strip()]
     with progress() as tell:
         found = compare(
             *files,
             measures=names or None,
-            wiring=_wiring(files, wiring or []),
+            wiring=wirings(files, wiring or []),
             names=name or None,
             options=_options(option or []),
             progress=tell,
@@ -97,30 +97,11 @@ def compare_files(
         writer.writerows(found.to_dict()["rows"])
         put(lines.getvalue().removesuffix("\n"))
     else:
-        put(str(found))
+        put(spelled(str(found)))
     for line in found.notes():
         note(line)
     if not found.complete:
         raise typer.Exit(COULD_NOT if found.empty else GAPS)
-
-
-def _wiring(files: list[Path], given: list[str]) -> dict[str, str]:
-    """Return the wiring by path, of what is said for one file or for all."""
-    paths = [str(file) for file in files]
-    found: dict[str, str] = {}
-    for text in given:
-        path, equals, names = text.partition("=")
-        path = str(Path(path))  # as the files are, so that ./a.npz is a.npz
-        if equals and path in paths:
-            found[path] = names
-        elif equals:
-            raise NetkinError(
-                f"--wiring: found {shown(text)}; before the '=' one of the files is named: "
-                f"{', '.join(paths)}."
-            )
-        else:
-            found = dict.fromkeys(paths, text) | found
-    return found
 
 
 def _options(given: list[str]) -> dict[str, dict[str, Any]]:
@@ -133,8 +114,10 @@ def _options(given: list[str]) -> dict[str, dict[str, Any]]:
                 f"--option: found {shown(text)}; allowed is MEASURE.NAME=VALUE, such as "
                 "heat.sigma=0.2."
             )
+        if option in found.setdefault(measure, {}):
+            raise NetkinError(f"--option: {name} is given twice.")
         try:
-            found.setdefault(measure, {})[option] = json.loads(value)
+            found[measure][option] = json.loads(value)
         except ValueError:  # not a number, list or truth value: text
-            found.setdefault(measure, {})[option] = value
+            found[measure][option] = value
     return found

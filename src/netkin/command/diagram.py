@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from netkin.command.shared import (
+    BiasOption,
+    FileArgument,
     ForceOption,
     JsonOption,
     WiringOption,
+    counted,
     examples,
     not_itself,
     note,
@@ -33,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def diagram_of_file(
-    file: Annotated[Path, typer.Argument(help="A file of weights.")],
+    file: FileArgument,
     out: Annotated[
         str,
         typer.Option(
@@ -43,18 +46,21 @@ def diagram_of_file(
         ),
     ] = "",
     wiring: WiringOption = "",
-    max_dimension: Annotated[int, typer.Option(help="Highest homology dimension.")] = 3,
-    bias_vertices: Annotated[
-        str, typer.Option(help="Vertices that carry the biases: per_neuron, per_layer or none.")
-    ] = "per_neuron",
-    engine: Annotated[str, typer.Option(help="What computes it: auto, exact or flagser.")] = "auto",
+    max_dimension: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Highest homology dimension.")
+    ] = 3,
+    bias_vertices: BiasOption = "per_neuron",
+    engine: Annotated[
+        str, typer.Option(metavar="WORD", help="What computes it: auto, exact or flagser.")
+    ] = "auto",
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compute the persistence diagram of the network in a file.
 
     Without --out a row for each homology dimension says how many classes there are, and where they
-    are born and die. A class that never dies has the death inf.
+    are born and die. A class that never dies has the death inf. With --json or --out classes that
+    are born and die together are one interval, with their number.
     """
     if out and as_json:
         raise NetkinError("found --json and --out, which writes the intervals; choose one.")
@@ -63,7 +69,7 @@ def diagram_of_file(
 
     target = Path(out)
     if out and out != "-":
-        not_itself(target, file)
+        not_itself(target, Path(file))
         write = writer_for(target, WRITERS, force)
     found, engine = diagram_with_engine(
         file, wiring, max_dimension=max_dimension, bias_vertices=bias_vertices, engine=engine
@@ -72,9 +78,10 @@ def diagram_of_file(
         for line in csv_lines(found):
             put(line)
     elif out:
-        write(target, found, engine, file.stem)
-        note(f"{out}: {sum(found.n_classes()):,} classes written")
+        write(target, found, engine, Path(file).stem)
+        note(f"{out}: {counted(sum(found.n_classes()), 'class', 'classes')} written")
     elif as_json:
-        put_json({"file": str(file), "engine": engine, "dimensions": summary(found)})
+        put_json({"file": file, "engine": engine, "dimensions": summary(found)})
     else:
-        put_table(summary(found))
+        rows = summary(found)
+        put_table([{key: row[key] for key in row if key != "intervals"} for row in rows])

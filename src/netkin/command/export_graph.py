@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from netkin.command.shared import ForceOption, WiringOption, examples, not_itself, note, writer_for
+from netkin.command.shared import (
+    BiasOption,
+    FileArgument,
+    ForceOption,
+    WiringOption,
+    counted,
+    examples,
+    not_itself,
+    note,
+    writer_for,
+)
 
 EXAMPLES = (
     "netkin export-graph model.safetensors graph.graphml",
@@ -13,25 +23,25 @@ EXAMPLES = (
 )
 
 
+SHORT = "Write the graph of the network in a file."
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("export-graph", epilog=examples(EXAMPLES))(export_graph_of_file)
+    app.command("export-graph", short_help=SHORT, epilog=examples(EXAMPLES))(export_graph_of_file)
 
 
 def export_graph_of_file(
-    file: Annotated[Path, typer.Argument(help="A file of weights.")],
-    out: Annotated[
-        Path,
-        typer.Argument(help="The file to write, by its ending: .h5, .npz, .csv or .graphml."),
-    ],
+    file: FileArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT", hidden=True)],
     wiring: WiringOption = "",
-    bias_vertices: Annotated[
-        str, typer.Option(help="Vertices that carry the biases: per_neuron, per_layer or none.")
-    ] = "per_neuron",
-    zeta: Annotated[float, typer.Option(help="Least value of an edge.")] = 1e-6,
+    bias_vertices: BiasOption = "per_neuron",
+    zeta: Annotated[float, typer.Option(metavar="NUMBER", help="Least value of an edge.")] = 1e-6,
     force: ForceOption = False,
 ) -> None:
     """Write the graph of the network in a file: an edge for each weight and bias.
+
+    OUT is written by its ending: .h5, .npz, .csv or .graphml.
 
     The value of an edge is max(1 - |w| / max|W|, zeta), so that strong ones come first; where the
     weight is not positive its ends are exchanged.
@@ -39,8 +49,9 @@ def export_graph_of_file(
     from netkin.comparing import graph_of
     from netkin.graph.formats import WRITERS
 
-    not_itself(out, file)
+    not_itself(out, Path(file))
     write = writer_for(out, WRITERS, force)
     graph = graph_of(file, wiring, bias_vertices=bias_vertices, zeta=zeta)
     write(out, graph)
-    note(f"{out}: {graph.n_vertices:,} vertices and {graph.n_edges:,} edges written")
+    edges = counted(graph.n_edges, "edge", "edges")
+    note(f"{out}: {graph.n_vertices:,} vertices and {edges} written")

@@ -1,19 +1,19 @@
 """``netkin inspect``: what is understood of files of weights."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from netkin.command.shared import (
     COULD_NOT,
     GAPS,
+    FilesArgument,
     JsonOption,
-    WiringOption,
+    WiringsOption,
     examples,
     note,
     put,
     put_json,
+    spelled,
+    wirings,
 )
 from netkin.errors import NetkinError
 
@@ -24,14 +24,17 @@ EXAMPLES = (
 )
 
 
+SHORT = "Say what is understood of files of weights."
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("inspect", epilog=examples(EXAMPLES))(inspect_files)
+    app.command("inspect", short_help=SHORT, epilog=examples(EXAMPLES))(inspect_files)
 
 
 def inspect_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of weights.")],
-    wiring: WiringOption = "",
+    files: FilesArgument,
+    wiring: WiringsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is understood of files of weights, and what can be computed of them and why not.
@@ -42,14 +45,14 @@ def inspect_files(
     from netkin.inspection import inspect
 
     found = []
-    for file in files:
+    for file, wired in zip(files, wirings(files, wiring or []), strict=True):
         try:
-            found.append(inspect(file, wiring))
+            found.append(inspect(file, wired))
         except NetkinError as error:
-            note(f"netkin: {error}")
+            note(f"netkin: {spelled(str(error))}")
             continue
         if not as_json:
-            put(str(found[-1]))
+            put(spelled(str(found[-1])))
     if as_json:
         put_json([one.to_dict() for one in found])
     if len(found) < len(files):

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "run",
+        short_help="Run the workflow of the current folder.",
         epilog=examples(EXAMPLES),
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )(run_workflow)

@@ -17,33 +17,101 @@ GAPS = 1
 COULD_NOT = 2
 """Exit code: nothing was computed."""
 
-WiringOption = Annotated[
-    str,
+_NAMES = (
+    "Names of the weights in the order in which inputs pass them, where the file does not tell it, "
+    "such as 'fc1.weight, fc2.weight'; 'W+b' names a bias too, 'W.T' is a matrix of shape (n_in, "
+    "n_out), 'W.T+b' both."
+)
+WiringOption = Annotated[str, typer.Option("--wiring", metavar="NAMES", help=_NAMES)]
+WiringsOption = Annotated[
+    list[str] | None,
     typer.Option(
         "--wiring",
-        metavar="NAMES",
-        help="Names of the weights in the order in which inputs pass them, where the file does "
-        "not tell it, such as 'fc1.weight, fc2.weight'; 'W+b' names a bias too, 'W.T' is a "
-        "matrix of shape (n_in, n_out).",
+        metavar="[FILE=]NAMES",
+        help=f"{_NAMES} For all files, or FILE=NAMES for one; may be repeated.",
+    ),
+]
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", hidden=True)]
+FilesArgument = Annotated[list[str], typer.Argument(metavar="FILE", hidden=True)]
+BiasOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WORD", help="Vertices that carry the biases: per_neuron, per_layer or none."
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
 
 
+IN_LIBRARY = {
+    "name all weights in their order (wiring)": "name all weights in their order (--wiring)",
+    "to be asked for by name (measures)": "to be asked for by name (--measures)",
+}
+"""How sentences of the library name an argument -> how the command line does."""
+LEADING = {"wiring: ": "--wiring: ", "names: ": "--name: ", "options: ": "--option: "}
+"""The same, where a sentence begins with it."""
+
+
+def spelled(text: str) -> str:
+    """Return a sentence of the library with the arguments as the command line calls them."""
+    for ours, theirs in IN_LIBRARY.items():
+        text = text.replace(ours, theirs)
+    for ours, theirs in LEADING.items():
+        if text.startswith(ours):
+            return text.replace(ours, theirs, 1)
+    return text
+
+
 def examples(lines: Sequence[str]) -> str:
-    """Return what the help of a command ends with: examples, each a paragraph."""
-    return "\n\n".join(["Examples:", *lines])
+    """Return what the help of a command ends with: examples, each on a line of its own."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
 def note(text: str) -> None:
     """Write a line to standard error."""
-    typer.echo(text, err=True)
+    typer.echo(spelled(text), err=True)
 
 
 def put(text: str) -> None:
     """Write a result to standard output."""
     typer.echo(text)
+
+
+def wirings(files: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Return the wiring of each file, of what is said for one file or for all.
+
+    Raises
+    ------
+    NetkinError
+        A file is not among them, or something is said twice.
+    """
+    paths = [Path(file) for file in files]  # ./a.npz is a.npz
+    of_one: dict[Path, str] = {}
+    of_all: list[str] = []
+    for text in given:
+        path, equals, names = text.partition("=")
+        if not equals:
+            of_all.append(text)
+        elif Path(path) not in paths:
+            raise NetkinError(
+                f"--wiring: found {shown(text)}; before the '=' one of the files is named: "
+                f"{', '.join(files)}."
+            )
+        elif Path(path) in of_one:
+            raise NetkinError(f"--wiring: that of {path} is given twice.")
+        else:
+            of_one[Path(path)] = names
+    if len(of_all) > 1:
+        raise NetkinError(
+            f"--wiring: found {shown(of_all[0])} and {shown(of_all[1])}, both for all files; say "
+            "FILE=NAMES for one, and divide the names of one by commas."
+        )
+    return [of_one.get(path, "".join(of_all)) for path in paths]
+
+
+def counted(number: int, one: str, more: str) -> str:
+    """Return how many there are, with the word for one or for more."""
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def put_json(found: Any) -> None:

@@ -18,7 +18,7 @@ from netkin.config.sections import (
 )
 from netkin.config.words import Mistake, check_model
 from netkin.dataset import CLASSES, DATASETS
-from netkin.distance import MEASURES
+from netkin.distance import INPUTS, MEASURES
 from netkin.errors import allowed, did_you_mean, listed, shown
 from netkin.figure import FIGURES
 from netkin.folders import problem_of_data_folder
@@ -178,6 +178,8 @@ def _check_relations(right: Mapping[str, Any]) -> Iterator[Mistake]:
                 )
     if "vector" in right:
         yield from _check_range(right)
+    if {"study", "source", "distance"} <= set(right):
+        yield from _check_measures_of_sheet(right)
     if "distance" in right and right["distance"]["layers"]:
         layers, chosen = right["distance"]["layers"], right["distance"]["measures"]
         if not any({name, MEASURES[name].family} & set(chosen) for name in CALIBRATED):
@@ -224,6 +226,22 @@ def _check_range(right: Mapping[str, Any]) -> Iterator[Mistake]:
             "sampling.",
             (("diagram", "infinity_value"),),
         )
+
+
+def _check_measures_of_sheet(right: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Check that each measure can compare networks where all are files of weights."""
+    if right["study"]["datasets"] or right["source"]["sheet"] is None:
+        return
+    for chosen in right["distance"]["measures"]:
+        found = [one for name, one in MEASURES.items() if chosen in (name, one.family)]
+        if any(INPUTS[one.needs].rows for one in found):
+            yield Mistake(
+                ("distance", "measures"),
+                f"found {shown(chosen)}; it compares what networks make of rows of data, which "
+                "the networks of a sheet do not have. Allowed without data sets are measures of "
+                "the families topology, topology_pairwise and weight.",
+                (("study", "datasets"), ("source", "sheet")),
+            )
 
 
 def _check_study(right: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -19,7 +19,7 @@ MOST_CLASSES = 1 << 53
 """Classes of one dimension; up to here whole numbers are exact in float64 too."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Diagram:
     """A persistence diagram: intervals, and how many classes have each.
 
@@ -40,6 +40,10 @@ class Diagram:
 
     intervals: tuple[NDArray[np.float64], ...]
     counts: tuple[NDArray[np.int64], ...]
+
+    def __repr__(self) -> str:
+        """Tell how many classes each dimension has, not where they lie."""
+        return f"<netkin Diagram: {', '.join(map(str, self.n_classes()))} classes>"
 
     def __post_init__(self) -> None:
         """Check that every interval has its count."""

@@ -11,13 +11,19 @@ from netkin.distance.graph_matching import faq
 from netkin.distance.matching import bottleneck, wasserstein
 from netkin.distance.measure import Input, Measure
 from netkin.distance.neural_persistence import neural_persistence_distance
-from netkin.distance.norm import frobenius, norm_1
+from netkin.distance.norm import frobenius, frobenius_norms, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
 from netkin.distance.representational import REPRESENTATIONAL
 from netkin.distance.representational.algebra import on_device
 from netkin.distance.representational.representation import warn_of_few_rows
-from netkin.distance.tensors import read_tensors, tensor_cosine, tensor_difference
-from netkin.distance.vector import vector_distance
+from netkin.distance.tensors import (
+    read_tensors,
+    tensor_cosine,
+    tensor_cosines,
+    tensor_difference,
+    tensor_differences,
+)
+from netkin.distance.vector import vector_distance, vector_distances
 from netkin.distance.weight_matching import weight_matching
 from netkin.graph.export import read_network_graph
 from netkin.network.file import read_network
@@ -85,6 +91,7 @@ MEASURES: dict[str, Measure] = {
         True,
         vector="landscape",
         citation=_LANDSCAPE,
+        all_pairs=vector_distances,
         cost="s",
     ),
     "silhouette": Measure(
@@ -94,13 +101,28 @@ MEASURES: dict[str, Measure] = {
         True,
         vector="silhouette",
         citation=_SILHOUETTE,
+        all_pairs=vector_distances,
         cost="s",
     ),
     "heat": Measure(
-        vector_distance, "vector", "topology", True, vector="heat", citation=_HEAT, cost="s"
+        vector_distance,
+        "vector",
+        "topology",
+        True,
+        vector="heat",
+        citation=_HEAT,
+        all_pairs=vector_distances,
+        cost="s",
     ),
     "betti": Measure(
-        vector_distance, "vector", "topology", True, vector="betti", citation=_BETTI, cost="s"
+        vector_distance,
+        "vector",
+        "topology",
+        True,
+        vector="betti",
+        citation=_BETTI,
+        all_pairs=vector_distances,
+        cost="s",
     ),
     "persistence_image": Measure(
         vector_distance,
@@ -109,10 +131,18 @@ MEASURES: dict[str, Measure] = {
         True,
         vector="persistence_image",
         citation=_IMAGE,
+        all_pairs=vector_distances,
         cost="s",
     ),
     "entropy": Measure(
-        vector_distance, "vector", "topology", True, vector="entropy", citation=_ENTROPY, cost="s"
+        vector_distance,
+        "vector",
+        "topology",
+        True,
+        vector="entropy",
+        citation=_ENTROPY,
+        all_pairs=vector_distances,
+        cost="s",
     ),
     "wasserstein": Measure(
         wasserstein, "diagram", "topology", True, vector=None, citation=_WASSERSTEIN, cost="m log m"
@@ -174,6 +204,7 @@ MEASURES: dict[str, Measure] = {
         vector=None,
         citation=_NORM,
         requires=("same shape",),
+        all_pairs=frobenius_norms,
         cost="E",
     ),
     "weight_matching": Measure(
@@ -202,6 +233,7 @@ MEASURES: dict[str, Measure] = {
         "weight",
         False,
         citation=_TENSOR_COSINE,
+        all_pairs=tensor_cosines,
         orientation="up",
         range=(-1.0, 1.0),
         cost="P",
@@ -212,6 +244,7 @@ MEASURES: dict[str, Measure] = {
         "weight",
         False,
         citation=_TENSOR_DIFFERENCE,
+        all_pairs=tensor_differences,
         range=(0.0, math.sqrt(2)),
         cost="P",
     ),

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin import storage
+from netkin.cost import Cost
+from netkin.distance.reasons import Reasons
 from netkin.errors import NetkinError, did_you_mean, require_choice, shown
 from netkin.finite import is_finite
 
@@ -27,7 +29,7 @@ class Distances:
         Entry (i, j) is the distance of network i and network j, NaN where undefined.
     networks : tuple of str
         The names of the networks, in the order of rows and columns.
-    reasons : dict
+    reasons : Reasons
         (i, j) -> why the entry is NaN.
     measure, family, orientation : str
         See `netkin.distance.measure.Measure`.
@@ -45,7 +47,7 @@ class Distances:
 
     matrix: NDArray[np.float64]
     networks: tuple[str, ...]
-    reasons: dict[tuple[int, int], str]
+    reasons: Reasons
     measure: str
     family: str
     orientation: str
@@ -82,6 +84,106 @@ def read_reasons(
     return {(int(i), int(j)): str(table[i, j]) for i, j in np.argwhere(given)}
 
 
+def put_reasons(group: h5py.Group, reasons: Reasons) -> None:
+    """Write why entries of a matrix are undefined, nothing if all are defined.
+
+    Datasets ``/reason_text`` (text, each reason once) and ``/reason_code`` (int32, of the
+    matrix's shape): 0 where defined, else 1 + the place of the reason.
+    """
+    if reasons:
+        group.create_dataset(
+            "reason_code",
+            data=reasons.codes,
+            compression="gzip",
+            compression_opts=1,
+            shuffle=True,
+            chunks=tuple(min(length, 1024) for length in reasons.codes.shape),
+        )
+        group.create_dataset("reason_text", data=reasons.texts, dtype=h5py.string_dtype())
+
+
+def get_reasons(
+    path: str | os.PathLike[str], group: h5py.Group, values: NDArray[np.float64]
+) -> Reasons:
+    """Return why entries of `values` are undefined, as `put_reasons` wrote it.
+
+    Raises
+    ------
+    NetkinError
+        A code stands for no reason, an entry that has a value has one, or one without has none.
+    """
+    if ("reason_code" in group) != ("reason_text" in group):
+        raise NetkinError(f"{path}: /reason_code and /reason_text go together, but one is missing.")
+    if "reason_code" not in group:
+        # as files of an older netkin, a text for each entry
+        return Reasons.of(values.shape, read_reasons(path, group, "reason", values))
+    texts = [str(text) for text in group["reason_text"].asstr()[:]]
+    try:
+        found = Reasons.of_codes(group["reason_code"][:], texts)
+    except ValueError:
+        raise NetkinError(f"{path}: /reason_code holds a code that stands for no reason.") from None
+    if not all(texts):
+        raise NetkinError(f"{path}: /reason_text holds a reason without words.")
+    given = found.codes > 0
+    if not np.array_equal(given, np.isnan(values)):
+        i, j = np.argwhere(given != np.isnan(values))[0]
+        what = (
+            "has a value and a reason to have none" if given[i, j] else "is undefined without one"
+        )
+        raise NetkinError(f"{path}: /reason_code does not fit: entry ({i}, {j}) {what}.")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The distances of some networks from others, a part of a matrix.
+
+    Attributes
+    ----------
+    values : float64 array of shape (n, m)
+        NaN where undefined.
+    reasons : Reasons
+        (i, j) -> why the entry is NaN.
+    networks, others : tuple of str
+        The names of the rows and of the columns.
+    cost : Cost
+        What it cost.
+    """
+
+    values: NDArray[np.float64]
+    reasons: Reasons
+    networks: tuple[str, ...]
+    others: tuple[str, ...]
+    cost: Cost
+
+
+def read_block(path: str | os.PathLike[str]) -> Block:
+    """Read a block of one measure: ``FILE::MEASURE``.
+
+    Raises
+    ------
+    NetkinError
+        For a file that is not one of blocks or lacks a part, and for values that the measure
+        cannot have.
+    """
+    with storage.open_layout(path, "distance_block") as file:
+        for name in ("matrix", "networks", "others"):
+            if name not in file:
+                raise NetkinError(f"{path}: the dataset '/{name}' of a block is missing.")
+        values = file["matrix"][:]
+        rows, columns = (
+            tuple(str(one) for one in file[name].asstr()[:]) for name in ("networks", "others")
+        )
+        cost = Cost(float(file.attrs["seconds"]), float(file.attrs["peak_mib"]))
+        found = Block(values, get_reasons(path, file, values), rows, columns, cost)
+        about = [str(file.attrs[name]) for name in ("measure", "family", "orientation")]
+    measure = known_measure(path, *about)
+    check_values(path, "matrix", values, about[0], square=rows == columns)
+    if rows == columns:
+        check_self_distances(path, "matrix", values, measure)
+    return found
+
+
 def read_distances(path: str | os.PathLike[str]) -> Distances:
     """Read the distances of one measure: ``FILE::MEASURE``, or a file of one.
 
@@ -95,10 +197,11 @@ def read_distances(path: str | os.PathLike[str]) -> Distances:
         for name in ("matrix", "networks"):
             if name not in file:
                 raise NetkinError(f"{path}: the dataset '/{name}' of distances is missing.")
+        matrix = file["matrix"][:]
         found = Distances(
-            matrix=file["matrix"][:],
+            matrix=matrix,
             networks=tuple(str(name) for name in file["networks"].asstr()[:]),
-            reasons=read_reasons(path, file, "reason", file["matrix"][:]),
+            reasons=get_reasons(path, file, matrix),
             measure=str(file.attrs["measure"]),
             family=str(file.attrs["family"]),
             orientation=str(file.attrs["orientation"]),

@@ -107,6 +107,11 @@ class Measure:
     requires : tuple of str
         What it cannot do without by default. Of predictions, labels are listed where they do
         more than choose the rows that all networks know.
+    all_pairs : callable, optional
+        ``(a, b, **options) -> (values, reasons)`` on two sequences of items, of which `b` may be
+        `a` itself: what `function` gives for each pair but for rounding, a float64 array of shape
+        (a, b), and for entries that are NaN the `netkin.distance.reasons.Reasons`, None if all
+        are defined. Only of a symmetric measure, for which many pairs at once are much faster.
     cost : str
         Leading terms of the steps for one pair, and after ``once`` those for one network, whose
         parts all pairs and measures share; no ``once`` if that is no more than reading it. Of
@@ -130,6 +135,7 @@ class Measure:
     resampled: bool = True
     preprocessing: tuple[Step, ...] = field(default=(), metadata={"inert": True})
     requires: tuple[Requirement, ...] = field(default=(), metadata={"inert": True})
+    all_pairs: Callable[..., Any] | None = None
     cost: str = field(default="", metadata={"inert": True})
 
     @property

@@ -5,10 +5,10 @@ that only happen to be called the same, are compared as they are.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -16,10 +16,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netkin.distance.reasons import Reasons
 from netkin.errors import Absent, NetkinError, UndefinedDistance
 from netkin.finite import is_finite
 from netkin.network.format import open_model
 from netkin.network.format.model import Tensor
+from netkin.storage import id_of, open_layout
 
 NUMBERS_AT_ONCE = 1 << 20
 """Numbers that are made float64 at once."""
@@ -69,9 +71,14 @@ def read_tensors(path: str | Path) -> Tensors:
     NetkinError
         The file cannot be read, see `netkin.network.format.open_model`.
     """
+    if id_of(path):  # of netkin's own, and quick to look at
+        with open_layout(path, "network") as file:
+            if not any(len(file.get(group, ())) for group in ("layers", "tensors")):
+                raise Absent(str(file.attrs.get("reason", NO_TENSOR)))
+        return Tensors(partial(_opened, path))
     with open_model(path) as model:
         if not model.tensors:
-            raise Absent(model.unchained or "the file holds no tensor of weights")
+            raise Absent(model.unchained or NO_TENSOR)
     return Tensors(partial(_opened, path))
 
 
@@ -135,7 +142,7 @@ def tensor_cosine(a: Tensors, b: Tensors) -> float:
     """
     sums = _sums(a, b)
     if sums.aa == 0 or sums.bb == 0:
-        raise UndefinedDistance("all matched tensors of a network are 0, so there is no angle")
+        raise UndefinedDistance(NO_ANGLE)
     cosine = sums.ab / (math.sqrt(sums.aa) * math.sqrt(sums.bb))
     return min(1.0, max(-1.0, cosine))
 
@@ -166,8 +173,38 @@ def tensor_difference(a: Tensors, b: Tensors) -> float:
     """
     sums = _sums(a, b)
     if sums.aa == 0 and sums.bb == 0:
-        raise UndefinedDistance("all matched tensors are 0, so there is nothing to compare")
+        raise UndefinedDistance(NOTHING)
     return math.sqrt(min(2.0, sums.difference / (sums.aa + sums.bb)))
+
+
+def tensor_cosines(
+    a: Sequence[Tensors], b: Sequence[Tensors]
+) -> tuple[NDArray[np.float64], Reasons]:
+    """Return `tensor_cosine` of all pairs, and why pairs have none; see `_sums_of_all`."""
+    sums = _sums_of_all(tuple(a), tuple(b))
+    reasons = sums.reasons.copy()
+    _refuse(reasons, (sums.aa == 0) | (sums.bb == 0), NO_ANGLE)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosines = np.clip(sums.ab / (np.sqrt(sums.aa) * np.sqrt(sums.bb)), -1, 1)
+    return np.where(reasons.codes > 0, np.nan, cosines), reasons
+
+
+def tensor_differences(
+    a: Sequence[Tensors], b: Sequence[Tensors]
+) -> tuple[NDArray[np.float64], Reasons]:
+    """Return `tensor_difference` of all pairs, and why pairs have none; see `_sums_of_all`."""
+    sums = _sums_of_all(tuple(a), tuple(b))
+    reasons = sums.reasons.copy()
+    _refuse(reasons, sums.aa + sums.bb == 0, NOTHING)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = np.sqrt(np.minimum(2, sums.difference / (sums.aa + sums.bb)))
+    return np.where(reasons.codes > 0, np.nan, shares), reasons
+
+
+NO_TENSOR = "the file holds no tensor of weights"
+NO_ANGLE = "all matched tensors of a network are 0, so there is no angle"
+NOTHING = "all matched tensors are 0, so there is nothing to compare"
+UNMATCHED = "no tensor of the one has the name and shape of one of the other"
 
 
 class _Sums(NamedTuple):
@@ -196,9 +233,7 @@ def _summed(a: Tensors, b: Tensors) -> _Sums:
     with a.opened() as of_a, b.opened() as of_b:
         names = matched_names(of_a, of_b)
         if not names:
-            raise UndefinedDistance(
-                "no tensor of the one has the name and shape of one of the other"
-            )
+            raise UndefinedDistance(UNMATCHED)
         total = np.zeros(4)
         unit = 0.0
         for name in names:
@@ -234,3 +269,190 @@ def _numbers(tensor: Tensor) -> NDArray[Any]:
     if not is_finite(flat):
         raise UndefinedDistance(f"'{tensor.name}' holds NaN or infinite numbers")
     return flat
+
+
+# --- all pairs at once ---------------------------------------------------------------------
+
+CLOSE = 1e-5
+"""Share of ``|x|^2 + |y|^2`` below which ``|x - y|^2`` is taken of differences, see
+`netkin.distance.vector.CLOSE`."""
+MOST_BYTES = 1 << 31
+"""What the networks of a block may take in memory; of larger ones each pair is read anew."""
+
+
+class _AllSums(NamedTuple):
+    """`_Sums` of all pairs, each in a unit of its pair, as arrays of shape (n, m)."""
+
+    ab: NDArray[np.float64]
+    aa: NDArray[np.float64]
+    bb: NDArray[np.float64]
+    difference: NDArray[np.float64]
+    reasons: Reasons
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """The tensors of a network in memory, and why one of them cannot be compared."""
+
+    tensors: dict[str, Tensor]
+    numbers: dict[str, NDArray[Any]]
+    refused: dict[str, str]
+
+
+def _refuse(reasons: Reasons, where: NDArray[np.bool_], text: str) -> None:
+    where = where & (reasons.codes == 0)
+    if where.any():
+        reasons.codes[where] = reasons.code(text)
+
+
+@lru_cache(maxsize=1)  # both measures ask for them
+def _sums_of_all(a: tuple[Tensors, ...], b: tuple[Tensors, ...]) -> _AllSums:
+    """Return the sums of all pairs, of products of matrices.
+
+    Networks that have tensors of the same names and shapes are matched in the same way, so that
+    their numbers stand side by side. Where a product would lose too many digits, the difference of
+    a pair is taken number by number.
+    """
+    ab, aa, bb, difference = np.zeros((4, len(a), len(b)))
+    found = _AllSums(ab, aa, bb, difference, Reasons((len(a), len(b))))
+    items = {id(one): one for one in (*a, *b)}
+    read = _all_read(list(items.values()))
+    if read is None:
+        return _one_by_one(a, b, found)
+    known = dict(zip(items, read, strict=True))
+    of_a, of_b = ([known[id(one)] for one in each] for each in (a, b))
+    same = a == b
+    for rows in _alike(of_a):
+        for columns in _alike(of_b):
+            if not same or rows[0] <= columns[0]:
+                _enter_sums(found, of_a, of_b, rows, columns)
+                if same:
+                    _mirror(found, rows, columns)
+    return found
+
+
+def _all_read(items: Sequence[Tensors]) -> list[_Read] | None:
+    """Return the tensors of all networks, None where there is no room for them."""
+    found, n_bytes = [], 0
+    for item in items:
+        one = _Read({}, {}, {})
+        with item.opened() as tensors:
+            for name, tensor in tensors.items():
+                one.tensors[name] = tensor
+                if tensor.same_as or 0 in tensor.shape:
+                    continue
+                try:
+                    one.numbers[name] = _numbers(tensor)
+                except UndefinedDistance as reason:
+                    one.refused[name] = str(reason)
+                    continue
+                n_bytes += one.numbers[name].nbytes
+                if n_bytes > MOST_BYTES:
+                    return None
+        found.append(one)
+    return found
+
+
+def _one_by_one(a: Sequence[Tensors], b: Sequence[Tensors], found: _AllSums) -> _AllSums:
+    for i, one in enumerate(a):
+        for j, other in enumerate(b):
+            try:
+                sums = _summed(one, other)
+            except UndefinedDistance as reason:
+                found.reasons[i, j] = str(reason)
+                continue
+            for array, value in zip(found[:4], sums, strict=True):
+                array[i, j] = value
+    return found
+
+
+def _alike(read: Sequence[_Read]) -> list[NDArray[np.intp]]:
+    """Return the places of networks whose tensors have the same names and shapes."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for i, one in enumerate(read):
+        key = tuple((n, t.shape, t.same_as, n in one.refused) for n, t in one.tensors.items())
+        groups.setdefault(key, []).append(i)
+    return [np.array(places, np.intp) for places in groups.values()]
+
+
+def _enter_sums(
+    found: _AllSums,
+    of_a: Sequence[_Read],
+    of_b: Sequence[_Read],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> None:
+    """Enter the sums of networks that are all matched in the same way."""
+    first, other = of_a[rows[0]], of_b[columns[0]]
+    names = matched_names(first.tensors, other.tensors)
+    place = np.ix_(rows, columns)
+    refused = [one.refused[n] for n in names for one in (first, other) if n in one.refused]
+    if refused or not names:
+        found.reasons.codes[place] = found.reasons.code(refused[0] if refused else UNMATCHED)
+        return
+    x, y = (
+        [[_of_name(read[i], name) for name in names] for i in places]
+        for read, places in ((of_a, rows), (of_b, columns))
+    )
+    unit_x, unit_y = (np.array([_unit(numbers) for numbers in each]) for each in (x, y))
+    unit = np.maximum(unit_x[:, None], unit_y)
+    unit[unit == 0] = 1  # all are 0
+    ab = np.zeros(unit.shape)
+    aa, bb = np.zeros(len(rows)), np.zeros(len(columns))
+    for k in range(len(names)):
+        step = max(1, NUMBERS_AT_ONCE * 4 // (len(x) + len(y)))
+        for start in range(0, x[0][k].size, step):
+            part = slice(start, start + step)
+            u = _side_by_side(x, k, part, unit_x)
+            v = u if y is x else _side_by_side(y, k, part, unit_y)
+            ab += u @ v.T
+            aa += np.einsum("ij,ij->i", u, u)
+            bb += np.einsum("ij,ij->i", v, v)
+    to_x, to_y = unit_x[:, None] / unit, unit_y / unit
+    ab *= to_x * to_y
+    found.ab[place], found.aa[place], found.bb[place] = ab, aa[:, None] * to_x**2, bb * to_y**2
+    both = found.aa[place] + found.bb[place]
+    difference = np.maximum(both - 2 * ab, 0)
+    for i, j in np.argwhere(difference <= CLOSE * both).tolist():
+        scale = unit[i, j]
+        difference[i, j] = sum(_sums_of(u, v, scale)[3] for u, v in zip(x[i], y[j], strict=True))
+    found.difference[place] = difference
+
+
+def _of_name(one: _Read, name: str) -> NDArray[Any]:
+    return one.numbers[one.tensors[name].same_as or name]
+
+
+def _unit(numbers: Sequence[NDArray[Any]]) -> float:
+    """Return a power of two above all numbers, so that squares neither vanish nor overflow."""
+    largest = max(float(np.abs(each).max()) for each in numbers)
+    return 2.0 ** math.frexp(largest)[1] if largest else 0.0
+
+
+def _side_by_side(
+    numbers: Sequence[Sequence[NDArray[Any]]], k: int, part: slice, unit: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    found = np.stack([each[k][part] for each in numbers]).astype(np.float64)
+    found /= np.where(unit > 0, unit, 1)[:, None]
+    return found
+
+
+def _mirror(found: _AllSums, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
+    """Enter the sums of a block once more, turned: a product may round the two halves otherwise."""
+    place, turned = np.ix_(rows, columns), np.ix_(columns, rows)
+    pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
+        (found.ab, found.ab),
+        (found.aa, found.bb),
+        (found.bb, found.aa),
+        (found.difference, found.difference),
+        (found.reasons.codes, found.reasons.codes),
+    ]
+    blocks = [array[place] for array, _ in pairs]
+    for block, (_, mirrored) in zip(blocks, pairs, strict=True):
+        if rows[0] == columns[0]:  # the same networks: what is above the diagonal stays
+            below = np.tril_indices(len(rows), -1)
+            half = mirrored[place]
+            half[below] = block.T[below]
+            mirrored[place] = half
+        else:
+            mirrored[turned] = block.T

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from netkin.distance.file import Summary, read_summary
 from netkin.figure.matrix import (
+    MOST_NAMED,
     Panel,
     draw_deviation_matrix,
     draw_distance_matrix,
     draw_overview,
 )
 from netkin.figure.style import save_figure
+from netkin.table.clusters import cluster
 
 Grid = Sequence[Mapping[str, Any]]
 """One mapping a network, with ``name``, ``index``, ``group`` and ``label``, as they stand in the
@@ -32,7 +34,8 @@ def plot_distance_matrix(
     """Plot the normalised mean distances of one measure on one data set."""
     summary = read_summary(summary_path)
     notes = [note for note in (_chance(summary), _repeatability(summary)) if note]
-    panel = _panel(summary, summary.normalised(), title, grid, "\n".join(notes))
+    order = _order(summary, grid)
+    panel = _panel(summary, summary.normalised(), title, grid, order, "\n".join(notes))
     save_figure(draw_distance_matrix(panel, **options), figure_paths, dpi=dpi)
 
 
@@ -47,7 +50,8 @@ def plot_deviation_matrix(
 ) -> None:
     """Plot the standard deviation over seeds of one measure on one data set."""
     summary = read_summary(summary_path)
-    panel = _panel(summary, summary.normalised("standard_deviation"), title, grid)
+    values = summary.normalised("standard_deviation")
+    panel = _panel(summary, values, title, grid, _order(summary, grid))
     save_figure(draw_deviation_matrix(panel, **options), figure_paths, dpi=dpi)
 
 
@@ -61,35 +65,54 @@ def plot_overview(
     options: Mapping[str, Any],
 ) -> None:
     """Plot the measures of one family side by side."""
-    panels = []
+    panels: list[Panel] = []
+    order: tuple[Sequence[int], str] = (), ""
     for path, title in zip(summary_paths, titles, strict=True):
         summary = read_summary(path)
-        panels.append(_panel(summary, summary.unlikeness(), title, grid, _repeatability(summary)))
+        # one order for all, so that they can be compared
+        order = order if panels else _order(summary, grid)
+        note = _repeatability(summary)
+        panels.append(_panel(summary, summary.unlikeness(), title, grid, order, note))
     save_figure(draw_overview(panels, **options), figure_paths, dpi=dpi)
 
 
 def _panel(
-    summary: Summary, matrix: NDArray[np.float64], title: str, grid: Grid, note: str = ""
+    summary: Summary,
+    matrix: NDArray[np.float64],
+    title: str,
+    grid: Grid,
+    order: tuple[Sequence[int], str],
+    note: str = "",
 ) -> Panel:
-    # networks of one group side by side, whatever their order in the matrix
-    groups = list(dict.fromkeys(cell["group"] for cell in grid))
-    order = sorted(range(len(grid)), key=lambda place: groups.index(grid[place]["group"]))
-    grid = [grid[place] for place in order]
+    places, ordered_by = order
+    grid = [grid[place] for place in places]
     return Panel(
         title=title,
-        matrix=matrix[np.ix_(order, order)],
+        matrix=matrix[np.ix_(places, places)],
         labels=[cell["label"] or str(cell["index"]) for cell in grid],
         groups=[cell["group"] for cell in grid],
         similarity=summary.orientation == "up",
         note=note,
+        ordered_by=ordered_by,
     )
 
 
+def _order(summary: Summary, grid: Grid) -> tuple[Sequence[int], str]:
+    """Return the places of the networks as they are drawn, and by which measure, "" for none."""
+    if len(grid) > MOST_NAMED:
+        return [int(place) for place in cluster(summary.unlikeness()).order], summary.measure
+    # networks of one group side by side, whatever their order in the matrix
+    groups = list(dict.fromkeys(cell["group"] for cell in grid))
+    return sorted(range(len(grid)), key=lambda place: groups.index(grid[place]["group"])), ""
+
+
 def _repeatability(summary: Summary) -> str:
-    """Say how far one seed lies from the mean of the others, where there are several."""
+    """Say how far one replicate lies from the mean of the others, where there are several."""
     if np.isnan(summary.repeatability):
         return ""
-    return f"a seed to the others' mean: \N{GREEK SMALL LETTER RHO} = {summary.repeatability:.2f}"
+    return (
+        f"one to the mean of the others: \N{GREEK SMALL LETTER RHO} = {summary.repeatability:.2f}"
+    )
 
 
 def _chance(summary: Summary) -> str:

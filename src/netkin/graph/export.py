@@ -34,7 +34,9 @@ def export_graph(
     NetkinError
         The network file is unreadable or its weights make no graph.
     """
-    parameters = {"bias_vertices": bias_vertices, "zeta": zeta}
+    # which of a bundle's networks it is of
+    member = storage.id_of(network_path)
+    parameters = {"member": member, "bias_vertices": bias_vertices, "zeta": zeta}
     try:
         graph = read_network_graph(network_path, bias_vertices=bias_vertices, zeta=zeta)
     except Absent as reason:

@@ -1,4 +1,4 @@
-"""Networks of people's own, taken from their files into files of netkin's."""
+"""Networks of people's own, taken from their files into bundles of netkin's."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import numpy as np
 
 from netkin import storage
 from netkin.errors import Lacking, NetkinError
+from netkin.failure import Together
 from netkin.finite import is_finite
 from netkin.network.format import named_by, open_model
 from netkin.network.format.model import Layer, Model, Tensor
@@ -69,16 +70,14 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def import_network(
+def import_networks(
     *,
-    file_path: str,
-    network_path: str,
-    path: str,
-    wiring: str,
-    files: Mapping[str, Sequence[int]],
+    file_paths: Sequence[str],
+    networks: Mapping[str, Mapping[str, Any]],
+    networks_path: str,
     code: str = "",
 ) -> None:
-    """Write a network of somebody's own as a file of layout ``network``.
+    """Write networks of somebody's own as a bundle of layout ``networks``.
 
     Of one whose layers are not known its tensors are written, and the reason; of one that cannot
     be read the reason alone, so that whatever compares it says why it cannot. Each array has the
@@ -86,39 +85,48 @@ def import_network(
 
     Parameters
     ----------
-    file_path : str
-        The file, or the folder, of the network.
-    network_path : str
-        The file to write.
-    path : str
-        What the sheet calls it; recorded.
-    wiring : str
-        See `netkin.network.format.wiring.parse_wiring`.
-    files : mapping
-        Its sizes and times when the run was planned, see `stamps_of`.
+    file_paths : sequence of str
+        The file, or the folder, of each network.
+    networks : mapping
+        What each is called in the bundle -> ``path``, what the sheet calls its file, ``wiring``
+        (see `netkin.network.format.wiring.parse_wiring`) and ``files``, sizes and times when the
+        run was planned (see `stamps_of`); recorded.
+    networks_path : str
+        The bundle to write.
     code : str
         Digest of the code, recorded in the file.
 
     Raises
     ------
     NetkinError
-        The file has changed since the run was planned, or a package is not installed that reads it.
+        A file has changed since the run was planned, or a package is not installed that reads it.
     """
-    parameters = {"path": path, "wiring": wiring, "files": {k: list(v) for k, v in files.items()}}
-    with storage.create(network_path, "network", parameters=parameters, code=code) as file:
-        try:
-            with open_model(file_path) as model:
-                _put(file, model, file_path, wiring)
-        except Lacking:
-            raise
-        except NetkinError as error:
-            _discard(file)
-            file.attrs["reason"] = _line(error, file_path)
-        file.attrs["test_accuracy"] = np.nan
-        if stamps_of(file_path) != parameters["files"]:
-            raise NetkinError(
-                f"{file_path}: it was changed while this run was planned or read; run again."
-            )
+    failures = Together()
+    with storage.create(
+        networks_path,
+        "networks",
+        parameters={"networks": {id: dict(made_of) for id, made_of in networks.items()}},
+        code=code,
+        ids=list(networks),
+    ) as file:
+        for path, (id, made_of) in zip(file_paths, networks.items(), strict=True):
+            with failures.one(path):
+                _import(path, storage.member(file, id), made_of)
+        failures.check()
+
+
+def _import(path: str, group: h5py.Group, made_of: Mapping[str, Any]) -> None:
+    try:
+        with open_model(path) as model:
+            _put(group, model, path, made_of["wiring"])
+    except Lacking:
+        raise
+    except NetkinError as error:
+        _discard(group)
+        group.attrs["reason"] = _line(error, path)
+    group.attrs["test_accuracy"] = np.nan
+    if stamps_of(path) != {name: list(stamp) for name, stamp in made_of["files"].items()}:
+        raise NetkinError(f"{path}: it was changed while this run was planned or read; run again.")
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,7 @@ class Understood:
 
 
 def read_understood(path: str | os.PathLike[str]) -> Understood:
-    """Return what `import_network` understood.
+    """Return what `import_networks` understood of a network.
 
     Raises
     ------
@@ -158,11 +166,9 @@ def read_understood(path: str | os.PathLike[str]) -> Understood:
         The file cannot be read, or is of another kind.
     """
     with storage.open_layout(path, "network") as file:
-        arrays = [
-            array
-            for group in ("layers", "tensors")
-            for one in file.get(group, {}).values()
-            for array in (one.values() if isinstance(one, h5py.Group) else [one])
+        # what layers are made of stands there as it is, where it stands at all
+        arrays = list(file.get("tensors", {}).values()) or [
+            array for layer in file.get("layers", {}).values() for array in layer.values()
         ]
         weights = [file[f"layers/{k}/weight"].shape for k in range(len(file.get("layers", ())))]
         return Understood(
@@ -175,7 +181,7 @@ def read_understood(path: str | os.PathLike[str]) -> Understood:
         )
 
 
-def _put(file: h5py.File, model: Model, path: str, wiring: str) -> None:
+def _put(file: h5py.Group, model: Model, path: str, wiring: str) -> None:
     """Write what was understood."""
     file.attrs["format"] = model.format
     if model.left_out:
@@ -205,10 +211,12 @@ def _is_plain(layer: Layer, model: Model) -> bool:
         and layer.made_of == names
         and (layer.bias is None or len(names) == 2)
         and all(not model.tensors[name].same_as for name in names)
+        # as of a bias that is subtracted, or scaled
+        and (layer.bias is None or np.array_equal(layer.bias, model.tensors[names[1]][:]))
     )
 
 
-def _put_layers(file: h5py.File, layers: Sequence[Layer], path: str) -> None:
+def _put_layers(file: h5py.Group, layers: Sequence[Layer], path: str) -> None:
     largest = 0.0
     for index, layer in enumerate(layers):
         for number, (part, array) in enumerate((("weight", layer.weight[:]), ("bias", layer.bias))):
@@ -223,14 +231,14 @@ def _put_layers(file: h5py.File, layers: Sequence[Layer], path: str) -> None:
         raise NetkinError(f"{path}: every weight is 0.")
 
 
-def _put_tensors(file: h5py.File, model: Model, path: str) -> None:
+def _put_tensors(file: h5py.Group, model: Model, path: str) -> None:
     for index, tensor in enumerate(one for one in model.tensors.values() if not one.same_as):
         array = np.atleast_1d(tensor[:])
         _check_numbers(path, tensor.name, array)
         _put_array(file, f"tensors/{index}", array, tensor.name)
 
 
-def _put_other_names(file: h5py.File, model: Model) -> None:
+def _put_other_names(file: h5py.Group, model: Model) -> None:
     """Note the names under which a tensor is there once more."""
     also: dict[str, list[str]] = {}
     for tensor in model.tensors.values():
@@ -246,12 +254,12 @@ def _check_numbers(path: str, name: str, array: Any) -> None:
         raise NetkinError(f"{path}: '{name}' holds NaN or infinite numbers.")
 
 
-def _put_array(file: h5py.File, place: str, array: Any, name: str) -> None:
+def _put_array(file: h5py.Group, place: str, array: Any, name: str) -> None:
     file[place] = array
     file[place].attrs["name"] = _shortened(name)
 
 
-def _discard(file: h5py.File) -> None:
+def _discard(file: h5py.Group) -> None:
     """Take out what was written before the file was found to be unreadable."""
     for group in ("layers", "tensors"):
         if group in file:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from netkin.errors import NetkinError, allowed, did_you_mean, listed, shown
+from netkin.network.format.foreign import is_of_hub
 from netkin.network.format.wiring import parse_wiring
 from netkin.network.imported import Stamps, stamps_of
 
@@ -23,8 +24,6 @@ ONCE = "once"
 MOST_ROWS = 20_000
 MOST_ERRORS = 20
 """Mistakes that are told at once."""
-HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
-"""What the name of a model on a hub is like."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,12 @@ def read_rows(path: str, group: str = "group") -> list[Row]:
     NetkinError
         All mistakes at once, each with the number of its line: a file that is not there, a name
         that cannot be part of a path, a wiring that is none, the same network and replicate
-        twice, and more of the kind.
+        twice, and more of the kind; before them a group that is no column.
     """
     found = _lines(path)
     header_line, header = next(found, (1, []))
-    errors = [f"line {header_line}: {text}" for text in _mistakes_of_header(header, group)]
+    errors = [f"line {header_line}: {text}" for text in _mistakes_of_header(header)]
+    wrong_group = [] if errors else _mistakes_of_group(path, header, group)
     rows: list[Row] = []
     if not errors:
         for number, values in found:
@@ -92,9 +92,9 @@ def read_rows(path: str, group: str = "group") -> list[Row]:
     if errors:
         count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
         more = ["There are more errors."] if len(errors) > MOST_ERRORS else []
-        raise NetkinError(
-            "\n".join([f"{path} has {count}:", *(f"  {e}" for e in errors[:MOST_ERRORS]), *more])
-        )
+        errors = [f"{path} has {count}:", *(f"  {e}" for e in errors[:MOST_ERRORS]), *more]
+    if wrong_group or errors:
+        raise NetkinError("\n".join([*wrong_group, *errors]))
     return rows
 
 
@@ -117,6 +117,7 @@ def remarks_on(path: str, rows: Sequence[Row], group: str) -> list[str]:
             remarks.append(
                 f"{path}: the column {shown(name)} is an annotation. Did you mean '{close[0]}'?"
             )
+    remarks += _not_compared(path, rows)
     members: dict[str, set[str]] = {}
     for row in rows:
         members.setdefault(group_of(row, group), set()).add(row.network)
@@ -125,6 +126,30 @@ def remarks_on(path: str, rows: Sequence[Row], group: str) -> list[str]:
         what = "group has" if len(alone) == 1 else "groups have"
         remarks.append(f"{path}: {len(alone)} {what} one network alone: {listed(alone)}.")
     return remarks
+
+
+def _not_compared(path: str, rows: Sequence[Row]) -> list[str]:
+    """Say which networks have no other one to be compared with."""
+    together: dict[str, set[str]] = {}
+    for row in rows:
+        together.setdefault(row.replicate, set()).add(row.network)
+    compared = {name for names in together.values() if len(names) > 1 for name in names}
+    alone = [name for name in dict.fromkeys(row.network for row in rows) if name not in compared]
+    if not alone:
+        return []
+    if len(alone) == 1 and not compared:
+        return [f"{path}: there is one network alone, {alone[0]}, so nothing is compared."]
+    within = "Networks are compared only within a replicate"
+    if not compared:
+        return [
+            f"{path}: no two networks have the same replicate, so nothing is compared. {within}: "
+            "give one to those that are to be compared, or leave the column out."
+        ]
+    what = "1 network has" if len(alone) == 1 else f"{len(alone)} networks have"
+    return [
+        f"{path}: {what} no replicate in common with another one, to be compared with: "
+        f"{listed(alone)}. {within}."
+    ]
 
 
 def group_of(row: Row, column: str) -> str:
@@ -173,16 +198,33 @@ def _lines(path: str) -> Iterator[tuple[int, list[str]]]:
         raise NetkinError(f"{path}: line {last + 1}: {error}.") from None
 
 
-def _mistakes_of_header(header: Sequence[str], group: str) -> Iterator[str]:
-    if group not in ("group", *header):
-        names = [name for name in header if name not in COLUMNS]
-        yield f"source.group: found {shown(group)}, which is no column. {allowed(group, names)}"
+def _mistakes_of_group(path: str, header: Sequence[str], group: str) -> list[str]:
+    """Check a key of the config, which is no mistake of the sheet."""
+    names = ["group", *(name for name in header if name not in (*COLUMNS, *LATER))]
+    if group in names:
+        return []
+    return [
+        f"source.group: found {shown(group)}, which is no column of {path} to group by. "
+        f"{allowed(group, names)}"
+    ]
+
+
+def _mistakes_of_header(header: Sequence[str]) -> Iterator[str]:
+    if len(header) == 1:
+        for divider, what in ((";", "';'"), ("|", "'|'"), (" ", "blanks")):
+            if divider in header[0]:
+                yield (
+                    f"its columns are divided by {what}: {shown(header[0])}. Allowed are tabs or "
+                    "commas."
+                )
+                return
     for name in ("network", "path"):
         if name not in header:
             # of other names, which one may be meant
             close = [each for each in header if did_you_mean(each, [name])]
             found = f" Found: {listed(map(shown, close or header))}." if header else ""
-            yield f"the column '{name}' is missing.{found}"
+            hint = did_you_mean(close[0], [name]) if close else ""
+            yield f"the column '{name}' is missing.{found}{hint}"
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
             yield f"the column {shown(name)} stands {header.count(name)} times."
@@ -217,7 +259,7 @@ def _row(sheet: str, number: int, header: Sequence[str], values: Sequence[str]) 
         raise NetkinError(f"path: found {shown(path)} ({error}).") from None
     except NetkinError as error:
         hint = ""
-        if HUB.fullmatch(path) and not Path(path).suffix:
+        if is_of_hub(path):
             hint = (
                 " If it is the name of a model on a hub: nothing is downloaded; get it first, and "
                 "name its folder."

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netkin.comparison import Cell, Comparison
-from netkin.errors import NetkinError
+from netkin.distance import INPUTS, MEASURES
+from netkin.errors import NetkinError, listed
 from netkin.estimate import Need, importing
 from netkin.member import Member, Size
-from netkin.network.imported import import_network
+from netkin.network.imported import import_networks
 from netkin.source.rows import Row, group_of, read_rows, remarks_on
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Sheet:
         What may be a mistake of the sheet.
     """
 
-    maker = staticmethod(import_network)
+    maker = staticmethod(import_networks)
 
     def __init__(self, config: "Config", datasets: "dict[str, ChosenDataset]") -> None:
         self.members: list[Member] = []
@@ -48,7 +49,7 @@ class Sheet:
                 f"{path}: its networks are compared as '{NETWORKS}', and so is a data set called; "
                 "rename that in the config."
             )
-        self.remarks = remarks_on(path, rows, column)
+        self.remarks = [*remarks_on(path, rows, column), *_left_out(path, config)]
         by_key = {(row.network, row.replicate): _member(row, column) for row in rows}
         for row in rows:
             member = by_key[row.network, row.replicate]
@@ -72,9 +73,8 @@ class Sheet:
         """Return the replicate."""
         return f"{NETWORKS}/{member.replicate}"
 
-    def file_of(self, member: Member) -> str:
-        """Return the file that is made of a network's own."""
-        return f"results/network/{member.id}.h5"
+    def file_of(self, member: Member) -> None:
+        """Return nothing: what is taken from the files of a bundle stands in one file."""
 
     def files_of(self, member: Member) -> list[str]:
         """Return the file of a network, or those of its folder."""
@@ -117,6 +117,26 @@ class Sheet:
     def evaluation(self, member: Member) -> dict[str, Any]:
         """Return nothing: no rows are known."""
         return {}
+
+
+def _left_out(path: str, config: "Config") -> list[str]:
+    """Say which of the chosen measures do not compare the networks of the sheet."""
+    # without data sets no network can be compared by them, which is an error of the config
+    names = [
+        chosen
+        for chosen in config.distance.measures
+        if config.study.datasets
+        and any(
+            chosen in (name, one.family) and INPUTS[one.needs].rows
+            for name, one in MEASURES.items()
+        )
+    ]
+    if not names:
+        return []
+    return [
+        f"{path}: its networks are not compared by {listed(names)}: such a measure compares what "
+        "networks make of rows of data, which files of weights alone do not have."
+    ]
 
 
 def _bytes(row: Row) -> int:

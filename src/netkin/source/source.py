@@ -44,8 +44,8 @@ class Source(Protocol):
         """
         ...
 
-    def file_of(self, member: Member) -> str:
-        """Return the file of a network."""
+    def file_of(self, member: Member) -> str | None:
+        """Return the file of a network; None where `maker` makes all of a bundle in one file."""
         ...
 
     def making(self, member: Member) -> dict[str, Any] | None:

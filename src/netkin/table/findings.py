@@ -1,5 +1,6 @@
 """What the readings show and what they do not, in sentences made from the numbers."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -8,7 +9,7 @@ import numpy as np
 
 from netkin.comparison import OVERALL
 from netkin.table.questions import QUANTITIES
-from netkin.table.readings import Agreement, Reading
+from netkin.table.readings import SHEET, Agreement, Reading
 from netkin.table.statistic import Interval, interval_over_seeds
 
 ABOVE, BELOW, OPEN = "above", "below", "undecided"
@@ -17,6 +18,7 @@ FEW_SEEDS = 5
 SAME_ORDER = 0.9
 """Two measures are said to put networks in the same order from this rank correlation up."""
 LEVEL = 0.95
+_OF_SHEET = "the networks of the sheet"
 NAMED = 3
 """Up to so many measures are named, more are counted."""
 
@@ -62,10 +64,12 @@ def shown(readings: Sequence[Reading], agreements: Sequence[Agreement]) -> list[
         for name, quantity in QUANTITIES.items()
     }
     sentences = []
-    for name, phrases in _ASKED.items():
-        if by_quantity[name]:
-            leader = _leader(by_quantity[name]) if QUANTITIES[name].best else ""
-            sentences.append(_tally(by_quantity[name], *phrases) + leader)
+    for name, (subject, *sides) in _ASKED.items():
+        found = by_quantity[name]
+        if found:
+            leader = _leader(found) if QUANTITIES[name].best else ""
+            subject = in_words_of(subject, [found[0].comparison])
+            sentences.append(_tally(found, subject, *sides) + leader)
     for name in ("design", "groups"):
         sentences += _training(by_quantity[name])
     return [
@@ -96,12 +100,42 @@ _ASKED = {
 """Question -> what it is about, and in words a value above chance and below."""
 
 
+def in_words_of(text: str, comparisons: Iterable[str]) -> str:
+    """Return a text about networks trained here as it is true of those of these comparisons.
+
+    Parameters
+    ----------
+    text : str
+        It speaks of seeds and of experiment groups.
+    comparisons : iterable of str
+        Networks of a sheet have replicates, and groups that people choose as they like.
+    """
+    of_sheet = [comparison == SHEET for comparison in comparisons]
+    if not any(of_sheet):
+        return text
+    if all(of_sheet):
+        return re.sub(r"\bseed", "replicate", text.replace("experiment group", "group"))
+    return re.sub(r"\bseed(s?)\b", r"seed\1 or replicate\1", text)
+
+
 def limits(readings: Sequence[Reading], n_seeds: int, datasets: Sequence[str]) -> list[str]:
-    """Return what the readings do not show."""
+    """Return what the readings do not show.
+
+    Parameters
+    ----------
+    readings : sequence of Reading
+        Of all comparisons.
+    n_seeds : int
+        How many seeds the study has.
+    datasets : sequence of str
+        The comparisons that are judged: data sets, and the networks of a sheet.
+    """
+    trained = [name for name in datasets if name != SHEET]
+    has_sheet = len(trained) < len(datasets)
     each = [reading for reading in readings if reading.comparison != OVERALL]
     judged = [r for r in readings if np.isfinite(r.chance) and r.seeds > 1]
     return [
-        *_few_seeds(n_seeds),
+        *(in_words_of(sentence, datasets) for sentence in _few_seeds(n_seeds)),
         *(
             [
                 f"{len(judged)} values are judged by {LEVEL:.0%} intervals, one by one: if there "
@@ -111,18 +145,40 @@ def limits(readings: Sequence[Reading], n_seeds: int, datasets: Sequence[str]) -
             if judged
             else []
         ),
-        *_still(readings),
-        f"These are the networks of {_listed(datasets)}, feed-forward and trained by one protocol; "
-        "nothing is said of other data or other networks.",
+        *(in_words_of(sentence, datasets) for sentence in _still(readings)),
+        *_what_networks(trained, has_sheet=has_sheet),
         *_partial(each),
+        *_what_groups(readings, is_trained=bool(trained), has_sheet=has_sheet),
+        *_without_p_values(each),
+        *_missing(readings, is_trained=bool(trained)),
+    ]
+
+
+def _what_networks(trained: Sequence[str], *, has_sheet: bool) -> list[str]:
+    """Say of which networks alone something is said."""
+    sentences = []
+    if trained:
+        sentences.append(
+            f"These are the networks of {_listed(trained)}, feed-forward and trained by one "
+            "protocol; nothing is said of other data or other networks."
+        )
+    if has_sheet:
+        sentences.append("What is said of the networks of the sheet is said of these alone.")
+    return sentences
+
+
+def _what_groups(readings: Sequence[Reading], *, is_trained: bool, has_sheet: bool) -> list[str]:
+    """Say what follows from groups, designs and answers, and what does not."""
+    of_data = [
         "Experiment groups are how the study is laid out, not a truth of what is alike: two "
         "networks of very different width are in one group. Only networks of one design are alike "
         "on purpose. To grow with width or depth is no merit of a measure, it says what it sees.",
         "A rank correlation with disagreement or divergence asks whether a measure sees what "
         "networks answer; one of structure need not.",
-        *_without_p_values(each),
-        *_missing(readings),
     ]
+    of_sheet = ["Groups are those that the sheet names, not a truth of what is alike."]
+    are_grouped = any(r.comparison == SHEET and r.quantity == "groups" for r in readings)
+    return of_data * is_trained + of_sheet * (has_sheet and are_grouped)
 
 
 def _tally(readings: Sequence[Reading], subject: str, above: str, below: str) -> str:
@@ -154,8 +210,8 @@ def _leader(readings: Sequence[Reading]) -> str:
         for other in rest
     )
     return (
-        f"{sentence}; its lead at each seed tells it apart from {apart or 'none'} of "
-        f"{_count(len(rest), 'other')}."
+        f"{sentence}; {in_words_of('its lead at each seed', [first.comparison])} tells it apart "
+        f"from {apart or 'none'} of {_count(len(rest), 'other')}."
     )
 
 
@@ -247,7 +303,10 @@ def _partial(readings: Sequence[Reading]) -> list[str]:
     if not where:
         return []
     return [
-        *(f"On {_listed(comparisons)}, {text}" for text, comparisons in where.items()),
+        *(
+            f"On {_listed(_OF_SHEET if name == SHEET else name for name in names)}, {text}"
+            for text, names in where.items()
+        ),
         "A value over fewer pairs is about other networks and has another chance level; it is not "
         "compared with the rest.",
     ]
@@ -281,7 +340,7 @@ def _without_p_values(readings: Sequence[Reading]) -> list[str]:
     ]
 
 
-def _missing(readings: Sequence[Reading]) -> list[str]:
+def _missing(readings: Sequence[Reading], *, is_trained: bool) -> list[str]:
     """Say which questions were not asked, for want of a measure or a number."""
     asked = {reading.quantity for reading in readings}
     without = [
@@ -290,7 +349,9 @@ def _missing(readings: Sequence[Reading]) -> list[str]:
         if phrases[1:] == _FOLLOW and name not in asked
     ]
     sentences = []
-    if without:
+    if not is_trained:
+        sentences.append("Nothing is said about what networks answer, for want of rows of data.")
+    elif without:
         sentences.append(
             f"Nothing is said about {_listed(without)}: the study has no such measure to compare "
             "with, or too few pairs for a correlation."

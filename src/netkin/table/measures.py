@@ -59,7 +59,7 @@ def tabulate_measures(
         Comparison of untrained networks -> the data set whose null it is. These are not judged
         themselves.
     n_seeds : int
-        How many seeds the study has.
+        How many seeds the study has; of networks of a sheet, replicates.
     csv_path, agreement_path, html_path, title : str
         Where the readings, the agreement of every two measures and the page go, and its title.
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from netkin.comparison import CONTROL, OVERALL
 from netkin.storage import whole_file
-from netkin.table.findings import ABOVE, BELOW, best_of, decide, limits, shown
+from netkin.table.findings import ABOVE, BELOW, best_of, decide, in_words_of, limits, shown
 from netkin.table.questions import QUANTITIES
-from netkin.table.readings import Agreement, Reading
+from netkin.table.readings import SHEET, Agreement, Reading
 
 FAMILIES = {
     "topology": "Topology of the weights",
@@ -23,6 +23,7 @@ FAMILIES = {
 HEADINGS = {
     OVERALL: "All data sets: the mean over them",
     CONTROL: "Control networks of all data sets",
+    SHEET: "Networks of the sheet",
 }
 """Comparison that is no data set -> heading."""
 FORMATS = {"pairs_defined": "", "seconds": ".2g", "peak_mib": ".0f"}
@@ -78,7 +79,7 @@ def write_measures_page(
     html_path, title : str
         Where the page goes, and its title.
     n_seeds : int
-        How many seeds the study has.
+        How many seeds the study has; of networks of a sheet, replicates.
     """
     body = _body(readings, agreements, n_seeds) if readings else _NOTHING
     page = _PAGE.format(title=html.escape(title), body=body)
@@ -91,7 +92,8 @@ _NOTHING = "<p>There is no pair of networks for which a measure is defined.</p>"
 
 def _body(readings: Sequence[Reading], agreements: Sequence[Agreement], n_seeds: int) -> str:
     comparisons = list(dict.fromkeys(reading.comparison for reading in readings))
-    body = [_head(readings, n_seeds)]
+    judged = [name for name in comparisons if name not in (OVERALL, CONTROL)]
+    body = [_head(readings, n_seeds, judged)]
     for comparison in comparisons:
         here = [reading for reading in readings if reading.comparison == comparison]
         alike = [agreement for agreement in agreements if agreement.comparison == comparison]
@@ -102,22 +104,22 @@ def _body(readings: Sequence[Reading], agreements: Sequence[Agreement], n_seeds:
             _list(shown(here, alike)),
             _table(here, alike),
         ]
-    datasets = [comparison for comparison in comparisons if comparison not in HEADINGS]
     return "\n".join(
         [
             *body,
             "<h2>What this does not show</h2>",
-            f'<div class="limits">{_list(limits(readings, n_seeds, datasets))}</div>',
+            f'<div class="limits">{_list(limits(readings, n_seeds, judged))}</div>',
         ]
     )
 
 
-def _head(readings: Sequence[Reading], n_seeds: int) -> str:
+def _head(readings: Sequence[Reading], n_seeds: int, judged: Sequence[str]) -> str:
     """Say in plain words what is in the tables."""
     asked = {reading.quantity for reading in readings}
-    seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    seeds = in_words_of("1 seed" if n_seeds == 1 else f"{n_seeds} seeds", judged)
     terms = "".join(
-        f"<dt>{html.escape(quantity.title)}</dt><dd>{html.escape(quantity.meaning)}</dd>"
+        f"<dt>{html.escape(in_words_of(quantity.title, judged))}</dt>"
+        f"<dd>{html.escape(in_words_of(quantity.meaning, judged))}</dd>"
         for name, quantity in QUANTITIES.items()
         if name in asked
     )
@@ -167,7 +169,11 @@ def _column_head(name: str, readings: Sequence[Reading]) -> str:
     below = ""
     if np.isfinite(fullest.chance):
         below = f"<small>{fullest.pairs} pairs</small><small>chance {fullest.chance:.2g}</small>"
-    return f'<th title="{html.escape(quantity.meaning)}">{html.escape(quantity.title)}{below}</th>'
+    title, meaning = (
+        html.escape(in_words_of(text, [fullest.comparison]))
+        for text in (quantity.title, quantity.meaning)
+    )
+    return f'<th title="{meaning}">{title}{below}</th>'
 
 
 def _cell(reading: Reading | None, column: Sequence[Reading], is_best: bool) -> str:

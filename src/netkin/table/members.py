@@ -1,5 +1,6 @@
 """The table of networks of people's own: what was understood of each."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 from netkin.errors import NetkinError, listed
@@ -22,7 +23,7 @@ def tabulate_members(
     Parameters
     ----------
     network_paths : sequence of str
-        The files that `netkin.network.imported.import_network` wrote.
+        Where `netkin.network.imported.import_networks` put each: ``FILE::ID``.
     rows : sequence of mapping
         Of each, ``network``, ``replicate``, ``path``, and what else the sheet says of it.
     csv_path, html_path, title : str
@@ -39,7 +40,7 @@ def tabulate_members(
             "parameters": known.parameters,
             "read": "yes" if known.is_read else "no",
             "reason": known.reason,
-            "left_out": known.left_out,
+            "left_out": _in_words(known.left_out),
         }
         # an annotation may be called like one of these
         said = {f"{key} (sheet)" if key in own else key: value for key, value in row.items()}
@@ -54,6 +55,18 @@ def tabulate_members(
         "file holds besides parameters.",
         decimals={},
     )
+
+
+def _in_words(left_out: str) -> str:
+    """Return what is left out, and why, as text: names that have one reason stand together."""
+    try:
+        reasons: dict[str, str] = json.loads(left_out or "{}")
+    except json.JSONDecodeError:  # cut off, since it was very long
+        return left_out
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    return "; ".join(f"{listed(those)}: {reason}" for reason, those in names.items())
 
 
 def check_members(*, table_path: str, checked_path: str) -> None:
@@ -74,8 +87,11 @@ def check_members(*, table_path: str, checked_path: str) -> None:
     table = read_table(table_path, text=("network", "replicate", "path", "read"), numbers=())
     unread = table[table["read"] == "no"]
     if len(unread):
+        # a replicate that all have says nothing
+        several = table["replicate"].nunique() > 1
         reasons = [
-            f"{row['network']} at {row['replicate']} ({row['path']}): {row['reason']}"
+            f"{row['network']}{' at ' + row['replicate'] if several else ''} ({row['path']}): "
+            f"{row['reason']}"
             for row in unread.to_dict("records")
         ]
         raise NetkinError(

@@ -12,6 +12,10 @@ from netkin.distance.measure import Family
 from netkin.table.questions import QUANTITIES, Compared, One, Quantity, correlate
 from netkin.table.statistic import Interval, interval_over_seeds
 
+SHEET = "networks"
+"""The comparison of networks of people's own, `netkin.source.sheet.NETWORKS`: not taken from there,
+or an edit of how sheets are read would make all tables anew."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -103,7 +107,7 @@ def over_data_sets(readings: Sequence[Reading]) -> list[Reading]:
     Parameters
     ----------
     readings : sequence of Reading
-        Of each data set; those of ``control`` are left out.
+        Of each data set; those of ``control`` and of a sheet are left out.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def over_data_sets(readings: Sequence[Reading]) -> list[Reading]:
     found: dict[tuple[str, str], list[Reading]] = {}
     datasets = set()
     for reading in readings:
-        if reading.comparison != CONTROL:
+        if reading.comparison not in (CONTROL, SHEET):
             datasets.add(reading.comparison)
             found.setdefault((reading.measure, reading.quantity), []).append(reading)
     if len(datasets) < 2:
@@ -233,7 +237,7 @@ def agreements_over_data_sets(found: Sequence[Agreement]) -> list[Agreement]:
     of_pair: dict[tuple[str, str], list[Agreement]] = {}
     datasets = set()
     for agreement in found:
-        if agreement.comparison != CONTROL:
+        if agreement.comparison not in (CONTROL, SHEET):
             datasets.add(agreement.comparison)
             of_pair.setdefault((agreement.a, agreement.b), []).append(agreement)
     if len(datasets) < 2:

@@ -141,9 +141,9 @@ def put_vector(group: h5py.Group, vector: Vector) -> None:
     group.attrs["axes"] = vector.axes
     group.attrs["kind"] = vector.kind
     for dimension, array in enumerate(vector.arrays):
-        group.create_dataset(
-            f"H{dimension}", data=array, compression="gzip", compression_opts=1, shuffle=True
-        )
+        # nothing, as of a dimension without classes, takes no room; other numbers hardly shrink
+        packed = {} if array.any() else {"compression": "gzip", "compression_opts": 1}
+        group.create_dataset(f"H{dimension}", data=array, **packed)
 
 
 def read_vector(path: str | os.PathLike[str]) -> Vector:
@@ -201,7 +201,8 @@ def read_vector(path: str | os.PathLike[str]) -> Vector:
                 )
             if not is_finite(array):
                 raise NetkinError(f"{path}: /{name} holds NaN or infinity.")
-            arrays.append(array)
+            # zeros take no memory: of many networks whole dimensions are empty
+            arrays.append(array if array.any() else np.broadcast_to(0.0, array.shape))
         try:
             sampling = Sampling(*bounds, n_bins)
         except NetkinError as error:

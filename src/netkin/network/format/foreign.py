@@ -24,9 +24,10 @@ KINDS = (
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
 """How a pickle begins of a protocol in use."""
 PAGE = re.compile(rb"\s*<(!doctype html|html|head|\?xml)", re.IGNORECASE)
-ENDINGS = re.compile(
-    r"\.(safetensors|bin|pth?|ckpt|npz|npy|onnx|h5|hdf5|keras|tar|gz|json|netkin)$", re.IGNORECASE
-)
+HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
+"""What the name of a model on a hub is like."""
+OTHERS = (".npy", ".tar", ".gz", ".json")
+"""How names of other files end, which are no names of models on a hub either."""
 
 
 def told(head: bytes, path: Path | None = None) -> str:
@@ -64,10 +65,16 @@ def told(head: bytes, path: Path | None = None) -> str:
     return ""
 
 
+def is_of_hub(path: str) -> bool:
+    """Tell whether a path may be the name of a model on a hub."""
+    from netkin.network.format import ENDINGS
+
+    return HUB.fullmatch(path) is not None and not path.lower().endswith((*ENDINGS, *OTHERS))
+
+
 def missing(path: str | Path) -> str:
     """Return what is said of a path at which nothing is, after "no such file"."""
-    name = str(path)
-    if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and not ENDINGS.search(name):
+    if is_of_hub(str(path)):
         return (
             "; if it is the name of a model of a hub: netkin downloads nothing, so download the "
             "model first and name its folder"

@@ -11,7 +11,7 @@ import numpy as np
 
 from netkin.errors import NetkinError
 from netkin.failure import is_of_content
-from netkin.network.format.model import COUNTER, Floats, Tensor, as_floats
+from netkin.network.format.model import COUNTER, Floats, Tensor, as_floats, from_bfloat16
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FACTOR, FLOOR = 100, 1 << 24
@@ -203,10 +203,8 @@ def tensor_of(path: Path, name: str, dataset: h5py.Dataset) -> Tensor | str:
     def read(rows: slice) -> Floats:
         with readable(path):
             array = np.asarray(dataset[()] if dataset.shape == () else dataset[rows])
-        if bfloat16:  # the upper half of a float32
-            half = np.frombuffer(array.tobytes(), "<u2").reshape(array.shape)
-            widened: Floats = (half.astype(np.uint32) << 16).view(np.float32)
-            return widened
-        return as_floats(array.astype(dtype.newbyteorder("=")))
+        if bfloat16:
+            return from_bfloat16(np.frombuffer(array.tobytes(), "<u2").reshape(array.shape))
+        return as_floats(array.astype(dtype.newbyteorder("="), copy=False))
 
     return Tensor(name, dataset.shape, "bfloat16" if bfloat16 else dtype.name, read)

@@ -24,6 +24,7 @@ import h5py
 
 from netkin.errors import NetkinError
 from netkin.network.format import keras_wiring as wiring
+from netkin.network.format.folding import NoChain
 from netkin.network.format.hdf5 import (
     FACTOR,
     FLOOR,
@@ -37,7 +38,7 @@ from netkin.network.format.hdf5 import (
     text_of,
     texts_of,
 )
-from netkin.network.format.keras_wiring import NoChain, Node
+from netkin.network.format.keras_wiring import Node
 from netkin.network.format.model import STATISTIC, Layer, Model, Tensor
 from netkin.network.format.trial import tried
 

@@ -8,15 +8,23 @@ dense layer beside it then.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from netkin.network.format.model import Floats, Layer, Tensor, Transposed
+from netkin.network.format.folding import (
+    Affine,
+    NoChain,
+    Numbers,
+    folded,
+    normalised,
+    with_article,
+)
+from netkin.network.format.model import Layer, Tensor, Transposed
 
 MOST_NESTED = 50
 """Models in models at most."""
@@ -44,11 +52,6 @@ EPSILON = 1e-7
 """`keras.backend.epsilon`, which `Normalization` divides by at least."""
 
 Path = tuple[str, ...]
-Numbers = NDArray[np.float64]
-
-
-class NoChain(Exception):
-    """Why a network is no chain of dense layers, in one clause."""
 
 
 @dataclass
@@ -138,11 +141,13 @@ def parameters(node: Node) -> tuple[str, ...]:
 def check_kinds(model: Node) -> None:
     """Raise `NoChain` where a class can be in no chain of dense layers."""
     if model.own or model.children is None:
-        raise NoChain(f"the model is {_a(model.kind)}, of a class that says what it does in code")
+        raise NoChain(
+            f"the model is {with_article(model.kind)}, of a class that says what it does in code"
+        )
     for path, node in leaves(model):
         if node.own or node.kind not in ("Dense", *SAME, *ACTIVATIONS, *AFFINE):
             code = ", whose code is not run" if node.own or node.kind == "Lambda" else ""
-            raise NoChain(f"layer '{'/'.join(path)}' is {_a(node.kind)}{code}")
+            raise NoChain(f"layer '{'/'.join(path)}' is {with_article(node.kind)}{code}")
 
 
 def chain_of(model: Node, tensors: Mapping[Path, Mapping[str, Tensor]]) -> list[Layer]:
@@ -164,11 +169,6 @@ def chain_of(model: Node, tensors: Mapping[Path, Mapping[str, Tensor]]) -> list[
     for path, node in _passed(model, ()):
         building.pass_layer("/".join(path), node, tensors.get(path, {}))
     return building.layers()
-
-
-def _a(kind: str) -> str:
-    spelled = kind[:2].isupper() and kind[:1] in "FHLMNRSX"  # an LSTM
-    return f"{'an' if spelled or kind[:1] in 'AEIOU' else 'a'} {kind}"
 
 
 def _passed(model: Node, path: Path) -> Iterator[tuple[Path, Node]]:
@@ -250,7 +250,9 @@ def _before(node: Node) -> str:
             {},
         )
     if len(sources) != 1:
-        raise NoChain(f"layer '{node.name}', {_a(node.kind)}, takes {len(sources)} tensors")
+        raise NoChain(
+            f"layer '{node.name}', {with_article(node.kind)}, takes {len(sources)} tensors"
+        )
     if not isinstance(sources[0], str) or not isinstance(options, dict):
         raise NoChain(f"what layer '{node.name}' takes is not said")
     more = [key for key, value in options.items() if value is not None and value is not False]
@@ -266,66 +268,26 @@ def _history(source: Any) -> Any:
     return history[0] if isinstance(history, list) and history else None
 
 
-class _Affine(NamedTuple):
-    """``x * scale + shift``, numbers or one per feature; `shift` is None where there is none."""
-
-    scale: Numbers
-    shift: Numbers | None
-    made_of: tuple[str, ...]
-
-    def then(self, other: _Affine) -> _Affine:
-        shift = other.shift
-        if self.shift is not None:
-            shift = self.shift * other.scale + (0 if shift is None else shift)
-        return _Affine(self.scale * other.scale, shift, self.made_of + other.made_of)
-
-
 @dataclass
 class _Dense:
     """A dense layer and what is scaled before and after it."""
 
     kernel: Tensor
     bias: Tensor | None
-    before: _Affine | None
-    after: _Affine | None = None
+    before: Affine | None
+    after: Affine | None = None
 
     def layer(self) -> Layer:
-        made_of = (self.kernel.name, *([self.bias.name] if self.bias else []))
+        weight: Any = Transposed(self.kernel)
         bias = self.bias[:] if self.bias else None
-        if self.before is None and self.after is None:
-            return Layer(Transposed(self.kernel), bias, made_of)
-        moved: Numbers | None = None if bias is None else bias.astype(np.float64)
-        if self.before is not None and self.before.shift is not None:
-            shift = np.broadcast_to(self.before.shift, self.kernel.shape[0])
-            moved = shift @ self.kernel[:].astype(np.float64) + (0 if moved is None else moved)
-        if self.after is not None:
-            moved = None if moved is None else moved * self.after.scale
-            if self.after.shift is not None:
-                zero = np.zeros(self.kernel.shape[1]) if moved is None else moved
-                moved = zero + self.after.shift
-        weight = _Scaled(self)
-        for part in (self.before, self.after):
-            made_of += part.made_of if part else ()
-        return Layer(weight, None if moved is None else moved.astype(weight.dtype), made_of)
-
-
-class _Scaled:
-    """The weights of a dense layer with what is scaled before and after it; read whole."""
-
-    def __init__(self, dense: _Dense) -> None:
-        self._dense = dense
-        self.shape = dense.kernel.shape[::-1]
-        self.dtype = np.float64 if dense.kernel.dtype == "float64" else np.float32
-
-    def __getitem__(self, rows: slice) -> Floats:
-        """Return some rows."""
-        weight = self._dense.kernel[:].T[rows].astype(np.float64)
-        if self._dense.before is not None:
-            weight *= self._dense.before.scale
-        if self._dense.after is not None:
-            weight *= np.broadcast_to(self._dense.after.scale, self.shape[0])[rows, None]
-        found: Floats = weight.astype(self.dtype)
-        return found
+        made_of = (self.kernel.name, *([self.bias.name] if self.bias else []))
+        if self.before or self.after:
+            before, after = self.before or Affine(), self.after or Affine()
+            made_of += before.made_of + after.made_of
+            if bias is not None:
+                after = Affine(shift=bias.astype(np.float64)).then(after)
+            weight, bias = folded(weight, before, after, double=self.kernel.dtype == "float64")
+        return Layer(weight, bias, made_of)
 
 
 @dataclass
@@ -335,7 +297,7 @@ class _Building:
     Attributes
     ----------
     dense : list of _Dense
-    waiting : _Affine, optional
+    waiting : Affine, optional
         What scales the inputs of the next dense layer.
     last : str
         The layer that `waiting` is of, for messages.
@@ -346,7 +308,7 @@ class _Building:
     """
 
     dense: list[_Dense] = field(default_factory=list)
-    waiting: _Affine | None = None
+    waiting: Affine | None = None
     last: str = ""
     linear: bool = False
     rank: int | None = None
@@ -363,10 +325,10 @@ class _Building:
                 dense = self.dense[-1]
                 dense.after = affine if dense.after is None else dense.after.then(affine)
             else:
-                if self.waiting is not None and self.waiting.scale.size > 1:
-                    self._check_features(name, affine, self.waiting.scale.size)
+                if self.waiting is not None and self.waiting.size > 1:
+                    self._check_features(name, affine, self.waiting.size)
                 self.waiting = affine if self.waiting is None else self.waiting.then(affine)
-                self.last = f"layer '{name}', {_a(node.kind)},"
+                self.last = f"layer '{name}', {with_article(node.kind)},"
         elif node.kind in ACTIVATIONS:
             if node.kind != "Activation" or not self._is_linear(name, node):
                 self._pass_activation()
@@ -408,7 +370,7 @@ class _Building:
                 f"layer '{name}' takes {kernel.shape[0]} inputs, but the layer before it has "
                 f"{self._width} units"
             )
-        if self.waiting is not None and self.waiting.scale.size not in (1, kernel.shape[0]):
+        if self.waiting is not None and self.waiting.size not in (1, kernel.shape[0]):
             raise NoChain(f"{self.last} scales other numbers than layer '{name}' takes")
         self.dense.append(_Dense(kernel, bias, self.waiting))
         self.waiting = None
@@ -443,43 +405,47 @@ class _Building:
             axis = axis[0]
         return axis == -1 or (self.rank is not None and axis == self.rank - 1)
 
-    def _check_features(self, name: str, affine: _Affine, width: int) -> None:
-        if affine.scale.size not in (1, width):
-            raise NoChain(f"layer '{name}' scales {affine.scale.size} numbers where {width} are")
+    def _check_features(self, name: str, affine: Affine, width: int) -> None:
+        if affine.size not in (1, width):
+            raise NoChain(f"layer '{name}' scales {affine.size} numbers where {width} are")
 
-    def _affine(self, name: str, node: Node, tensors: Mapping[str, Tensor]) -> _Affine:
+    def _affine(self, name: str, node: Node, tensors: Mapping[str, Tensor]) -> Affine:
         if node.kind == "Rescaling":
             scale = _numbers(name, node.config.get("scale", 1.0))
             shift = _numbers(name, node.config.get("offset", 0.0))
-            return _Affine(*_of_one_size(name, scale, shift if shift.any() else None), ())
+            _check_sizes(name, scale, shift)
+            return Affine(scale, shift if shift.any() else None)
         axis = node.config.get("axis", -1)
         everywhere = node.kind == "Normalization" and axis in (None, [])
         if not everywhere and not self._is_last_axis(axis):
-            raise NoChain(f"layer '{name}' is {_a(node.kind)} over another axis than the features")
+            kind = with_article(node.kind)
+            raise NoChain(f"layer '{name}' is {kind} over another axis than the features")
         wanted = parameters(node)
         given = {role: tensor for role, tensor in tensors.items() if role != "count"}
         missing = [role for role in wanted if role not in given and role != "count"]
         if missing:
             raise NoChain(f"layer '{name}' has no '{missing[0]}' in the file")
+        # before any is read
+        _check_lengths(name, [math.prod(tensor.shape) for tensor in given.values()])
         values = {role: _vector(name, tensor[:]) for role, tensor in given.items()}
         made_of = tuple(tensor.name for tensor in given.values())
+        if node.kind == "Normalization" and not given:
+            values = {role: _numbers(name, node.config.get(role)) for role in ("mean", "variance")}
+        _check_sizes(name, *values.values())
+        if node.kind == "BatchNormalization":
+            found = normalised(
+                values.get("gamma", np.ones(1)),
+                values.get("beta", np.zeros(1)),
+                values["moving_mean"],
+                values["moving_variance"],
+                _numbers(name, node.config.get("epsilon", 1e-3)),
+            )
+            return found._replace(made_of=made_of)
         with np.errstate(all="ignore"):
-            if node.kind == "BatchNormalization":
-                epsilon = _numbers(name, node.config.get("epsilon", 1e-3))
-                scale = values.get("gamma", np.ones(1)) / np.sqrt(
-                    values["moving_variance"] + epsilon
-                )
-                shift = values.get("beta", np.zeros(1)) - values["moving_mean"] * scale
-            else:
-                mean = values["mean"] if given else _numbers(name, node.config.get("mean"))
-                variance = (
-                    values["variance"] if given else _numbers(name, node.config.get("variance"))
-                )
-                deviation = np.maximum(np.sqrt(variance), EPSILON)
-                invert = bool(node.config.get("invert"))
-                scale = deviation if invert else 1 / deviation
-                shift = mean if invert else -mean * scale
-        return _Affine(*_of_one_size(name, scale, shift), made_of)
+            deviation = np.maximum(np.sqrt(values["variance"]), EPSILON)
+            if node.config.get("invert"):
+                return Affine(deviation, values["mean"], made_of)
+            return Affine(1 / deviation, -values["mean"] * (1 / deviation), made_of)
 
 
 def _numbers(name: str, value: Any) -> Numbers:
@@ -499,16 +465,11 @@ def _vector(name: str, array: Any) -> Numbers:
     return np.ravel(array).astype(np.float64)
 
 
-def _of_one_size(
-    name: str, scale: Numbers, shift: Numbers | None
-) -> tuple[Numbers, Numbers | None]:
-    """Return scale and shift, numbers for each feature where one of them has these."""
-    if shift is None:
-        return scale, None
-    try:
-        scale, shift = np.broadcast_arrays(scale, shift)
-    except ValueError:
-        raise NoChain(
-            f"layer '{name}' scales {scale.size} and shifts {shift.size} numbers"
-        ) from None
-    return scale, shift
+def _check_sizes(name: str, *vectors: Numbers) -> None:
+    _check_lengths(name, [each.size for each in vectors])
+
+
+def _check_lengths(name: str, lengths: Sequence[int]) -> None:
+    sizes = sorted({*lengths} - {1})
+    if len(sizes) > 1:
+        raise NoChain(f"layer '{name}' scales {sizes[0]} and shifts {sizes[1]} numbers")

@@ -1,6 +1,7 @@
 """What was understood of a file of weights: its tensors, and which of them are dense layers."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,6 +14,25 @@ from netkin.errors import NetkinError, allowed, shown
 from netkin.failure import is_of_content
 
 Floats = NDArray[np.floating[Any]]
+
+STATISTIC = "a statistic of the rows that were trained on"
+SIDE_BY_SIDE = (
+    *("head", "heads", "expert", "experts", "branch", "branches", "tower", "towers"),
+    *("lora", "adapter", "adapters"),
+)
+"""Parts of names of what is no chain, though its numbers go up."""
+PARTS = ("weight", "bias", "kernel", "gamma", "beta")
+"""Last parts of the names of what is no counter, whatever its numbers are stored as."""
+UNREAD = "stored as "
+"""How a reason begins why numbers are left out that netkin does not read."""
+COPY = "an averaged copy of the weights (EMA), which are there too"
+COUNTER = "whole numbers: a counter, or weights of few bits"
+"""Why a tensor of integers is left out."""
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Last parts of the names of what batch normalisation keeps beside its parameters."""
+NAME_ALL = "name all weights in their order (wiring)"
+"""What mends an unknown order; the command line says the option as it is called there."""
+COMPARED = "the tensors are compared all the same"
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,8 @@ class Model:
             layers = [self._layer(name) for name in self._order()]
         if self.chain is None:
             self._refuse_unread()
+            if any(len(layer.weight.shape) != 2 for layer in layers) and (why := self._unfit()):
+                raise NetkinError(f"{self.path}: {why}.")
         used = {name for layer in layers for name in layer.made_of}
         unused = [
             name
@@ -161,9 +183,11 @@ class Model:
             if name not in used and tensor.same_as not in used
         ]
         if unused:
+            why = self._unfit() if self.chain is None else ""
             raise NetkinError(
                 f"{self.path}: the wiring says nothing of {', '.join(map(repr, unused[:5]))}"
-                f"{' and others' if len(unused) > 5 else ''}; every parameter must be used."
+                f"{' and others' if len(unused) > 5 else ''}; every parameter must be used"
+                f"{f', but {why}' if why else ''}."
             )
         _check(self.path, layers)
         return layers
@@ -174,11 +198,29 @@ class Model:
             last = _last(name)
             if why == COPY or last == "num_batches_tracked":
                 continue
-            if last in (*PARTS, *STATISTICS) or why.startswith(UNREAD):
+            if last in STATISTICS:
                 raise NetkinError(
-                    f"{self.path}: in which order inputs pass its tensors is not known: "
-                    f"{shown(name)} is a part of the network that is left out ({why})."
+                    f"{self.path}: {shown(name)} is a part of the network: batch normalisation is "
+                    "folded into dense layers only where the file says how they are wired (ONNX, "
+                    f"Keras); {COMPARED}."
                 )
+            if last in PARTS or why.startswith(UNREAD):
+                raise NetkinError(
+                    f"{self.path}: {shown(name)} is a part of the network that is left out ({why})."
+                )
+
+    def _unfit(self) -> str:
+        """Return why no wiring makes dense layers of all tensors, "" where one may."""
+        for name, tensor in self.tensors.items():
+            axes = len(tensor.shape)
+            if axes == 2 or (axes == 1 and _last(name) not in ("weight", "kernel", "gamma")):
+                continue
+            what = {0: "a single number", 1: "as of a norm"}.get(axes, "as of a convolution")
+            return (
+                f"'{name}' has the shape {tensor.shape}, {what}, and only dense layers are read "
+                f"as graphs yet; {COMPARED}"
+            )
+        return ""
 
     def _layer(self, entry: str | tuple[str, str]) -> Layer:
         """Return a layer by the names of its weight and bias."""
@@ -210,31 +252,30 @@ class Model:
         any other order, such as that of the alphabet, would be a guess.
         """
         weights = [name for name in self.tensors if _last(name) == "weight"]
+        unfit = self._unfit()
         if not weights:
-            raise NetkinError(
-                f"{self.path}: no layers found; their names must end in 'weight', or the wiring "
-                "must name them."
-            )
+            why = f"no name ends in 'weight'; {NAME_ALL}, with their biases as in 'W+b'"
+            if not any(len(tensor.shape) == 2 for tensor in self.tensors.values()):
+                why = "none of its tensors is a matrix"
+            raise NetkinError(f"{self.path}: no layers found: {unfit or why}.")
         others = [
             name
             for name in self.tensors
             if name not in weights
             and not (_last(name) == "bias" and name.removesuffix("bias") + "weight" in self.tensors)
         ]
-        reason = ""
-        if others:
+        reason = unfit
+        if not reason and others:
             reason = f"'{others[0]}' is neither a weight nor the bias of one"
-        elif flat := [name for name in weights if len(self.tensors[name].shape) != 2]:
-            shape = self.tensors[flat[0]].shape
-            reason = f"'{flat[0]}' has the shape {shape}, and only matrices are dense layers"
-        elif len(weights) > 1:
+        elif not reason and len(weights) > 1:
             reason = _unlike(weights)
         if not reason and (side := next(filter(None, map(_side_by_side, weights)), "")):
             reason = f"'{side}' in their names is for what stands side by side"
         if reason:
+            hint = "" if unfit else f". If they are dense layers one after another, {NAME_ALL}"
+            what = f"{len(self.tensors)} tensors" if len(self.tensors) > 1 else "one tensor"
             raise NetkinError(
-                f"{self.path}: in which order inputs pass its {len(self.tensors)} tensors is not "
-                f"known: {reason}. Name all weights in their order (wiring)."
+                f"{self.path}: in which order inputs pass its {what} is not known: {reason}{hint}."
             )
         return sorted(weights, key=_numbers)
 
@@ -291,38 +332,81 @@ def _check(path: str, layers: Sequence[Layer]) -> None:
                 "not empty."
             )
         if layer.bias is not None and layer.bias.shape != shape[:1]:
+            hint = _turned(layer) if layer.bias.shape == shape[1:] else ""
             raise NetkinError(
-                f"{path}: layer {index} has {layer.bias.shape} biases for {shape[0]} units."
+                f"{path}: layer {index} has {layer.bias.shape} biases for {shape[0]} units{hint}."
             )
     for index, (one, other) in enumerate(pairwise(layers), start=1):
         if other.weight.shape[1] != one.weight.shape[0]:
+            hint = _turned(one) if other.weight.shape[0] == one.weight.shape[1] else ""
             raise NetkinError(
                 f"{path}: layer {index} takes {other.weight.shape[1]} inputs, but the layer before "
-                f"it has {one.weight.shape[0]} units."
+                f"it has {one.weight.shape[0]} units{hint}."
             )
 
 
+def _turned(layer: Layer) -> str:
+    """Return how to say that the weights of a layer, and so perhaps of all, are the other way."""
+    if not layer.made_of:
+        return ""
+    name, *bias = layer.made_of
+    if isinstance(layer.weight, Transposed):
+        return f"; '{name}.T' is for a matrix of shape (n_in, n_out)"
+    own = [_bias_of(name)] == bias
+    wired = "+".join([f"{name}.T", *([] if own else bias)])
+    return f"; {NAME_ALL}, those of shape (n_in, n_out) with '.T', as in '{wired}'"
+
+
 def as_floats(array: NDArray[Any]) -> Floats:
-    """Return numbers as float64 where they are, else as float32."""
+    """Return numbers as float64 where they are, else as float32; the array itself if it is so."""
     if array.dtype.kind == "f" and array.dtype.itemsize == 8:
         return array.astype(np.float64, copy=False)  # in the order of bytes of this machine
-    return array.astype(np.float32)
+    return array.astype(np.float32, copy=False)
 
 
-STATISTIC = "a statistic of the rows that were trained on"
-SIDE_BY_SIDE = (
-    *("head", "heads", "expert", "experts", "branch", "branches", "tower", "towers"),
-    *("lora", "adapter", "adapters"),
-)
-"""Parts of names of what is no chain, though its numbers go up."""
+def rows_of(array: NDArray[Any], rows: slice) -> Floats:
+    """Return some rows of an array as a copy that `as_floats` makes.
+
+    Parameters
+    ----------
+    array : array of shape (n, ...) or ()
+        Of any floats, ml_dtypes' included; of shape () it is returned whole.
+    rows : slice
+    """
+    return as_floats(np.array(array[rows] if array.ndim else array))
 
 
-PARTS = ("weight", "bias", "kernel", "gamma", "beta")
-"""Last parts of the names of what is no counter, whatever its numbers are stored as."""
-UNREAD = "stored as "
-"""How a reason begins why numbers are left out that netkin does not read."""
-COPY = "an averaged copy of the weights (EMA), which are there too"
-COUNTER = "whole numbers: a counter, or weights of few bits"
-"""Why a tensor of integers is left out."""
-STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-"""Last parts of the names of what batch normalisation keeps beside its parameters."""
+def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return the numbers that bits of bfloat16 stand for, each the upper half of a float32.
+
+    Parameters
+    ----------
+    bits : uint16 array
+
+    Returns
+    -------
+    float32 array of the same shape
+    """
+    numbers: NDArray[np.float32] = (bits.astype(np.uint32) << 16).view(np.float32)
+    return numbers
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; for ``object_pairs_hook`` of `json.loads`.
+
+    Parameters
+    ----------
+    pairs : list of (str, object)
+        Its names and values.
+
+    Raises
+    ------
+    NetkinError
+        A name stands in it twice, of which json would take the last.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        numbers = Counter(name for name, _ in pairs)
+        twice = next(name for name in found if numbers[name] > 1)
+        raise NetkinError(f"{shown(twice)} stands in it twice.")
+    return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from netkin.errors import NetkinError
 from netkin.failure import is_of_content
 from netkin.network.format.hdf5 import FACTOR, FLOOR
-from netkin.network.format.model import COUNTER, Floats, Model, Tensor, unreadable
+from netkin.network.format.model import COUNTER, Floats, Model, Tensor, rows_of, unreadable
 
 
 def recognises(head: bytes, path: Path) -> bool:
@@ -89,8 +89,4 @@ def _unpacked(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 
 def _read(unpacked: Callable[[str], NDArray[Any]], entry: zipfile.ZipInfo, rows: slice) -> Floats:
-    array = unpacked(entry.filename)
-    found: Floats = (array[rows] if array.ndim else array).astype(
-        np.float64 if array.dtype.itemsize == 8 else np.float32
-    )
-    return found
+    return rows_of(unpacked(entry.filename), rows)

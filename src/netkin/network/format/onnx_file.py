@@ -8,9 +8,10 @@ from typing import Any, BinaryIO
 
 from netkin.errors import Lacking, NetkinError
 from netkin.failure import is_of_content
+from netkin.network.format.folding import NoChain
 from netkin.network.format.model import STATISTIC, Layer, Model
 from netkin.network.format.onnx_tensors import Tensors
-from netkin.network.format.onnx_wiring import NoChain, Wiring
+from netkin.network.format.onnx_wiring import Wiring
 
 FOLDED = "numbers in a node that standardises the inputs; they are part of the first layer"
 """Why numbers that stand in a node are left out."""

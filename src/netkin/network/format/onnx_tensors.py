@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError, shown
-from netkin.network.format.model import COUNTER, STATISTIC, Floats, Tensor
+from netkin.network.format.model import COUNTER, STATISTIC, Floats, Tensor, rows_of
 
 STANDARD = ("", "ai.onnx")
 """How nodes call the domain of the standard operators."""
@@ -92,6 +92,10 @@ class Constant:
     def size(self) -> int:
         """Return how many numbers there are."""
         return prod(self.shape)
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return some rows, not decoded and not copied."""
+        return self.read()[rows]
 
     def float64(self) -> NDArray[np.float64]:
         """Return a copy in float64."""
@@ -357,16 +361,8 @@ def _mapped(file: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...
     return np.asarray(stored).view(dtype)
 
 
-def _decoded(array: NDArray[Any]) -> Floats:
-    """Return a copy as float64 where the numbers are, else as float32, which holds them exactly."""
-    kind = np.float64 if array.dtype == np.float64 else np.float32
-    found: Floats = np.array(array).astype(kind)
-    return found
-
-
 def _rows(read: Callable[[], NDArray[Any]], rows: slice) -> Floats:
-    array = read()
-    return _decoded(array[rows] if array.ndim else array)
+    return rows_of(read(), rows)
 
 
 def label(node: Any) -> str:
@@ -374,7 +370,21 @@ def label(node: Any) -> str:
     return str(node.name or next(iter(node.output), "") or node.op_type)
 
 
+def operator(node: Any) -> str:
+    """Return the operator of a node, after its domain unless that is the standard one."""
+    return node.op_type if node.domain in STANDARD else f"{node.domain}.{node.op_type}"
+
+
 def called(node: Any) -> str:
     """Return a node and its operator as messages name them."""
-    domain = "" if node.domain in STANDARD else f"{node.domain}."
-    return f"node {shown(label(node))} ({domain}{node.op_type})"
+    return f"node {shown(label(node))} ({operator(node)})"
+
+
+def attribute(node: Any, name: str, default: Any) -> Any:
+    """Return an attribute of a node, or what it is where the node has none."""
+    from onnx import helper
+
+    for each in node.attribute:
+        if each.name == name:
+            return helper.get_attribute_value(each)
+    return default

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError, shown
-from netkin.network.format.model import COUNTER, Floats, Model, Tensor, as_floats
+from netkin.network.format.model import (
+    COUNTER,
+    Floats,
+    Model,
+    Tensor,
+    as_floats,
+    each_once,
+    from_bfloat16,
+)
 
 MOST_HEADER = 100_000_000
 """Bytes of the names and shapes at most, as the format says."""
@@ -66,10 +74,10 @@ def _header(path: Path) -> tuple[int, dict[str, _Entry]]:
         if length > min(MOST_HEADER, size - 8):
             raise refused(f"its header has {length:,} bytes, the file {size:,}")
         try:
-            header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_once)
-        except (ValueError, RecursionError) as error:
+            header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=each_once)
+        except (ValueError, RecursionError, NetkinError) as error:
             why = "nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
-            raise refused(f"its header: {why}") from None
+            raise refused(f"its header: {why.rstrip('.')}") from None
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise refused("its '__metadata__' are not texts")
@@ -96,13 +104,6 @@ def _header(path: Path) -> tuple[int, dict[str, _Entry]]:
     return 8 + length, entries
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands in it twice")
-    return found
-
-
 def _tensor(path: Path, name: str, kind: str, shape: tuple[int, ...], place: int) -> Tensor:
     stored = np.dtype(NUMPY.get(kind, "<u2" if kind == "BF16" else "u1"))
 
@@ -116,9 +117,8 @@ def _tensor(path: Path, name: str, kind: str, shape: tuple[int, ...], place: int
 
 
 def _decoded(array: NDArray[Any], kind: str) -> NDArray[Any]:
-    if kind == "BF16":  # the upper half of a float32
-        widened: NDArray[np.float32] = (array.astype(np.uint32) << 16).view(np.float32)
-        return widened
+    if kind == "BF16":
+        return from_bfloat16(array)
     if kind.startswith("F8"):
         decoded: NDArray[np.float32] = _float8(kind)[array]
         return decoded

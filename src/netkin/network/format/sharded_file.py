@@ -7,15 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from netkin.errors import NetkinError, listed, shown
-from netkin.network.format.model import Model, Tensor
+from netkin.network.format.model import Model, Tensor, each_once
 
 MOST_INDEX = 100_000_000
 """Bytes of an index at most."""
 INDEX = ".index.json"
-ENDINGS = frozenset(
-    (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".npz", ".onnx", ".h5", ".hdf5", ".keras")
-)
-"""How the names of files of weights end in a folder."""
 SHARDS = ("torch", "safetensors")
 """Formats that are divided."""
 OF_HUGGING_FACE = (
@@ -37,15 +33,17 @@ def _map_of(index: Path) -> Any:
     if index.stat().st_size > MOST_INDEX:
         return None
     try:
-        found = json.loads(index.read_text("utf-8"), object_pairs_hook=_once)
+        found = json.loads(index.read_text("utf-8"), object_pairs_hook=each_once)
     except (ValueError, RecursionError):
         return None
+    except NetkinError as error:
+        raise NetkinError(f"{index}: {error}") from None
     return found.get("weight_map") if isinstance(found, dict) else None
 
 
 def parts_of(index: Path) -> list[str]:
     """Return the files that an index names; none where it is no index."""
-    found = _read_index(index)
+    found = _map_of(index)
     names = found.values() if isinstance(found, dict) else ()
     return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
@@ -61,15 +59,6 @@ def refuse_part(path: Path) -> None:
                 f"{path}: one of the {len(parts)} files of a model; name {index.name} beside it, "
                 "or the folder."
             )
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise NetkinError(f"{shown(twice)} stands in it twice.")
-    return found
 
 
 @contextmanager
@@ -88,11 +77,13 @@ def opened(path: Path) -> Iterator[Model]:
 
 def _chosen(folder: Path) -> Path:
     """Return the one file of weights, or index, of a folder."""
+    from netkin.network.format import ENDINGS
+
     files = sorted(file for file in folder.iterdir() if file.is_file())
     indices = {
         file: weights
         for file in files
-        if file.name.endswith(INDEX) and (weights := _read_index(file)) is not None
+        if file.name.endswith(INDEX) and (weights := _map_of(file)) is not None
     }
     parts = {
         str(name)
@@ -125,19 +116,12 @@ def _chosen(folder: Path) -> Path:
     raise NetkinError(f"{folder}: several files of weights are in it; name one of them: {names}.")
 
 
-def _read_index(index: Path) -> Any:
-    try:
-        return _map_of(index)
-    except NetkinError as error:
-        raise NetkinError(f"{index}: {error}") from None
-
-
 @contextmanager
 def _shards(path: Path, index: Path) -> Iterator[Model]:
     """Open all files that an index names, as one model."""
     from netkin.network.format import open_bare
 
-    places = _read_index(index)
+    places = _map_of(index)
     if (
         not isinstance(places, dict)
         or not places

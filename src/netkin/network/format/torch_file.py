@@ -10,7 +10,7 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from netkin.errors import Lacking, NetkinError, listed, shown
 from netkin.failure import is_of_content
@@ -175,11 +175,11 @@ class _ImportError(Exception):
 class _Capped:
     """A file of which nobody takes memory for more than it has left; torch reads it so, too."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
         self._size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        self.tell, self.seek, self.readinto = file.tell, file.seek, file.readinto  # type: ignore[attr-defined]
+        self.tell, self.seek, self.readinto = file.tell, file.seek, file.readinto
 
     def read(self, number: int = -1) -> bytes:
         if number > self._size - self._file.tell():

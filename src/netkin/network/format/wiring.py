@@ -13,13 +13,18 @@ def parse_wiring(text: str) -> list[str | tuple[str, str]]:
     text : str
         Such as ``fc1.weight, fc2.weight``: names in the order in which inputs pass them, divided
         by commas or blanks; ``fc1.kernel.T`` for a matrix of shape (n_in, n_out); ``W+b`` to name
-        the bias of a weight too. Empty for no wiring.
+        the bias of a weight too, ``W.T+b`` for both. Empty for no wiring.
 
     Raises
     ------
     NetkinError
-        A name is missing beside a ``+``, or stands twice.
+        It is no text, or a name is missing beside a ``+``, or stands twice.
     """
+    if not isinstance(text, str):
+        raise NetkinError(
+            f"wiring: found {shown(text)}; allowed is a text of names, such as 'fc1.weight, "
+            "fc2.weight'."
+        )
     found: list[str | tuple[str, str]] = []
     for entry in filter(None, re.split(r"[,\s]+", text)):
         weight, plus, bias = entry.partition("+")
