@@ -264,14 +264,14 @@ def test_every_job_of_the_default_study_has_a_need(tmp_path):
     assert asked == {
         *("dataset", "features", "network", "networks", "graph", "bundle", "distances", "layers"),
         *("neural_persistence", "diagram_figure", "norms", "multiplicity"),
-        *("imported", "block", "joined"),
+        *("imported", "block", "matrices", "all_matrices"),
     }
     many = study_of(tmp_path, 300)
     needs += [many.need.imported(bundle) for bundle in many.imported]
     blocks = many.block_names()
     needs += [many.need.block("networks", "vector", "once", block) for block in blocks]
     needs += [many.need.block("networks", "graph", "once", block) for block in blocks]
-    needs += [many.need.joined("networks")]
+    needs += [many.need.matrices("networks"), many.need.all_matrices()]
     assert len(blocks) == 3
     for need in needs:
         assert 500 < need.mem_mb(1) < 100_000

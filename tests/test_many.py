@@ -1,6 +1,8 @@
 """Many networks: all pairs at once, matrices in blocks, clusters, the share of one more."""
 
 import math
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -19,6 +21,7 @@ from netkin.distance.tensors import Tensors
 from netkin.distance.vector import vector_distance, vector_distances
 from netkin.errors import Absent, NetkinError
 from netkin.graph.graph import graph_from_weights
+from netkin.network.format.model import Tensor
 from netkin.network.imported import import_networks, stamps_of
 from netkin.recipe import Recipes
 from netkin.storage import address
@@ -87,6 +90,14 @@ def test_what_all_have_in_common_takes_no_digits():
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
 
 
+@pytest.mark.parametrize("away", [1e6, 1e12, 1e20])
+def test_one_far_away_takes_no_digits_of_the_others(away):
+    rows = [*images(0, 8), images(1, 1, away)[0]]
+    found, _ = vector_distances(rows, rows)
+    wanted = np.array([[vector_distance(a, b) for b in rows] for a in rows])
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
 def test_vectors_that_do_not_fit_are_named():
     other = Vector((np.zeros((12, 12)),), SAMPLING, axes=2, kind="persistence_image")
     with pytest.raises(NetkinError, match="differ in kind, heat and persistence_image"):
@@ -129,10 +140,15 @@ def graphs():
     found = [
         graph_from_weights(net, [None] * len(net), bias_vertices="none", zeta=1e-6) for net in NETS
     ]
-    # an edge less, so that the edges differ
+    # an edge less, as in a graph of somebody's own
+    whole = found[0]
+    kept = slice(1, None)
     found.append(
-        graph_from_weights(
-            [np.where(w == w.max(), 0, w) for w in NETS[0]], [None, None], bias_vertices="none"
+        replace(
+            whole,
+            source=whole.source[kept],
+            target=whole.target[kept],
+            value=whole.value[kept],
         )
     )
     return [*found[:3], Absent("not there"), *found[3:]]
@@ -159,6 +175,51 @@ def test_measures_of_weights_at_once_are_those_of_each_pair(name, square):
         if name != "tensor_cosine":
             twice = [i for i, one in enumerate(items) if not isinstance(one, Absent)]
             assert at_once.values[twice[0], twice[3]] == 0
+
+
+def test_copies_are_as_like_as_can_be():
+    """Whatever product rounds, and in whatever part a copy stands."""
+    copies = [Tensors.of({f"layer{k}": w for k, w in enumerate(NETS[0])}) for _ in range(9)]
+    for items, others in ((copies, None), (copies[:4], copies[4:])):
+        at_once = distance_matrices(
+            items,
+            {name: MEASURES[name].function for name in ITEMS if name.startswith("tensor")},
+            others=others,
+            all_pairs={n: MEASURES[n].all_pairs for n in ITEMS if n.startswith("tensor")},
+        )
+        assert (at_once["tensor_cosine"].values == 1).all()
+        assert not at_once["tensor_difference"].values.any()
+
+
+def test_networks_that_take_too_much_memory_are_read_pair_by_pair(monkeypatch):
+    """In whatever order their tensors stand: the matrix is symmetric, bit by bit."""
+    rng = np.random.default_rng(0)
+    arrays = [{str(k): rng.normal(size=(7, 5)) for k in range(6)} for _ in range(5)]
+    items = [
+        Tensors.of(dict(reversed(each.items())) if i % 2 else each) for i, each in enumerate(arrays)
+    ]
+    wanted, _ = MEASURES["tensor_cosine"].all_pairs(items, items)
+    monkeypatch.setattr("netkin.distance.tensors.MOST_BYTES", 100)
+    again = [Tensors(one.opened) for one in items]
+    for name in ("tensor_cosine", "tensor_difference"):
+        found, reasons = MEASURES[name].all_pairs(again, again)
+        np.testing.assert_array_equal(found, found.T)
+        assert not reasons
+        if name == "tensor_cosine":
+            np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_a_tied_tensor_with_nan_is_a_reason():
+    def tied():
+        broken = Tensor("a", (3,), "float64", np.full(3, np.nan).__getitem__)
+        other = replace(broken, name="b", same_as="a")
+        return Tensors(lambda: nullcontext({"a": broken, "b": other}))
+
+    plain = Tensors.of({"b": np.ones(3)})
+    values, reasons = MEASURES["tensor_cosine"].all_pairs([tied(), plain], [plain])
+    assert np.isnan(values[0, 0])
+    assert "NaN or infinite" in reasons[0, 0]
+    assert values[1, 0] == 1
 
 
 def test_every_measure_of_all_pairs_is_symmetric():
@@ -317,7 +378,7 @@ def test_networks_without_values_come_last():
     assert found.order[-1] == 2
     assert found.labels[2] == 0 < found.labels[[0, 1, 3, 4, 5]].min()
     assert nearest(distances, 3)[2].tolist() == [-1, -1, -1]
-    assert cluster(np.full((3, 3), np.nan)).labels.max() <= 1
+    assert cluster(np.full((3, 3), np.nan)).labels.max() == 0
     assert cluster(np.zeros((1, 1))).labels.tolist() == [1]
     assert set(cluster(np.ones((4, 4)) - np.eye(4)).labels.tolist()) == {1}
 

@@ -291,6 +291,8 @@ def comparing(
     *,
     vectors: bool,
     by_powers: bool = False,
+    n_pairs: float | None = None,
+    n_at_once: int = 0,
     n_matched: float = 0,
     sampled: Sequence[Sampled] = (),
 ) -> Need:
@@ -307,13 +309,18 @@ def comparing(
         and diagrams. All are kept in memory.
     by_powers : bool
         Whether vectors are compared by an exponent that takes a power of each number.
+    n_pairs : float, optional
+        Pairs that are compared, by default each network with itself and all others once.
+    n_at_once : int
+        How many of the measures compare all pairs at once.
     n_matched : float
         Sum of the cubes of the widths of all layers whose units are matched, over all pairs of
         networks of one shape and all measures.
     sampled : sequence of Sampled
         The vector that is compared, or those that measures of diagrams make of each pair anew.
     """
-    n_pairs = len(n_edges) * (len(n_edges) + 1) / 2
+    if n_pairs is None:
+        n_pairs = len(n_edges) * (len(n_edges) + 1) / 2
     each = COMPARED_SECONDS if by_powers or not vectors else SUBTRACTED_SECONDS
     comparisons = n_pairs * each * sum(one.values * one.dimensions for one in sampled)
     if vectors:
@@ -322,12 +329,15 @@ def comparing(
         return Need(2 * START_MB + 1e-6 * n_bytes, START_MINUTES + comparisons / 60)
     made = comparisons + 2 * n_pairs * sum(one.seconds for one in sampled)
     making = VALUE_BYTES * max((one.values for one in sampled), default=0)
-    pairs = (len(n_edges) + 1) / 2  # of each network; with itself is a pair too
+    edges_of_pairs = n_pairs * sum(n_edges) / len(n_edges)
+    of_an_edge = SECONDS["pair"] * (n_measures - n_at_once) + SUBTRACTED_SECONDS * n_at_once
     return Need(
         2 * START_MB + 1e-6 * (32 * sum(n_edges) + 120 * max(n_edges) + making),
         START_MINUTES
         + (
-            SECONDS["pair"] * n_measures * pairs * sum(n_edges)
+            of_an_edge * edges_of_pairs
+            # they are read, and put side by side
+            + SECONDS["graph"] * sum(n_edges)
             + MATCHING_SECONDS * n_matched
             + made
         )
@@ -335,16 +345,19 @@ def comparing(
     )
 
 
-def whole_matrices(n_networks: int) -> Need:
-    """Return what a job needs that has matrices of all pairs in memory, one measure after another.
+def whole_matrices(n_networks: int, n_matrices: int = 1) -> Need:
+    """Return what a job needs that has matrices of all pairs in memory.
 
     Parameters
     ----------
     n_networks : int
-        Rows of a matrix: twelve of them are held at once, and written or drawn.
+        Rows of a matrix.
+    n_matrices : int
+        Matrices that are held together, as of several replicates or measures; twelve more are made
+        of them.
     """
-    megabytes = START_MB + 12e-6 * 8 * n_networks**2
-    minutes = SMALL.minutes + 2e-6 * n_networks**2 / 60
+    megabytes = START_MB + 8e-6 * (12 + 3 * n_matrices) * n_networks**2
+    minutes = SMALL.minutes + 2e-6 * n_matrices * n_networks**2 / 60
     return Need(max(SMALL.megabytes, megabytes), minutes)
 
 

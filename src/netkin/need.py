@@ -105,18 +105,37 @@ class Needs:
         members = self._study.comparisons[comparison].members[replicate]
         chosen = {i for name in block.split("-") for i in parts[name]}
         both = [members[i] for i in sorted(chosen)]
+        n, m = (len(parts[name]) for name in block.split("-"))
+        pairs = float(n * m) if len(chosen) == n + m else None
         groups = self._study.divided(comparison)[source]
-        return estimate.in_turn([self._comparing(both, comparison, group) for group in groups])
+        return estimate.in_turn(
+            [self._comparing(both, comparison, group, pairs) for group in groups]
+        )
 
-    def joined(self, comparison: str) -> Need:
-        """Return what putting the blocks of a matrix together, or working on it, needs."""
-        return estimate.whole_matrices(len(self._study.comparisons[comparison].cells))
+    def matrices(self, comparison: str, n_matrices: int = 1) -> Need:
+        """Return what a job needs that has whole matrices in memory, so many at a replicate."""
+        found = self._study.comparisons[comparison]
+        return estimate.whole_matrices(len(found.cells), n_matrices * len(found.members))
+
+    def all_matrices(self) -> Need:
+        """Return what a job needs that has the matrices of all comparisons in memory."""
+        study = self._study
+        return max(
+            (self.matrices(name, len(study.measures_of(name))) for name in study.comparisons),
+            key=lambda need: need.megabytes,
+        )
 
     def distances(self, comparison: str, group: str) -> Need:
         """Return what the matrices of a group of measures need, at one replicate."""
         return self._comparing(self._study.comparisons[comparison].first, comparison, group)
 
-    def _comparing(self, members: Sequence[Member], comparison: str, group: str) -> Need:
+    def _comparing(
+        self,
+        members: Sequence[Member],
+        comparison: str,
+        group: str,
+        n_pairs: float | None = None,
+    ) -> Need:
         study = self._study
         measures = study.groups[group]
         needs = MEASURES[measures[0]].needs
@@ -125,6 +144,8 @@ class Needs:
                 [member.size.edges for member in members],
                 len(measures),
                 vectors=needs == "vector",
+                n_pairs=n_pairs,
+                n_at_once=sum(MEASURES[measure].all_pairs is not None for measure in measures),
                 by_powers=study.config.distance.p not in (1, 2, math.inf),
                 sampled=[
                     self.sampled(vector)

@@ -97,7 +97,11 @@ def _size_of_prediction(study: Study, parts: Sequence[str]) -> float:
 
 
 def _size_of_distance(study: Study, parts: Sequence[str]) -> float:
-    """Bytes of the matrices, three in a summary, or one with its reasons."""
+    """Bytes of the matrices, three in a summary, or one with its reasons; of a block its own."""
+    if len(parts) == 6 and parts[3] != "layers":
+        block = study.block(parts[3], parts[2], parts[4], parts[5])
+        n_measures = sum(len(group["measures"]) for group in block["groups"])
+        return 8.0 * len(block["networks"]) * len(block["others"]) * n_measures
     found = study.groups.get(parts[3], [parts[3]]) if len(parts) == 5 else [parts[3]]
     return 8.0 * 3 * len(study.comparisons[parts[2]].cells) ** 2 * len(found)
 

@@ -275,7 +275,7 @@ def _matrices(recipes: Recipes, path: str, comparison: str, group: str, replicat
     needs = MEASURES[measures[0]].needs
     names = [cell.name for cell in study.comparisons[comparison].cells]
     if study.is_divided(group, comparison):
-        blocks = study.blocks(needs, comparison, replicate)
+        blocks = study.blocks(study.source_of_group(group), comparison, replicate)
         parameters = joined_parameters(measures, names)
         return Recipe(
             path, "distance", recipes.code(join_distances), parameters, recipes.all(blocks)
@@ -302,14 +302,15 @@ def _block(
     recipes: Recipes, path: str, comparison: str, source: str, replicate: str, block: str
 ) -> Recipe:
     study = recipes.study
-    measures = [m for group in study.divided(comparison)[source] for m in study.groups[group]]
     found = study.block(source, comparison, replicate, block)
+    measures = [measure for group in found["groups"] for measure in group["measures"]]
+    needs = MEASURES[measures[0]].needs
     options = {measure: study.measure_options(measure) for measure in measures}
     return Recipe(
         path,
         "distance_block",
-        recipes.code(compute_block, INPUTS[source], *(MEASURES[name] for name in measures)),
-        block_parameters(options=options, reading=study.reading(source), **found),
+        recipes.code(compute_block, INPUTS[needs], *(MEASURES[name] for name in measures)),
+        block_parameters(options=options, reading=study.reading(needs), **found),
         recipes.all(
             path
             for which in ("input_paths", "other_paths")

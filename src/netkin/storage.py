@@ -101,6 +101,8 @@ NO_CONTENT = frozenset({"content", "recipe", "version", "seconds", "peak_mib"})
 """Root attributes that are not what a file holds: digests, the version, what making it cost."""
 MOST_ATTRIBUTE = 60_000
 """Bytes of an attribute, at most; HDF5 allows 64 KiB with all that belongs to it."""
+ELSEWHERE = {"in": f"/{PARAMETERS}"}
+"""What the attribute says where the parameters stand in a dataset."""
 ANCESTORS = "ancestors"
 """Dataset of shape (n, 2), text: recipe and content of each file that a file was made from."""
 HEADER_BYTES = 512
@@ -273,7 +275,7 @@ def _put_parameters(file: h5py.File, text: str) -> None:
     """Write the parameters, which are ASCII, where there is room for them."""
     if len(text) > MOST_ATTRIBUTE:
         file.create_dataset(PARAMETERS, data=[text], dtype=h5py.string_dtype())
-        text = canonical_json({"in": f"/{PARAMETERS}"})
+        text = canonical_json(ELSEWHERE)
     file.attrs[PARAMETERS] = text
 
 
@@ -546,10 +548,11 @@ def read_parameters(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the parameters that made a netkin file."""
     with _open(path) as file, _reading(path):
         _check_structure(path, file)
-        text = file[PARAMETERS].asstr()[0] if PARAMETERS in file else file.attrs[PARAMETERS]
-        parameters: dict[str, Any] = json.loads(text)
-        if not isinstance(parameters, dict):
-            raise NetkinError(f"{file_of(path)}: /{PARAMETERS} is no JSON object. {ANEW}")
+        parameters: dict[str, Any] = json.loads(file.attrs[PARAMETERS])
+        if PARAMETERS in file and parameters == ELSEWHERE:
+            parameters = json.loads(file[PARAMETERS].asstr()[0])
+            if not isinstance(parameters, dict):
+                raise NetkinError(f"{file_of(path)}: /{PARAMETERS} is no JSON object. {ANEW}")
         return parameters
 
 
@@ -594,6 +597,16 @@ class _Kept:
 
     file: h5py.File
     ids: list[str] | None = None
+    readers: int = 0
+
+    @contextmanager
+    def read(self) -> Iterator[h5py.File]:
+        """Lend the file, which is not closed meanwhile."""
+        self.readers += 1
+        try:
+            yield self.file
+        finally:
+            self.readers -= 1
 
 
 _kept: ContextVar[dict[str, _Kept] | None] = ContextVar("_kept", default=None)
@@ -622,12 +635,14 @@ def _keep(path: Path) -> AbstractContextManager[h5py.File] | None:
         return None
     name = str(path)
     if name not in files:
+        # the one that was asked for longest ago
+        idle = [key for key, one in files.items() if not one.readers]
+        if len(files) >= MOST_KEPT and idle:
+            files.pop(idle[0]).file.close()
         files[name] = _Kept(_open_anew(path))
-        if len(files) > MOST_KEPT:  # the one that was opened first of those not asked for since
-            files.pop(next(iter(files))).file.close()
     else:
         files[name] = files.pop(name)
-    return nullcontext(files[name].file)
+    return files[name].read()
 
 
 _whole: set[tuple[int, ...]] = set()

@@ -316,13 +316,21 @@ class Study:
         )
 
     def source_of_group(self, group: str) -> str:
+        """Return what the blocks of a group of measures are called.
+
+        All vectors are read and compared by one job, since each takes it less than its start.
+        """
+        needs = self.needs_of_group(group)
+        return needs if needs == "vector" else group
+
+    def needs_of_group(self, group: str) -> str:
         """Return what the measures of a group compare, a key of `netkin.distance.INPUTS`."""
         return MEASURES[self.groups[group][0]].needs
 
     def divided(self, comparison: str) -> dict[str, list[str]]:
-        """Return source -> the groups of measures whose blocks one job computes."""
+        """Return what blocks are called -> the groups of measures that they hold, sorted."""
         found: dict[str, list[str]] = {}
-        for group in self.groups_of(comparison):
+        for group in sorted(self.groups_of(comparison)):
             if self.is_divided(group, comparison):
                 found.setdefault(self.source_of_group(group), []).append(group)
         return found
@@ -370,7 +378,7 @@ class Study:
         return {
             "groups": [
                 {
-                    "measures": self.groups[group],
+                    "measures": sorted(self.groups[group]),
                     "input_paths": [found[i] for i in rows],
                     "other_paths": [found[i] for i in columns],
                 }

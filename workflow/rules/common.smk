@@ -189,7 +189,13 @@ def block_of(wildcards):
 
 def need_of_matrices(wildcards):
     """Return what a job needs that has whole matrices of a comparison in memory."""
-    return study.need.joined(wildcards.comparison)
+    return study.need.matrices(wildcards.comparison)
+
+
+def need_of_overview(wildcards):
+    """Return what a figure needs of the matrices of all measures that it shows."""
+    n_measures = len(study.overview_measures(wildcards.comparison))
+    return study.need.matrices(wildcards.comparison, n_measures)
 
 
 def need_of_distances(wildcards):

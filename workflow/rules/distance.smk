@@ -77,7 +77,9 @@ rule compute_block:
             for group in block_of(wildcards)["groups"]
             for measure in group["measures"]
         },
-        reading=lambda wildcards: study.reading(wildcards.source),
+        reading=lambda wildcards: study.reading(
+            study.needs_of_group(study.divided(wildcards.comparison)[wildcards.source][0])
+        ),
         code=code_of,
     script:
         "../scripts/compute_block.py"
@@ -105,8 +107,8 @@ rule join_distances:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(lambda wildcards: study.need.joined(wildcards.comparison)),
-        runtime=runtime(lambda wildcards: study.need.joined(wildcards.comparison)),
+        mem_mb=mem_mb(need_of_matrices),
+        runtime=runtime(need_of_matrices),
     params:
         inputs=planned_inputs,
         measures=lambda wildcards: study.groups[wildcards.group],

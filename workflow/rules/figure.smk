@@ -158,8 +158,8 @@ rule plot_overview:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(need_of_matrices),
-        runtime=runtime(need_of_matrices),
+        mem_mb=mem_mb(need_of_overview),
+        runtime=runtime(need_of_overview),
     params:
         inputs=planned_inputs,
         titles=lambda wildcards: [

@@ -269,8 +269,8 @@ rule tabulate_measures:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SMALL.mem_mb(attempt),
-        runtime=lambda wildcards, attempt: 3 * SMALL.runtime(attempt),
+        mem_mb=mem_mb(lambda wildcards: study.need.all_matrices()),
+        runtime=lambda wildcards, attempt: 3 * study.need.all_matrices().runtime(attempt),
     params:
         **SEEN,
         distances=ALL_DISTANCES,

@@ -10,7 +10,7 @@ SIDE = 16
 NUMBERS = 1024
 """Numbers of a row that are subtracted before the next pair's, so that a square's rows stay in
 the cache."""
-MAXIMUM, SUM, SQUARES, POWERS = range(4)
+MAXIMUM, SUM, POWERS = range(3)
 _SUMS_IN_ANY_ORDER = {"reassoc", "contract"}
 
 
@@ -40,8 +40,8 @@ def norms_of_differences(
         # a power of two rounds nothing, and keeps high powers in the range of floats
         scale = np.ones(len(rows)) if p == 1 else np.ldexp(1.0, np.frexp(largest)[1])
         values = np.zeros(len(rows))
-        mode = SUM if p == 1 else SQUARES if p == 2 else POWERS
-        _accumulate(x, y, rows, columns, mode, float(p), 1 / scale, values)
+        mode = SUM if p == 1 else POWERS
+        _accumulate(x, y, rows, columns, mode, float(p), scale, values)
         values = values ** (1 / p) * scale
     found = np.zeros((len(x), len(y)))
     found[rows, columns] = values
@@ -64,10 +64,10 @@ def _accumulate_pairs(
     columns: NDArray[np.intp],
     mode: int,
     p: float,
-    factor: NDArray[np.float64],
+    scale: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Add to `out`, pair by pair, what a norm needs of the differences times `factor`."""
+    """Add to `out`, pair by pair, what a norm needs of the differences in units of `scale`."""
     length = x.shape[1]
     for begin in range(0, len(rows), SIDE * SIDE):
         end = min(begin + SIDE * SIDE, len(rows))
@@ -85,13 +85,9 @@ def _accumulate_pairs(
                         total += abs(a[k] - b[k])
                     out[pair] += total
                 else:
-                    unit = factor[pair]
-                    if mode == SQUARES:
-                        for k in range(stop - start):
-                            total += ((a[k] - b[k]) * unit) ** 2
-                    else:
-                        for k in range(stop - start):
-                            total += (abs(a[k] - b[k]) * unit) ** p
+                    unit = scale[pair]
+                    for k in range(stop - start):
+                        total += (abs(a[k] - b[k]) / unit) ** p
                     out[pair] += total
 
 

@@ -61,8 +61,9 @@ def frobenius_norms(a: Sequence[Graph], b: Sequence[Graph]) -> tuple[NDArray[np.
     found = np.full((len(a), len(b)), np.nan)
     reasons = Reasons(found.shape)
     of_a = _alike(a)
+    of_b = of_a if b is a else _alike(b)
     for (vertices, edges), rows in of_a.items():
-        for (others, other_edges), columns in (of_a if b is a else _alike(b)).items():
+        for (others, other_edges), columns in of_b.items():
             place = np.ix_(rows, columns)
             if vertices != others:
                 reasons.codes[place] = reasons.code(OTHER_VERTICES)
@@ -171,7 +172,8 @@ def _by_product(a: Sequence[Graph], b: Sequence[Graph]) -> NDArray[np.float64]:
         sums += both
         squares += both - 2 * (x @ y.T)
     found: NDArray[np.float64] = np.sqrt(np.maximum(squares, 0))
-    for i, j in np.argwhere(squares <= CLOSE * sums).tolist():
+    close = squares <= CLOSE * sums
+    for i, j in np.argwhere(np.triu(close) if b is a else close).tolist():
         found[i, j] = frobenius(a[i], b[j])
     return found
 

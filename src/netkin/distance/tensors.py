@@ -180,7 +180,21 @@ def tensor_difference(a: Tensors, b: Tensors) -> float:
 def tensor_cosines(
     a: Sequence[Tensors], b: Sequence[Tensors]
 ) -> tuple[NDArray[np.float64], Reasons]:
-    """Return `tensor_cosine` of all pairs, and why pairs have none; see `_sums_of_all`."""
+    """Return `tensor_cosine` of all pairs.
+
+    Parameters
+    ----------
+    a, b : sequence of Tensors
+        Of shape (n,) and (m,); `b` may be `a` itself. All are read into memory, if they take less
+        than 2 GiB.
+
+    Returns
+    -------
+    float64 array of shape (n, m)
+        NaN where there is a reason. Symmetric, bit by bit, if `b` is `a`.
+    Reasons
+        What `tensor_cosine` would raise.
+    """
     sums = _sums_of_all(tuple(a), tuple(b))
     reasons = sums.reasons.copy()
     _refuse(reasons, (sums.aa == 0) | (sums.bb == 0), NO_ANGLE)
@@ -192,7 +206,7 @@ def tensor_cosines(
 def tensor_differences(
     a: Sequence[Tensors], b: Sequence[Tensors]
 ) -> tuple[NDArray[np.float64], Reasons]:
-    """Return `tensor_difference` of all pairs, and why pairs have none; see `_sums_of_all`."""
+    """Return `tensor_difference` of all pairs; parameters and results as in `tensor_cosines`."""
     sums = _sums_of_all(tuple(a), tuple(b))
     reasons = sums.reasons.copy()
     _refuse(reasons, sums.aa + sums.bb == 0, NOTHING)
@@ -256,6 +270,15 @@ def _sums_of(x: NDArray[Any], y: NDArray[Any], unit: float) -> NDArray[np.float6
         u, v = (z[part].astype(np.float64) / unit for z in (x, y))
         w = u - v
         total += [u @ v, u @ u, v @ v, w @ w]
+    return total
+
+
+def _square_of_difference(x: NDArray[Any], y: NDArray[Any], unit: float) -> float:
+    total = 0.0
+    for start in range(0, x.size, NUMBERS_AT_ONCE):
+        part = slice(start, start + NUMBERS_AT_ONCE)
+        w = x[part].astype(np.float64) / unit - y[part].astype(np.float64) / unit
+        total += float(w @ w)
     return total
 
 
@@ -356,6 +379,8 @@ def _all_read(items: Sequence[Tensors]) -> list[_Read] | None:
 def _one_by_one(a: Sequence[Tensors], b: Sequence[Tensors], found: _AllSums) -> _AllSums:
     for i, one in enumerate(a):
         for j, other in enumerate(b):
+            if a == b and j < i:
+                continue
             try:
                 sums = _summed(one, other)
             except UndefinedDistance as reason:
@@ -363,6 +388,9 @@ def _one_by_one(a: Sequence[Tensors], b: Sequence[Tensors], found: _AllSums) -> 
                 continue
             for array, value in zip(found[:4], sums, strict=True):
                 array[i, j] = value
+    if a == b:
+        everyone = np.arange(len(a))
+        _mirror(found, everyone, everyone)
     return found
 
 
@@ -386,14 +414,18 @@ def _enter_sums(
     first, other = of_a[rows[0]], of_b[columns[0]]
     names = matched_names(first.tensors, other.tensors)
     place = np.ix_(rows, columns)
-    refused = [one.refused[n] for n in names for one in (first, other) if n in one.refused]
+    refused = [
+        one.refused[name]
+        for matched in names
+        for one in (first, other)
+        if (name := one.tensors[matched].same_as or matched) in one.refused
+    ]
     if refused or not names:
         found.reasons.codes[place] = found.reasons.code(refused[0] if refused else UNMATCHED)
         return
-    x, y = (
-        [[_of_name(read[i], name) for name in names] for i in places]
-        for read, places in ((of_a, rows), (of_b, columns))
-    )
+    x = [[_of_name(of_a[i], name) for name in names] for i in rows]
+    same = [of_a[i] for i in rows] == [of_b[j] for j in columns]
+    y = x if same else [[_of_name(of_b[j], name) for name in names] for j in columns]
     unit_x, unit_y = (np.array([_unit(numbers) for numbers in each]) for each in (x, y))
     unit = np.maximum(unit_x[:, None], unit_y)
     unit[unit == 0] = 1  # all are 0
@@ -413,9 +445,14 @@ def _enter_sums(
     found.ab[place], found.aa[place], found.bb[place] = ab, aa[:, None] * to_x**2, bb * to_y**2
     both = found.aa[place] + found.bb[place]
     difference = np.maximum(both - 2 * ab, 0)
-    for i, j in np.argwhere(difference <= CLOSE * both).tolist():
+    close = difference <= CLOSE * both
+    for i, j in np.argwhere(np.triu(close) if same else close).tolist():
         scale = unit[i, j]
-        difference[i, j] = sum(_sums_of(u, v, scale)[3] for u, v in zip(x[i], y[j], strict=True))
+        difference[i, j] = sum(
+            _square_of_difference(u, v, scale) for u, v in zip(x[i], y[j], strict=True)
+        )
+    # the product has lost what tells a copy from its original
+    found.ab[place] = np.where(close, (both - difference) / 2, found.ab[place])
     found.difference[place] = difference
 
 

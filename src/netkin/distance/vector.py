@@ -48,12 +48,11 @@ def vector_distances(
     *,
     p: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0,
 ) -> tuple[NDArray[np.float64], None]:
-    """Return `vector_distance` of all pairs, those not nearly equal with an error of 1e-9 at most.
+    """Return `vector_distance` of all pairs, with a relative error of at most 1e-9.
 
     For p = 2 of one matrix product, ``|x - y|^2 = |x|^2 + |y|^2 - 2 x.y``, after the mean was
     subtracted, which no distance sees. Where that would lose too many digits, as for a network
-    and its copy, and for any other p, differences are taken: equal vectors are at 0, and those
-    that differ by a share e of what they differ from the mean have an error of some 1e-16 / e.
+    and its copy, and for any other p, differences are taken: equal vectors are at 0.
 
     Parameters
     ----------
@@ -85,6 +84,8 @@ def vector_distances(
 
     total = np.zeros((len(a), len(b)))
     for dimension in range(len(first.arrays)):
+        if not any(one.arrays[dimension].any() for one in (*a, *b)):
+            continue
         x, y, scale = _side_by_side(a, b, [dimension])
         with np.errstate(over="ignore"):  # infinite then, which whoever asks refuses
             distances = norms_of_differences(x, y, p) * scale * step ** (axes / p)
@@ -135,7 +136,7 @@ def _side_by_side(
     largest = max(max(-rows.min(initial=0), rows.max(initial=0)) for rows in found)
     scale = 1.0
     if not 1e-100 < largest < 1e100:  # squares would leave the range of floats
-        scale = float(np.ldexp(1.0, np.frexp(largest)[1]))
+        scale = float(np.ldexp(1.0, np.frexp(largest)[1] - 1))
         for rows in found:
             rows /= scale
     return found[0], found[-1], scale
@@ -171,7 +172,18 @@ def _by_product(a: Sequence[Vector], b: Sequence[Vector]) -> NDArray[np.float64]
         squares *= scale
         for i in np.unique(close[:, 0]).tolist():
             near = close[close[:, 0] == i, 1]
-            squares[i, near] = _norms(y[near + columns.start] - x[start + i]) * scale
+            others = (near + columns.start).tolist()
+            if y is x:
+                others = [j for j in others if j > start + i]
+                near = np.array(others, np.intp) - columns.start
+                squares[i, i] = 0.0
+            squares[i, near] = [
+                # a copy is told without a subtraction
+                0.0
+                if of_x[start + i] == of_y[j] and _are_equal(a[start + i], b[j])
+                else _of_differences(a[start + i], b[j])
+                for j in others
+            ]
         found[rows, columns] = squares
         if y is x:
             # what was computed twice may have been rounded differently
@@ -181,13 +193,17 @@ def _by_product(a: Sequence[Vector], b: Sequence[Vector]) -> NDArray[np.float64]
     return found
 
 
-def _norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Euclidean norm of each row, however small."""
-    largest = np.abs(rows).max(axis=1, initial=0)
-    scale = np.ldexp(1.0, np.frexp(largest)[1])
-    rows /= scale[:, None]
-    norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * scale
-    return norms
+def _are_equal(one: Vector, other: Vector) -> bool:
+    return all(map(np.array_equal, one.arrays, other.arrays))
+
+
+def _of_differences(one: Vector, other: Vector) -> float:
+    """Return the Euclidean distance of two vectors from their differences."""
+    return combine_dimensions(
+        lp_distance(x, y, step=1.0, axes=0, p=2)
+        for x, y in zip(one.arrays, other.arrays, strict=True)
+        if x.any() or y.any()
+    )
 
 
 def lp_distance(

@@ -55,11 +55,16 @@ class Sheet:
             member = by_key[row.network, row.replicate]
             self.members.append(member)
             self._rows[member.id] = row
+        # the first line of each
+        first = {row.network: row for row in reversed(rows)}
         names = list(dict.fromkeys(row.network for row in rows))
         self.comparisons.append(
             Comparison(
                 NETWORKS,
-                tuple(_cell(names.index(name) + 1, name, rows, column) for name in names),
+                tuple(
+                    _cell(number, name, first[name], column)
+                    for number, name in enumerate(names, start=1)
+                ),
                 {
                     replicate: tuple(
                         by_key.get((name, replicate)) or _missing(name, replicate) for name in names
@@ -160,6 +165,5 @@ def _missing(network: str, replicate: str) -> Member:
     return Member(f"{NETWORKS}/{network}/{replicate}", network, replicate, Size(0))
 
 
-def _cell(number: int, name: str, rows: list[Row], column: str) -> Cell:
-    row = next(row for row in rows if row.network == name)
+def _cell(number: int, name: str, row: Row, column: str) -> Cell:
     return Cell(name, number, number, group_of(row, column), design=name, label=name)

@@ -88,8 +88,7 @@ def _described(
     counts = Counter(groups[members].tolist()).most_common()
     told = ", ".join(f"{group or 'no group'} ({n})" for group, n in counts[:MOST_GROUPS])
     more = f" and {len(counts) - MOST_GROUPS} more" if len(counts) > MOST_GROUPS else ""
-    with np.errstate(invalid="ignore"):
-        middle = int(np.argmin(np.nan_to_num(block, nan=1).sum(axis=1)))
+    middle = int(np.argmin(np.nan_to_num(block, nan=1).sum(axis=1)))
     return {
         "cluster": number,
         "networks": len(members),
@@ -107,9 +106,10 @@ def _note(near: np.ndarray[Any, Any], groups: np.ndarray[Any, Any]) -> str:
         "share of the largest. The file beside this page has the nearest networks of each."
     )
     if there.any() and len(set(groups.tolist())) > 1:
+        there &= groups != ""
         same = groups[there] == groups[near[there, 0]]
         text += (
-            f" The nearest network is of the same group for {same.sum():,} of {there.sum():,} "
-            "networks."
+            f" The nearest network is of the same group for {same.sum():,} of the "
+            f"{there.sum():,} networks that have one."
         )
     return text
