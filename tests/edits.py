@@ -43,6 +43,8 @@ EDITS = {
             **DOWNSTREAM,
             **ALL_DISTANCES,
             **TRAINED,
+            # its title says which seed it shows
+            "plot_diagrams": 1,
         },
     ),
     "another variant": (

@@ -946,7 +946,7 @@ def test_a_place_for_results_that_is_none_is_told_before_any_job(fresh):
 
 @pytest.mark.budget("stress")
 def test_wrong_configs_by_chance_are_a_study_or_a_sentence():
-    counts = campaign(seed=20, seconds=6)
+    counts = campaign(seed=20, seconds=60, cases=150)
     assert counts.findings == []
     assert counts.tried == counts.refused + counts.unharmed
     assert counts.refused > 50

@@ -300,7 +300,7 @@ def test_activations_and_predictions_are_compared_on_the_same_rows(trained):
     # the first two networks know all labels, the third two of them
     assert np.isnan(divergence["matrix"][:2, 2]).all()
     assert 0 < divergence["matrix"][0, 1] < np.log(2)
-    assert b"classes" in divergence["reason"][0, 2]
+    assert b"classes" in divergence["reason_text"][divergence["reason_code"][0, 2] - 1]
     disagreement = measured(trained, "disagreement")[0]["matrix"][0, 1]
     with (folder / "table/digits/multiplicity.csv").open() as file:
         width, labels = csv.DictReader(file)

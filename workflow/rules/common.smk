@@ -251,6 +251,14 @@ def seeds(comparison):
     return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
+def of_the_first(comparison):
+    """Return in words which replicate is shown, nothing where there is one alone."""
+    first, *others = study.comparisons[comparison].members
+    if not others:
+        return ""
+    return f" of replicate {first}" if comparison == NETWORKS else f" of {first.replace('_', ' ')}"
+
+
 def heading(comparison):
     """Return how a title names a comparison."""
     return "mean over data sets" if comparison == OVERALL else comparison

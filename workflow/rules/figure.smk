@@ -21,14 +21,6 @@ TOGETHER = [OVERALL] if len(study.trained) > 1 else []
 """What stands for the mean over data sets, where there are several."""
 
 
-def of_the_first(comparison):
-    """Return in words which replicate is shown, nothing where there is one alone."""
-    first, *others = study.comparisons[comparison].members
-    if not others:
-        return ""
-    return f" of replicate {first}" if comparison == NETWORKS else f" of {first.replace('_', ' ')}"
-
-
 FIGURES = [
     *(
         f"results/figure/{name}/{kind}/{measure}.svg"
