@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -726,3 +727,66 @@ def test_many_members_are_checked_once(tmp_path):
             assert group["H0"].shape == (1,)
     # 0.2 s for the check of all, and 200 times a millisecond
     assert time.process_time() - started < 5
+
+
+# --- files that are kept open -------------------------------------------------------------------
+
+
+def kept_files():
+    """Return the HDF5 files that this process has open."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            found.add(str(entry.readlink()))
+    return {path for path in found if path.endswith(".h5")}
+
+
+def test_files_are_kept_open_and_closed_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "MOST_KEPT", 3)
+    paths = [str(tmp_path / f"{k}.h5") for k in range(6)]
+    for k, path in enumerate(paths):
+        with create(path, "graph", parameters={"k": k}) as file:
+            file["value"] = np.full(4, k, np.float32)
+    before = kept_files()
+    with storage.kept_open():
+        with open_layout(paths[0], "graph") as first:
+            for k, path in enumerate(paths[1:], start=1):
+                with open_layout(path, "graph") as file:
+                    assert file["value"][0] == k
+            # asked for longest ago, but in use
+            assert first["value"][0] == 0
+        assert len(kept_files() - before) <= 3 + 1
+        # a file that was replaced is read on as it was
+        with create(paths[5], "graph", parameters={"k": 9}) as file:
+            file["value"] = np.full(4, 9, np.float32)
+        with open_layout(paths[5], "graph") as file:
+            assert file["value"][0] == 5
+    assert kept_files() == before
+    with open_layout(paths[5], "graph") as file:
+        assert file["value"][0] == 9
+
+
+def test_members_of_a_kept_bundle_are_those_of_an_opened_one(tmp_path):
+    path = str(tmp_path / "bundle.h5")
+    with create(path, "vector", parameters={}, ids=["a/1", "b"]) as file:
+        for id in ("a/1", "b"):
+            storage.member(file, id)["H0"] = np.arange(3.0)
+    with storage.kept_open():
+        for _ in range(2):
+            for id in ("a/1", "b"):
+                with open_layout(storage.address(path, id), "vector") as group:
+                    np.testing.assert_array_equal(group["H0"][:], np.arange(3))
+            other = open_layout(storage.address(path, "c"), "vector")
+            with pytest.raises(NetkinError, match="it has no member 'c'"), other:
+                pass
+        assert storage.read_ids(path, "vector") == ["a/1", "b"]
+
+
+def test_long_parameters_stand_in_a_dataset(tmp_path):
+    path = tmp_path / "long.h5"
+    long = {"names": ["x" * 100 for _ in range(1000)]}
+    with create(path, "graph", parameters=long) as file:
+        file["value"] = np.zeros(1, np.float32)
+    assert storage.read_parameters(path) == long
+    with h5py.File(path) as file:
+        assert file.attrs["parameters"] == '{"in":"/parameters"}'
