@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from safetensors.numpy import save_file
 
 from tests.cluster.conftest import RUN_SECONDS, ClusterCheckout
@@ -84,6 +85,11 @@ def test_of_500_networks_only_lost_blocks_are_computed_again(tmp_path, cluster):
     """A block is killed, and the node of another goes."""
     checkout = ClusterCheckout(tmp_path / "many", cluster)
     write_many(checkout, 500)
+    # where there is more than one node
+    profile = checkout.folder / "slurm/config.yaml"
+    settings = yaml.safe_load(profile.read_text())
+    settings["set-resources"]["compute_block"] = {"slurm_partition": "bigmem"}
+    profile.write_text(yaml.safe_dump(settings))
     known = ids(cluster)
     process = checkout.start()
     lost, dead = [], []

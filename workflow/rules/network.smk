@@ -1,9 +1,9 @@
 """network: train the networks of the grid, one a job or all of a data set; import those of a sheet.
 
 Needs results/dataset/{dataset}.h5, or the files that people have.
-Gives results/network/{member}.h5, of a sheet results/network/{bundle}.h5; what an untrained network is comes from training without an
-epoch. Those that one job trains (`network.together`) stand in a folder until each was taken
-from it.
+Gives results/network/{member}.h5, of a sheet results/network/{bundle}.h5; what an untrained
+network is comes from training without an epoch. Those that one job trains (`network.together`)
+stand in a folder until each was taken from it.
 """
 
 TOGETHER = [member.id for members in study.together.values() for member in members]
