@@ -1115,3 +1115,40 @@ def test_a_package_that_is_missing_is_told_as_such(tmp_path, monkeypatch, packag
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(Lacking, match=f"m: a file of .*pip install {package}"):
         layers_of(tmp_path / "m")
+
+
+# --- shapes that no machine has -------------------------------------------------------------
+
+ENORMOUS = (0, 2**62, 4)
+
+
+def enormous_safetensors():
+    entry = {"dtype": "F32", "shape": ENORMOUS, "data_offsets": [0, 0]}
+    header = json.dumps({"a.weight": entry}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
+def enormous_npz():
+    header = str({"descr": "<f4", "fortran_order": False, "shape": ENORMOUS}).encode() + b"\n"
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as archive:
+        length = len(header).to_bytes(2, "little")
+        archive.writestr("a.weight.npy", b"\x93NUMPY\x01\x00" + length + header)
+    return stored.getvalue()
+
+
+def enormous_onnx():
+    tensor = onnx.TensorProto(name="a.weight", data_type=1, dims=ENORMOUS)
+    ends = [onnx.helper.make_tensor_value_info(name, 1, [1, 3]) for name in "xy"]
+    node = onnx.helper.make_node("MatMul", ["x", "a.weight"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:], [tensor])
+    return onnx.helper.make_model(graph).SerializeToString()
+
+
+@pytest.mark.parametrize("made", [enormous_safetensors, enormous_npz, enormous_onnx])
+def test_a_shape_that_no_machine_has_is_a_sentence(tmp_path, made):
+    """Also where it has no numbers, so that it fits the file."""
+    (tmp_path / "m").write_bytes(made())
+    said = r"'a\.weight' has the shape \(0, 4611686018427387904"
+    with pytest.raises(NetkinError, match=said), open_model(tmp_path / "m"):
+        pass

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from netkin.errors import NetkinError
+from netkin.errors import NetkinError, shown
 from netkin.failure import error_code, is_of_content
 from netkin.network.format import (
     foreign,
@@ -21,7 +21,7 @@ from netkin.network.format import (
     sharded_file,
     torch_file,
 )
-from netkin.network.format.model import Model, unreadable
+from netkin.network.format.model import Model, can_be, unreadable
 from netkin.network.format.names import cleaned
 from netkin.storage import file_of
 
@@ -135,6 +135,9 @@ def open_bare(path: str | Path, formats: Collection[str] = tuple(FORMATS)) -> It
             else:
                 found = None
         if found is not None:
+            for name, tensor in found.tensors.items():
+                if not can_be(tensor.shape):
+                    raise NetkinError(f"{path}: {shown(name)} has the shape {tensor.shape}.")
             yield found
             return
     if what := foreign.told(head, file):
@@ -182,7 +185,11 @@ def _telling(path: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        is_of_file = error_code(error) in OF_PLACES or OF_DIRECTORY in str(error)
+        is_of_file = (
+            error_code(error) in OF_PLACES
+            or OF_DIRECTORY in str(error)
+            or isinstance(error, ValueError)  # as numpy says of sizes that no machine has
+        )
         if not (is_of_content(error) or is_of_file):
             raise
         raise NetkinError(f"{path}: it {unreadable(error)}.") from None

@@ -1,5 +1,6 @@
 """What was understood of a file of weights: its tensors, and which of them are dense layers."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ PARTS = ("weight", "bias", "kernel", "gamma", "beta")
 UNREAD = "stored as "
 """How a reason begins why numbers are left out that netkin does not read."""
 COPY = "an averaged copy of the weights (EMA), which are there too"
+MOST_NUMBERS = 2**58
+"""Numbers of an array, at most; more than any machine addresses."""
 COUNTER = "whole numbers: a counter, or weights of few bits"
 """Why a tensor of integers is left out."""
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -355,6 +358,11 @@ def _turned(layer: Layer) -> str:
     own = [_bias_of(name)] == bias
     wired = "+".join([f"{name}.T", *([] if own else bias)])
     return f"; {NAME_ALL}, those of shape (n_in, n_out) with '.T', as in '{wired}'"
+
+
+def can_be(shape: Sequence[int]) -> bool:
+    """Tell whether an array of a shape fits into any machine, also if it has no numbers."""
+    return math.prod(size or 1 for size in shape) <= MOST_NUMBERS
 
 
 def as_floats(array: NDArray[Any]) -> Floats:

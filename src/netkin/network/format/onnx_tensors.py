@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError, shown
-from netkin.network.format.model import COUNTER, STATISTIC, Floats, Tensor, rows_of
+from netkin.network.format.model import COUNTER, STATISTIC, Floats, Tensor, can_be, rows_of
 
 STANDARD = ("", "ai.onnx")
 """How nodes call the domain of the standard operators."""
@@ -225,7 +225,7 @@ class Tensors:
         from onnx import TensorProto, helper
 
         kind, shape = tensor.data_type, tuple(tensor.dims)
-        if any(size < 0 for size in shape):
+        if any(size < 0 for size in shape) or not can_be(shape):
             raise NetkinError(f"{self._path}: {shown(name)} has the shape {shape}.")
         if kind not in FLOATS and kind not in WHOLE:
             if kind in FEW_BITS:
