@@ -61,6 +61,7 @@ def save_networks(folder: Path) -> list[str]:
 def run(arguments: list[str]) -> tuple[float, float, float]:
     """Return wall time, processor time and peak memory in MB of a process of Python."""
     environment = os.environ | {"PYTHONPATH": str(common.ROOT / "src")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, as an installed netkin is
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.DEVNULL, env=environment
