@@ -2,11 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from netkin.member import Member
 
+Leaf = TypeVar("Leaf")
 MOST_MEMBERS = 256
 """Members of a bundle."""
 MOST_SECONDS = 30
@@ -50,7 +52,8 @@ def bundles_of(folder: str, members: Iterable[Member]) -> list[Bundle]:
         Not empty.
     """
     by_bits = {_bits(member.id): member for member in sorted(members, key=lambda one: one.id)}
-    return [Bundle(f"{folder}/{bits or WHOLE}", found) for bits, found in _leaves("", by_bits)]
+    leaves = _leaves("", by_bits, _is_bundle)
+    return [Bundle(f"{folder}/{bits or WHOLE}", found) for bits, found in leaves]
 
 
 def parts_of(ids: Sequence[str]) -> dict[str, list[int]]:
@@ -74,28 +77,27 @@ def parts_of(ids: Sequence[str]) -> dict[str, list[int]]:
         return {WHOLE: list(range(len(ids)))}
     most = max(MOST_MEMBERS, 2 ** math.ceil(math.log2(len(ids) / 10)))
     by_bits = {_bits(id): place for place, id in enumerate(ids)}
-    found: dict[str, list[int]] = {}
-    left = [("", sorted(by_bits))]
-    while left:
-        name, keys = left.pop()
-        if len(keys) <= most:
-            if keys:
-                found[name] = sorted(by_bits[key] for key in keys)
-            continue
-        left += [(name + bit, [k for k in keys if k[len(name)] == bit]) for bit in "10"]
-    return found
+    leaves = _leaves("", by_bits, lambda places: len(places) <= most)
+    return {bits: sorted(places) for bits, places in leaves}
 
 
-def _leaves(bits: str, by_bits: dict[str, Member]) -> Iterable[tuple[str, tuple[Member, ...]]]:
-    seconds = SECONDS_OF_EDGE * sum(member.size.edges for member in by_bits.values())
-    if len(by_bits) == 1 or (len(by_bits) <= MOST_MEMBERS and seconds <= MOST_SECONDS):
-        if by_bits:
-            yield bits, tuple(by_bits.values())
+def _leaves(
+    bits: str, by_bits: dict[str, Leaf], fits: Callable[[Collection[Leaf]], bool]
+) -> Iterable[tuple[str, tuple[Leaf, ...]]]:
+    """Yield the leaves of a trie, split where they do not fit, down to one."""
+    found = tuple(by_bits.values())
+    if len(found) <= 1 or fits(found):
+        if found:
+            yield bits, found
         return
     for bit in "01":
         below = {key: one for key, one in by_bits.items() if key[len(bits)] == bit}
-        if below:
-            yield from _leaves(bits + bit, below)
+        yield from _leaves(bits + bit, below, fits)
+
+
+def _is_bundle(members: Collection[Member]) -> bool:
+    seconds = SECONDS_OF_EDGE * sum(member.size.edges for member in members)
+    return len(members) <= MOST_MEMBERS and seconds <= MOST_SECONDS
 
 
 def _bits(id: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netkin.distance.matrix import CLOSE
 from netkin.distance.reasons import Reasons
 from netkin.errors import UndefinedDistance
 from netkin.finite import require_finite
@@ -79,9 +80,6 @@ def frobenius_norms(a: Sequence[Graph], b: Sequence[Graph]) -> tuple[NDArray[np.
     return found, reasons
 
 
-CLOSE = 1e-5
-"""Share of ``|A|^2 + |B|^2`` below which ``|A - B|^2`` is taken of differences, see
-`netkin.distance.vector.CLOSE`."""
 NUMBERS_AT_ONCE = 1 << 22
 """Values of edges that are side by side at once: 32 MB."""
 OTHER_VERTICES = (

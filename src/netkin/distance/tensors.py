@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netkin.distance.matrix import CLOSE
 from netkin.distance.reasons import Reasons
 from netkin.errors import Absent, NetkinError, UndefinedDistance
 from netkin.finite import is_finite
@@ -285,7 +286,7 @@ def _square_of_difference(x: NDArray[Any], y: NDArray[Any], unit: float) -> floa
 def _numbers(tensor: Tensor) -> NDArray[Any]:
     """Return all numbers of a tensor, flat."""
     # a tensor without axes cannot be sliced
-    array = tensor[:] if tensor.shape else tensor.read(...)  # type: ignore[arg-type]
+    array = tensor[:] if tensor.shape else tensor.read(...)  # type: ignore[arg-type] # no slice
     flat: NDArray[Any] = np.asarray(array).ravel()
     if flat.dtype.kind not in "fiu":
         raise NetkinError(f"'{tensor.name}' holds {flat.dtype}; allowed are real numbers.")
@@ -296,9 +297,6 @@ def _numbers(tensor: Tensor) -> NDArray[Any]:
 
 # --- all pairs at once ---------------------------------------------------------------------
 
-CLOSE = 1e-5
-"""Share of ``|x|^2 + |y|^2`` below which ``|x - y|^2`` is taken of differences, see
-`netkin.distance.vector.CLOSE`."""
 MOST_BYTES = 1 << 31
 """What the networks of a block may take in memory; of larger ones each pair is read anew."""
 

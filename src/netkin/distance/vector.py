@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
+from netkin.distance.matrix import CLOSE
 from netkin.errors import NetkinError
 from netkin.finite import require_finite
 from netkin.options import OR_INF, checked
@@ -93,11 +94,6 @@ def vector_distances(
     return total, None
 
 
-CLOSE = 1e-5
-"""Share of ``|x|^2 + |y|^2`` below which their squared distance is taken of differences: the
-product loses some 1e-15 of the sum, 1e-10 of what is above."""
-
-
 ROWS = 128
 """Rows of a matrix that are made at once, few enough to stay in the cache."""
 
@@ -172,18 +168,10 @@ def _by_product(a: Sequence[Vector], b: Sequence[Vector]) -> NDArray[np.float64]
         squares *= scale
         for i in np.unique(close[:, 0]).tolist():
             near = close[close[:, 0] == i, 1]
-            others = (near + columns.start).tolist()
             if y is x:
-                others = [j for j in others if j > start + i]
-                near = np.array(others, np.intp) - columns.start
-                squares[i, i] = 0.0
-            squares[i, near] = [
-                # a copy is told without a subtraction
-                0.0
-                if of_x[start + i] == of_y[j] and _are_equal(a[start + i], b[j])
-                else _of_differences(a[start + i], b[j])
-                for j in others
-            ]
+                near = near[near >= i]
+            others = [b[j] for j in (near + columns.start).tolist()]
+            squares[i, near] = _of_differences(a[start + i], others)
         found[rows, columns] = squares
         if y is x:
             # what was computed twice may have been rounded differently
@@ -193,17 +181,25 @@ def _by_product(a: Sequence[Vector], b: Sequence[Vector]) -> NDArray[np.float64]
     return found
 
 
-def _are_equal(one: Vector, other: Vector) -> bool:
-    return all(map(np.array_equal, one.arrays, other.arrays))
-
-
-def _of_differences(one: Vector, other: Vector) -> float:
-    """Return the Euclidean distance of two vectors from their differences."""
-    return combine_dimensions(
-        lp_distance(x, y, step=1.0, axes=0, p=2)
-        for x, y in zip(one.arrays, other.arrays, strict=True)
-        if x.any() or y.any()
-    )
+def _of_differences(one: Vector, others: Sequence[Vector]) -> NDArray[np.float64]:
+    """Return the Euclidean distances of a vector from others, from their differences."""
+    found = np.zeros(len(others))
+    for start in range(0, len(others), ROWS):
+        part = others[start : start + ROWS]
+        parts = [
+            [
+                np.subtract(array, own).ravel()
+                for array, own in zip(each.arrays, one.arrays, strict=True)
+            ]
+            for each in part
+        ]
+        rows = np.stack([np.concatenate(each) for each in parts])
+        require_finite(rows, "differences of arrays of a vector")
+        # a power of two rounds nothing, and keeps squares in the range of floats
+        scale = np.ldexp(1.0, np.frexp(np.abs(rows).max(axis=1))[1] - 1)
+        rows /= scale[:, None]
+        found[start : start + ROWS] = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * scale
+    return found
 
 
 def lp_distance(

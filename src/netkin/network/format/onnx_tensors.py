@@ -225,7 +225,7 @@ class Tensors:
         from onnx import TensorProto, helper
 
         kind, shape = tensor.data_type, tuple(tensor.dims)
-        if any(size < 0 for size in shape) or not can_be(shape):
+        if any(size < 0 for size in shape):
             raise NetkinError(f"{self._path}: {shown(name)} has the shape {shape}.")
         if kind not in FLOATS and kind not in WHOLE:
             if kind in FEW_BITS:
@@ -298,6 +298,8 @@ class Tensors:
             raise NetkinError(
                 f"{self._path}: {shown(name)} declares {wanted:,} bytes and has {size:,}."
             )
+        if not can_be(shape):  # of no numbers
+            raise NetkinError(f"{self._path}: {shown(name)} has the shape {shape}.")
 
     def _outside(
         self, name: str, tensor: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
