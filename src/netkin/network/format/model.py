@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from netkin.errors import NetkinError, allowed, shown
 from netkin.failure import is_of_content
+from netkin.graph.blocks import BlockGraph
+from netkin.network.format.input_shape import InputShape
 
 Floats = NDArray[np.floating[Any]]
 
@@ -133,6 +135,10 @@ class Model:
     prefix : str
         What wrappers put before every name in the file, such as ``module.``; the names here are
         without it, and a wiring may have either.
+    wired : callable, optional
+        Returns the graph of a network that is no chain, for an
+        `netkin.network.format.input_shape.InputShape`, where the format says how it is wired;
+        raises `netkin.graph.builder.NotUnderstood`.
     """
 
     path: str
@@ -142,6 +148,7 @@ class Model:
     chain: Sequence[Layer] | None = None
     unchained: str = ""
     prefix: str = ""
+    wired: Callable[[InputShape], BlockGraph] | None = None
 
     def __post_init__(self) -> None:
         """Let the tensors know their file, which an error while they are read must name."""

@@ -1,0 +1,1819 @@
+"""Builds the graph of a network while its operators are followed, whoever says what they are.
+
+A tensor is known by the units that stand in it: `Value.units` has its shape and holds a vertex for
+each number. Whatever only moves numbers (reshape, transpose, slice, concatenate) is done to that
+array by numpy; what multiplies them by weights finds groups, channels and taps in it again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netkin.errors import shown
+from netkin.graph.blocks import NO_GROUP, Block, BlockGraph, Group, Kind
+
+Floats = NDArray[np.floating[Any]]
+Units = NDArray[np.int64]
+
+NOTHING = -1
+"""In `Value.units`: a 0 that comes from no unit, as of padding."""
+MOST_TAPS = 1 << 20
+"""Taps of a block, at most; more means that no regular distances were found."""
+
+
+class NotUnderstood(Exception):
+    """Why an operator has no rule, in one clause.
+
+    Attributes
+    ----------
+    understood : BlockGraph, optional
+        What comes before it, for `netkin inspect`; who follows the operators sets it.
+    """
+
+    understood: BlockGraph | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """Numbers that do not depend on the inputs.
+
+    Attributes
+    ----------
+    array : array
+    names : tuple of str
+        The parameters that it is made of; empty for a literal.
+    """
+
+    array: NDArray[Any]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor that depends on the inputs.
+
+    Attributes
+    ----------
+    units : int64 array of the shape of the tensor
+        The batch axis, where there is one, has size 1. `NOTHING` where it is 0 for all inputs.
+    scale, shift : float64 arrays that broadcast to that shape, optional
+        What the units were multiplied by, and what was added then, since the last activation.
+    names : tuple of str
+        The parameters of scale and shift.
+    activation : str
+        What the units passed, such as ``relu``; "" for nothing.
+    centred : int, optional
+        The axis whose mean was subtracted before scale and shift, as layer normalisation does.
+    """
+
+    units: Units
+    scale: NDArray[np.float64] | None = None
+    shift: NDArray[np.float64] | None = None
+    names: tuple[str, ...] = ()
+    activation: str = ""
+    centred: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self.units.shape
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing was multiplied or added since the last activation."""
+        return self.scale is None and self.shift is None
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """Means, sums, norms of some axes: a layer of pooling, or the statistics of a normalisation.
+
+    Attributes
+    ----------
+    of : Value
+    axes : tuple of int
+    keepdims : bool
+    is_linear : bool
+        Whether it is a mean or a sum, and nothing was done to it.
+    weight : float
+        What each number of a linear one is multiplied by.
+    """
+
+    of: Value
+    axes: tuple[int, ...]
+    keepdims: bool
+    is_linear: bool = True
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A product of two values, as attention has it: it says how tokens mix, and has no units.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    """
+
+    shape: tuple[int, ...]
+
+
+@dataclass
+class _Draft:
+    """A group that is being made."""
+
+    name: str
+    channels: int
+    grid: tuple[int, ...]
+    first: int
+    read: bool = False
+    passed: set[str] = field(default_factory=set)
+    bias: NDArray[np.float64] | None = None
+    bias_names: tuple[str, ...] = ()
+    double: bool = False
+
+    @property
+    def points(self) -> int:
+        return prod(self.grid)
+
+    @property
+    def size(self) -> int:
+        return self.channels * self.points
+
+
+@dataclass
+class _Run:
+    """Channels of a value that lie in one group, all at the same points."""
+
+    group: int
+    index: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    points: Units
+
+
+class Builder:
+    """Makes groups and blocks, operator by operator.
+
+    Values are given to one method an operator and come back as values. Batches have size 1.
+    """
+
+    def __init__(self) -> None:
+        self._groups: list[_Draft] = []
+        self._blocks: list[Block] = []
+        self._first: list[int] = [0]
+        self.notes: list[str] = []
+
+    # --- groups -----------------------------------------------------------------------------
+
+    def group(self, name: str, channels: int, grid: Sequence[int] = ()) -> Units:
+        """Make a group, and return its units as an array of shape (channels, *grid)."""
+        draft = _Draft(name, channels, tuple(grid), self._first[-1])
+        self._groups.append(draft)
+        self._first.append(draft.first + draft.size)
+        return np.arange(draft.first, self._first[-1]).reshape(channels, *grid)
+
+    def input(self, name: str, shape: Sequence[int], channel_axis: int | None = None) -> Value:
+        """Return an input of the network.
+
+        Parameters
+        ----------
+        name : str
+        shape : sequence of int
+            With the batch axis first, of size 1.
+        channel_axis : int, optional
+            1 by default, or the last of two axes and of three.
+        """
+        shape = tuple(int(size) for size in shape)
+        if channel_axis is None:
+            channel_axis = 1 if len(shape) != 3 else 2
+        if len(shape) < 2:
+            return Value(self.group(name, prod(shape)).reshape(shape))
+        axis = channel_axis % len(shape)
+        grid = [size for place, size in enumerate(shape) if place not in (0, axis)]
+        units = self.group(name, shape[axis], grid)
+        return Value(np.moveaxis(units, 0, axis - 1)[None])
+
+    def finish(
+        self,
+        parameters: dict[str, int] | None = None,
+        sizes: dict[str, int] | None = None,
+        unused: dict[str, str] | None = None,
+    ) -> BlockGraph:
+        """Return the graph.
+
+        Parameters
+        ----------
+        parameters : dict of str to int, optional
+            All parameters of the network and how many numbers each has.
+        sizes : dict of str to int, optional
+            What symbolic axes were taken as.
+        unused : dict of str to str, optional
+            Parameters that are left out on purpose -> why.
+        """
+        blocks = list(self._blocks)
+        for place, draft in enumerate(self._groups):
+            if draft.bias is not None:
+                blocks.append(_bias_block(place, draft))
+        groups = tuple(
+            Group(
+                draft.name,
+                draft.channels,
+                draft.grid,
+                next(iter(draft.passed)) if len(draft.passed) == 1 else "",
+            )
+            for draft in self._groups
+        )
+        used = {name for block in blocks for name in block.made_of}
+        parameters = parameters or {}
+        left = {name: "no unit is made of it" for name in parameters if name not in used}
+        return BlockGraph(
+            groups,
+            tuple(blocks),
+            sum(parameters.values()),
+            left | (unused or {}),
+            sizes or {},
+            tuple(dict.fromkeys(self.notes)),
+        )
+
+    # --- layers with weights ----------------------------------------------------------------
+
+    def linear(
+        self,
+        x: Any,
+        weight: Parameter,
+        bias: Parameter | None = None,
+        *,
+        name: str,
+        axis: int = -1,
+    ) -> Value:
+        """Return a fully connected layer along one axis, at every point of the others.
+
+        Parameters
+        ----------
+        x : Value
+        weight : Parameter of shape (n_out, n_in)
+        bias : Parameter of shape (n_out,), optional
+        name : str
+        axis : int
+            Of `x`; the units of the result stand there.
+        """
+        x = self.units_of(x, name)
+        axis %= len(x.shape)
+        matrix = weight.array
+        if matrix.ndim != 2 or matrix.shape[1] != x.shape[axis]:
+            raise NotUnderstood(
+                f"{name} has weights of shape {matrix.shape} for {x.shape[axis]} units"
+            )
+        units = np.moveaxis(x.units, axis, 0)
+        points = units.shape[1:]
+        grid = self._grid_for(units)
+        made = self.group(name, matrix.shape[0], grid)
+        target = np.moveaxis(made.reshape(matrix.shape[0], *points), 0, axis)
+        every = tuple(slice(None) for _ in points)
+        self._connect(
+            name,
+            x,
+            axis,
+            matrix[:, :, None],
+            [(0, every, np.arange(prod(points)).reshape(points))],
+            weight.names,
+        )
+        if bias is not None:
+            self._add_bias(len(self._groups) - 1, bias)
+        return Value(target)
+
+    def convolution(
+        self,
+        x: Any,
+        weight: Parameter,
+        bias: Parameter | None = None,
+        *,
+        name: str,
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int = 1,
+        transposed: bool = False,
+        output_padding: Sequence[int] = (),
+        channel_axis: int = 1,
+    ) -> Value:
+        """Return a convolution of any number of axes, zeros around its grid.
+
+        Parameters
+        ----------
+        x : Value
+            Batch first; the axes of the grid are the others, in their order.
+        weight : Parameter
+            Of shape (n_out, n_in // groups, *kernel); of a transposed one
+            (n_in, n_out // groups, *kernel), as torch and ONNX have it.
+        bias : Parameter of shape (n_out,), optional
+        name : str
+        stride, dilation : sequence of int
+        padding : sequence of (int, int)
+            Zeros before and after each axis.
+        groups : int
+        transposed : bool
+        output_padding : sequence of int
+            Of a transposed one.
+        channel_axis : int
+        """
+        x = self.units_of(x, name)
+        units = np.moveaxis(x.units[0], channel_axis - 1, 0)
+        n_in, size = units.shape[0], units.shape[1:]
+        kernel = weight.array.shape[2:]
+        array = weight.array
+        if transposed:
+            # (n_in, n_out // groups, ...) -> (n_out, n_in // groups, ...)
+            array = array.reshape(groups, n_in // groups, array.shape[1], *kernel)
+            array = np.swapaxes(array, 1, 2).reshape(-1, n_in // groups, *kernel)
+        n_out = array.shape[0]
+        if len(kernel) != len(size) or array.shape[1] * groups != n_in:
+            raise NotUnderstood(
+                f"{name} has weights of shape {weight.array.shape} for units of shape {x.shape}"
+            )
+        axes = [
+            _window(
+                size[at],
+                kernel[at],
+                stride[at],
+                padding[at],
+                dilation[at],
+                transposed,
+                output_padding[at] if output_padding else 0,
+            )
+            for at in range(len(kernel))
+        ]
+        grid = tuple(length for length, _ in axes)
+        if min(grid, default=1) < 1:
+            raise NotUnderstood(f"{name} has a window that is larger than what it moves over")
+        made = self.group(name, n_out, grid)
+        number = np.arange(prod(grid)).reshape(grid)
+        windows = [
+            (
+                int(np.ravel_multi_index(tap, kernel)) if kernel else 0,
+                tuple(axes[at][1][tap[at]][0] for at in range(len(kernel))),
+                number[tuple(axes[at][1][tap[at]][1] for at in range(len(kernel)))],
+            )
+            for tap in product(*(range(width) for width in kernel))
+        ]
+        windows = [each for each in windows if each[2].size]
+        self._connect(
+            name,
+            x,
+            channel_axis,
+            array.reshape(n_out, n_in // groups, -1),
+            windows,
+            weight.names,
+            groups=groups,
+        )
+        if bias is not None:
+            self._add_bias(len(self._groups) - 1, bias)
+        return Value(np.moveaxis(made, 0, channel_axis - 1)[None])
+
+    def embedding(self, name: str, table: Parameter, shape: Sequence[int]) -> Value:
+        """Return the rows of a table that an input of whole numbers chooses.
+
+        Parameters
+        ----------
+        name : str
+        table : Parameter of shape (n_rows, n_channels)
+        shape : sequence of int
+            Of the input.
+
+        Returns
+        -------
+        Value of shape (*shape, n_channels)
+        """
+        grid = tuple(size for size in shape if size != 1)
+        rows = self.group(f"{name} rows", table.array.shape[0], grid)
+        chosen = Value(np.moveaxis(rows.reshape(rows.shape[0], *shape), 0, -1))
+        return self.linear(chosen, Parameter(table.array.T, table.names), name=name)
+
+    def recurrent(
+        self,
+        x: Any,
+        kind: str,
+        into: Parameter,
+        back: Parameter,
+        biases: Sequence[Parameter] = (),
+        *,
+        name: str,
+        reverse: bool = False,
+        reset_after: bool = True,
+    ) -> Value:
+        """Return the states of a recurrent layer in one direction, from a constant first one.
+
+        Parameters
+        ----------
+        x : Value of shape (n_steps, n_in)
+            One sequence.
+        kind : {"rnn", "lstm", "gru"}
+        into : Parameter of shape (n_gates * n_units, n_in)
+            Gates of an LSTM in the order input, forget, cell, output, those of a GRU reset,
+            update, new, as torch has them.
+        back : Parameter of shape (n_gates * n_units, n_units)
+        biases : sequence of Parameter of shape (n_gates * n_units,)
+            They are added up, but for the new gate of a GRU with `reset_after`.
+        name : str
+        reverse : bool
+            From the last step to the first.
+        reset_after : bool
+            Of a GRU: whether the reset gate multiplies what its recurrent weights give, not what
+            they take.
+
+        Returns
+        -------
+        Value of shape (n_steps, n_units)
+        """
+        x = self.units_of(x, name)
+        n = back.array.shape[1]
+        gates = {"rnn": ("",), "lstm": ("input", "forget", "cell", "output")}.get(
+            kind, ("reset", "update", "new")
+        )
+        before = (slice(1, None), slice(None, -1)) if reverse else (slice(None, -1), slice(1, None))
+
+        def rows(of: Parameter, gate: int) -> Parameter:
+            return Parameter(of.array[gate * n : (gate + 1) * n], of.names)
+
+        def fed(label: str, gate: int, with_biases: Sequence[Parameter]) -> Value:
+            value = self.linear(x, rows(into, gate), name=f"{name} {label}".strip())
+            for bias in with_biases:
+                self._add_bias(len(self._groups) - 1, rows(bias, gate))
+            return value
+
+        def feed_back(state: Value, to: Value, gate: int) -> None:
+            self._across(state, to, before, rows(back, gate), f"{name} {gates[gate]}".strip())
+
+        if kind == "rnn":
+            state = fed("", 0, biases)
+            feed_back(replace(state, activation="tanh"), state, 0)
+            return replace(state, activation="tanh")
+        made = {gate: fed(gate, k, biases) for k, gate in enumerate(gates) if gate != "new"}
+        if kind == "lstm":
+            cell = self._like(f"{name} cell state", made["cell"])
+            for gate in ("input", "forget", "cell"):
+                self._join("product", made[gate], cell, name)
+            self._join("product", cell, cell, name, before)
+            state = self._like(f"{name} state", cell)
+            self._join("product", cell, state, name)
+            self._join("product", made["output"], state, name)
+            for k in range(4):
+                feed_back(state, made[gates[k]], k)
+            return state
+        # of a GRU
+        last = biases[1:] if reset_after else ()
+        new = fed("new", 2, biases[: len(biases) - len(last)])
+        state = self._like(f"{name} state", new)
+        for k in range(2):
+            feed_back(state, made[gates[k]], k)
+        if reset_after:
+            part = self._like(f"{name} recurrent", new)
+            for bias in last:
+                self._add_bias(self._group_of(part.units.flat[0]), rows(bias, 2))
+            feed_back(state, part, 2)
+            gated = self._like(f"{name} gated", new)
+            self._join("product", part, gated, name)
+            self._join("product", made["reset"], gated, name)
+            self._join("product", gated, new, name)
+        else:
+            gated = self._like(f"{name} gated", new)
+            self._join("product", made["reset"], gated, name)
+            self._join("product", state, gated, name, before)
+            self._across(gated, new, (slice(None), slice(None)), rows(back, 2), f"{name} new")
+        self._join("product", new, state, name)
+        self._join("product", made["update"], state, name)
+        # the carried state passes a vertex of its own: no triangle
+        carried = self._like(f"{name} carried", state)
+        self._join("product", state, carried, name, before)
+        self._join("product", carried, state, name)
+        return state
+
+    # --- layers without weights ---------------------------------------------------------------
+
+    def activation(self, x: Any, kind: str, name: str) -> Any:
+        """Return a value after a function of each number, or of numbers of the same units."""
+        if isinstance(x, Scores):
+            return x
+        if isinstance(x, Mean):
+            return replace(x, is_linear=False)
+        if not x.is_plain or x.centred is not None:
+            x = self.own_units(x, name)
+        passed = kind if not x.activation or kind == x.activation else f"{x.activation} {kind}"
+        return replace(x, activation=passed)
+
+    def affine(
+        self,
+        x: Any,
+        scale: Parameter | None,
+        shift: Parameter | None,
+        name: str,
+        *,
+        sole: bool,
+    ) -> Any:
+        """Return ``x * scale + shift``.
+
+        Parameters
+        ----------
+        x : Value
+        scale, shift : Parameter, optional
+            Arrays that broadcast with the shape of `x`.
+        name : str
+        sole : bool
+            Whether nothing else reads `x`, so that it can become a part of the layer before.
+        """
+        if isinstance(x, Scores):
+            return x
+        if isinstance(x, Mean):
+            if shift is None and scale is not None and not scale.names and scale.array.size == 1:
+                return replace(x, weight=x.weight * float(scale.array.reshape(())))
+            return (
+                replace(x, is_linear=False)
+                if x.is_linear is False
+                else self.affine(self.units_of(x, name), scale, shift, name, sole=sole)
+            )
+        names = (*(scale.names if scale else ()), *(shift.names if shift else ()))
+        arrays = [
+            None if each is None else each.array.astype(np.float64) for each in (scale, shift)
+        ]
+        shape = np.broadcast_shapes(x.shape, *(a.shape for a in arrays if a is not None))
+        if shape != x.shape:
+            x = self.moved(x, lambda array: np.broadcast_to(array, shape))
+        if sole and self._fold(x, arrays[0], arrays[1], names):
+            return x
+        if x.scale is not None and arrays[0] is not None:
+            arrays[0] = x.scale * arrays[0]
+        elif arrays[0] is None:
+            arrays[0] = x.scale
+        if x.shift is not None:
+            moved = x.shift if scale is None else x.shift * scale.array.astype(np.float64)
+            arrays[1] = moved if arrays[1] is None else moved + arrays[1]
+        return replace(x, scale=arrays[0], shift=arrays[1], names=(*x.names, *names))
+
+    def normalised(
+        self,
+        x: Any,
+        scale: Parameter | None,
+        shift: Parameter | None,
+        name: str,
+        *,
+        centred: int | None,
+    ) -> Value:
+        """Return a value divided by statistics of its own, then scaled and shifted.
+
+        Parameters
+        ----------
+        x : Value
+        scale, shift : Parameter, optional
+            Arrays that broadcast with the shape of `x`.
+        name : str
+        centred : int, optional
+            The axis whose mean is subtracted, where every layer that reads it is fully connected
+            along it.
+        """
+        x = self.activation(self.units_of(x, name), "normalisation", name)
+        found: Value = self.affine(x, scale, shift, name, sole=False)
+        return replace(found, centred=None if centred is None else centred % len(x.shape))
+
+    def add(self, values: Sequence[Any], name: str, signs: Sequence[float] | None = None) -> Any:
+        """Return a sum (or a difference, by signs) of values."""
+        signs = signs or [1.0] * len(values)
+        if any(isinstance(each, Scores) for each in values):
+            return next(each for each in values if isinstance(each, Scores))
+        if (own := self._own_statistic(values)) is not None:
+            return self.activation(own, "normalisation", name)
+        values = [self.units_of(each, name) for each in values]
+        shape = np.broadcast_shapes(*(each.shape for each in values))
+        wide = [self.moved(each, lambda a: np.broadcast_to(a, shape)) for each in values]
+        if all(np.array_equal(wide[0].units, each.units) for each in wide[1:]):
+            return self.activation(wide[0], "sum", name)
+        total = self._like(name, next((v for v in values if v.shape == shape), wide[0]), shape)
+        place = self._group_of(total.units.flat[0])
+        for each, sign in zip(wide, signs, strict=True):
+            each = self._without_centre(each, name)
+            if each.shift is not None:
+                self._shift_bias(place, total, sign * each.shift, each.names)
+            scale = sign if each.scale is None else sign * each.scale
+            kind: Kind = "weight" if each.scale is not None and each.names else "identity"
+            self._join(kind, each, total, name, weight=scale)
+        return total
+
+    def multiply(self, values: Sequence[Any], name: str) -> Any:
+        """Return a product of values that depend on the inputs: a gate."""
+        if any(isinstance(each, Scores) for each in values):
+            return next(each for each in values if isinstance(each, Scores))
+        if (own := self._own_statistic(values)) is not None:
+            return self.activation(own, "normalisation", name)
+        values = [self.units_of(each, name) for each in values]
+        shape = np.broadcast_shapes(*(each.shape for each in values))
+        wide = [self.moved(each, lambda a: np.broadcast_to(a, shape)) for each in values]
+        if all(np.array_equal(wide[0].units, each.units) for each in wide[1:]):
+            plain = next((each for each in wide if not each.is_plain), wide[0])
+            return self.activation(plain, "product", name)
+        total = self._like(name, next((v for v in values if v.shape == shape), wide[0]), shape)
+        for each in wide:
+            if not each.is_plain or each.centred is not None:
+                each = self.own_units(each, name)
+            self._join("product", each, total, name)
+        return total
+
+    def pool(
+        self,
+        x: Any,
+        *,
+        name: str,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        kind: str,
+        ceil: bool = False,
+        count_padding: bool = True,
+        channel_axis: int = 1,
+    ) -> Value:
+        """Return pooling, channel by channel.
+
+        Parameters
+        ----------
+        x : Value
+            Batch first.
+        name : str
+        kernel, stride, padding, dilation
+            As of a convolution.
+        kind : {"max", "mean", "sum"}
+            Edges weigh 1, but for a mean, of whose window each has its share.
+        ceil : bool
+            Whether a window may begin inside and end outside.
+        count_padding : bool
+            Whether zeros around the grid are a part of a mean.
+        channel_axis : int
+        """
+        x = self.own_units(self.units_of(x, name), name)
+        units = np.moveaxis(x.units[0], channel_axis - 1, 0)
+        size = units.shape[1:]
+        axes = []
+        for at, length in enumerate(size):
+            before, after = padding[at]
+            extra = 0
+            if ceil:
+                reach = length + before + after - dilation[at] * (kernel[at] - 1) - 1
+                extra = -reach % stride[at]
+                # a window begins inside the grid or the zeros before it
+                if (-(-reach // stride[at])) * stride[at] >= length + before:
+                    extra = 0
+            axes.append(
+                _window(
+                    length, kernel[at], stride[at], (before, after + extra), dilation[at], False, 0
+                )
+            )
+        grid = tuple(length for length, _ in axes)
+        if min(grid, default=1) < 1:
+            raise NotUnderstood(f"{name} has a window that is larger than what it moves over")
+        made = self.group(name, units.shape[0], grid)
+        number = np.arange(prod(grid)).reshape(grid)
+        taps = list(product(*(range(width) for width in kernel)))
+        windows = [
+            (
+                tuple(axes[at][1][tap[at]][0] for at in range(len(kernel))),
+                number[tuple(axes[at][1][tap[at]][1] for at in range(len(kernel)))],
+            )
+            for tap in taps
+        ]
+        share = np.ones(grid)
+        if kind == "mean":
+            counted = [
+                _counted(
+                    size[at], kernel[at], stride[at], padding[at], dilation[at], n, count_padding
+                )
+                for at, n in enumerate(grid)
+            ]
+            for at, count in enumerate(counted):
+                share = share / count.reshape([-1 if k == at else 1 for k in range(len(grid))])
+        self._structural(name, "pooling", x, channel_axis, windows, share)
+        return Value(np.moveaxis(made, 0, channel_axis - 1)[None])
+
+    def upsample(self, x: Any, factors: Sequence[int], name: str, channel_axis: int = 1) -> Value:
+        """Return each number repeated along the axes of the grid: a vertex for each copy."""
+        x = self.own_units(self.units_of(x, name), name)
+        units = np.moveaxis(x.units[0], channel_axis - 1, 0)
+        size = units.shape[1:]
+        grid = tuple(length * factor for length, factor in zip(size, factors, strict=True))
+        made = self.group(name, units.shape[0], grid)
+        number = np.arange(prod(grid)).reshape(grid)
+        every = tuple(slice(None) for _ in size)
+        windows = [
+            (every, number[tuple(slice(k, None, f) for k, f in zip(at, factors, strict=True))])
+            for at in product(*(range(factor) for factor in factors))
+        ]
+        self._structural(name, "pooling", x, channel_axis, windows, np.ones(grid))
+        return Value(np.moveaxis(made, 0, channel_axis - 1)[None])
+
+    def mean(
+        self,
+        x: Any,
+        axes: Sequence[int],
+        *,
+        name: str,
+        keepdims: bool,
+        kind: str = "mean",
+    ) -> Any:
+        """Return the mean (or sum, norm, maximum) over some axes.
+
+        It is a layer of pooling once weights read it, and part of a normalisation where the value
+        itself is shifted or divided by it.
+        """
+        if isinstance(x, Scores):
+            return Scores(np.empty(x.shape).mean(tuple(axes), keepdims=keepdims).shape)
+        if isinstance(x, Mean):
+            x = self.units_of(x, name)
+        axes = tuple(axis % len(x.shape) for axis in axes)
+        count = prod(x.shape[axis] for axis in axes)
+        weight = 1 / count if kind == "mean" else 1.0
+        return Mean(x, axes, keepdims, kind in ("mean", "sum", "max"), weight)
+
+    def scores(self, one: Any, other: Any) -> Scores:
+        """Return the product of two values along an axis, as of queries and keys."""
+        shape = (
+            *np.broadcast_shapes(one.shape[:-2], other.shape[:-2]),
+            one.shape[-2],
+            other.shape[-1],
+        )
+        return Scores(shape)
+
+    def attended(self, scores: Scores, x: Any, name: str) -> Value:
+        """Return values mixed by scores: at each token those of the same token.
+
+        Attention mixes tokens without weights, so that what a token meets are the weights of its
+        own. A unit that several heads read gets a vertex for each of them.
+
+        Parameters
+        ----------
+        scores : Scores of shape (..., n_queries, n_keys)
+        x : Value of shape (..., n_keys, n_channels)
+        name : str
+        """
+        x = self.own_units(self.units_of(x, name), name)
+        queries = scores.shape[-2]
+        shape = (*np.broadcast_shapes(scores.shape[:-2], x.shape[:-2]), queries, x.shape[-1])
+        if x.shape[-2] not in (1, queries) and queries != 1:
+            raise NotUnderstood(
+                f"{name} mixes {x.shape[-2]} tokens to {queries}; allowed are equally many, or one "
+                "on either side"
+            )
+        self.notes.append("attention: what a token gives is joined to what it takes by its values")
+        x = replace(x, activation="attention")
+        if queries == 1 and x.shape[-2] > 1:
+            units = np.broadcast_to(x.units, (*shape[:-2], *x.shape[-2:]))
+            total = self._like(name, Value(units[..., :1, :]), shape)
+            for token in range(units.shape[-2]):
+                self._join(
+                    "product", replace(x, units=units[..., token : token + 1, :]), total, name
+                )
+            return total
+        wide = self.moved(x, lambda array: np.broadcast_to(array, shape))
+        if len(np.unique(wide.units)) == wide.units.size:
+            return wide
+        total = self._like(name, wide)
+        self._join("product", wide, total, name)
+        return total
+
+    def concatenate(self, values: Sequence[Any], axis: int, name: str) -> Value:
+        """Return values one behind the other; a `Parameter` among them becomes units of its own."""
+        rank = next(len(v.shape) for v in values if not isinstance(v, Parameter))
+        axis %= rank
+        whole = []
+        for each in values:
+            if isinstance(each, Parameter):
+                whole.append(self.constant(each, name))
+            else:
+                each = self.units_of(each, name)
+                whole.append(each if each.centred is None else self.own_units(each, name))
+        if all(each.is_plain for each in whole):
+            scale = shift = None
+        else:
+            scale, shift = (
+                np.concatenate(
+                    [
+                        np.broadcast_to(neutral if part is None else part, each.shape)
+                        for each in whole
+                        for part in [getattr(each, what)]
+                    ],
+                    axis,
+                )
+                for what, neutral in (("scale", 1.0), ("shift", 0.0))
+            )
+        passed = {each.activation for each in whole}
+        return Value(
+            np.concatenate([each.units for each in whole], axis),
+            scale,
+            shift,
+            tuple(dict.fromkeys(name for each in whole for name in each.names)),
+            passed.pop() if len(passed) == 1 else "several",
+        )
+
+    def constant(self, of: Parameter, name: str) -> Value:
+        """Return numbers that do not depend on the inputs as units with nothing but a bias."""
+        if not of.names and not of.array.any():
+            return Value(np.full(of.array.shape, NOTHING, dtype=np.int64))
+        shape = of.array.shape
+        units = self.group(name, shape[-1] if shape else 1, [n for n in shape[:-1] if n != 1])
+        value = Value(np.moveaxis(units.reshape(shape[-1], *shape[:-1]), 0, -1))
+        self._shift_bias(len(self._groups) - 1, value, of.array.astype(np.float64), of.names)
+        return value
+
+    # --- what only moves numbers --------------------------------------------------------------
+
+    def moved(self, x: Any, move: Callable[[NDArray[Any]], NDArray[Any]]) -> Any:
+        """Return a value whose numbers were moved, by a function of any array of its shape.
+
+        `move` may take numbers away, repeat and reorder them; `reshape`, `transpose`, a slice.
+        A centred axis must not be touched otherwise than by moving it whole.
+        """
+        if isinstance(x, Scores):
+            return Scores(move(np.broadcast_to(np.int8(0), x.shape)).shape)
+        if isinstance(x, Mean):
+            x = self.units_of(x, "a mean")
+        parts = [
+            None if part is None else move(np.broadcast_to(part, x.shape))
+            for part in (x.scale, x.shift)
+        ]
+        centred = x.centred
+        if centred is not None:
+            along = np.broadcast_to(
+                np.arange(x.shape[centred]).reshape(
+                    [-1 if axis == centred else 1 for axis in range(len(x.shape))]
+                ),
+                x.shape,
+            )
+            centred = _axis_of(move(along), x.shape[centred])
+            if centred is None and x.shape[x.centred] > 1:
+                return self.moved(self.own_units(x, "a normalisation"), move)
+        return replace(x, units=move(x.units), scale=parts[0], shift=parts[1], centred=centred)
+
+    def units_of(self, x: Any, name: str) -> Value:
+        """Return a value with units, of a mean a layer of pooling.
+
+        Raises
+        ------
+        NotUnderstood
+            It has none, as scores of attention.
+        """
+        if isinstance(x, Value):
+            return x
+        if isinstance(x, Scores):
+            raise NotUnderstood(f"{name} reads a product of two values as if it were one")
+        if not isinstance(x, Mean):
+            raise NotUnderstood(f"{name} reads what does not come from the inputs")
+        if not x.is_linear:
+            raise NotUnderstood(f"{name} reads a norm of units")
+        source = self.own_units(x.of, name)
+        kept = [axis for axis in range(len(source.shape)) if axis not in x.axes]
+        shape = tuple(1 if axis in x.axes else n for axis, n in enumerate(source.shape))
+        total = self._like(name, Value(source.units[self._first_of(x.axes, source)]), shape)
+        self.notes.append("a mean over an axis is pooling")
+        order = (*x.axes, *kept)
+        flat = np.transpose(source.units, order).reshape(-1, *(source.shape[k] for k in kept))
+        base = total.units.reshape([source.shape[k] for k in kept])
+        for units in flat:
+            self._join(
+                "pooling",
+                replace(source, units=units),
+                Value(base),
+                name,
+                weight=x.weight,
+            )
+        return total if x.keepdims else replace(total, units=base)
+
+    @staticmethod
+    def _first_of(axes: Sequence[int], x: Value) -> tuple[slice, ...]:
+        return tuple(slice(0, 1) if k in axes else slice(None) for k in range(len(x.shape)))
+
+    def own_units(self, x: Value, name: str) -> Value:
+        """Return a value with what was multiplied and added in weights of a layer of their own."""
+        if x.is_plain and x.centred is None:
+            return x
+        if (
+            x.scale is None
+            and x.shift is not None
+            and not x.activation
+            and self._fold(replace(x, shift=None, names=()), None, x.shift, x.names)
+        ):
+            return replace(x, shift=None, names=())
+        total = self._like(f"{name} scale", x)
+        if x.scale is not None:
+            kind: Kind = "weight" if x.names else "identity"
+            self._join(kind, x, total, name, weight=x.scale)
+        else:
+            self._join("identity", x, total, name)
+        if x.shift is not None:
+            place = self._group_of(total.units.flat[0])
+            self._shift_bias(place, total, x.shift, x.names)
+        return total
+
+    def _without_centre(self, x: Value, name: str) -> Value:
+        return x if x.centred is None else replace(x, centred=None)
+
+    def _own_statistic(self, values: Sequence[Any]) -> Value | None:
+        """Return the value that is combined with a mean of its own units, as a norm does."""
+        means = [each for each in values if isinstance(each, Mean)]
+        others = [each for each in values if isinstance(each, Value)]
+        if not means or not others:
+            return None
+        units = others[0].units
+        for each in others[1:]:
+            if each.shape == units.shape and not np.array_equal(each.units, units):
+                return None
+        for mean in means:
+            if not np.isin(mean.of.units.ravel()[:1], units).all():
+                return None
+            if not mean.is_linear or np.array_equal(mean.of.units, units):
+                continue
+            return None
+        return others[0]
+
+    # --- how blocks are made ------------------------------------------------------------------
+
+    def _group_of(self, unit: int) -> int:
+        return int(np.searchsorted(self._first, unit, side="right")) - 1
+
+    def _grid_for(self, units: Units) -> tuple[int, ...]:
+        """Return the grid of what reads units of shape (channels, ...) at every point.
+
+        It is that of their group where they are all of its points in order, so that regular
+        distances stay regular.
+        """
+        points = units.shape[1:]
+        place = self._group_of(units.flat[0])
+        draft = self._groups[place] if units.flat[0] >= 0 else None
+        if draft and prod(points) == draft.points > 1:
+            own = (units[0].ravel() - draft.first) % draft.points
+            if np.array_equal(own, np.arange(draft.points)):
+                return draft.grid
+        return tuple(size for size in points if size != 1)
+
+    def _like(self, name: str, x: Value, shape: tuple[int, ...] | None = None) -> Value:
+        """Return a value of new units that are laid out as those of another one."""
+        shape = x.shape if shape is None else shape
+        real = x.units[x.units >= 0]
+        place = self._group_of(real.flat[0])
+        draft = self._groups[place]
+        if shape == x.shape and draft.size == x.units.size:
+            units = x.units - draft.first
+            if units.min() == 0 and units.max() == draft.size - 1:
+                seen = np.zeros(draft.size, dtype=bool)
+                seen[units.ravel()] = True
+                if seen.all():
+                    made = self.group(name, draft.channels, draft.grid)
+                    return Value(made.ravel()[units])
+        axes = self._channel_axes(x)
+        grid_axes = [k for k in range(len(shape)) if k not in axes]
+        channels = prod(shape[k] for k in axes)
+        grid = [shape[k] for k in grid_axes if shape[k] != 1]
+        made = self.group(name, channels, grid)
+        order = (*axes, *grid_axes)
+        units = made.reshape([shape[k] for k in order])
+        return Value(np.transpose(units, np.argsort(order)))
+
+    def _channel_axes(self, x: Value) -> list[int]:
+        """Return the axes along which the channel of the units changes and not the point."""
+        units = x.units
+        at = np.unravel_index(int(np.argmax(units >= 0)), units.shape)
+        draft = self._groups[self._group_of(units[at])]
+        found = []
+        for axis, size in enumerate(units.shape):
+            line = units[tuple(slice(None) if k == axis else at[k] for k in range(units.ndim))]
+            inside = line[(line >= draft.first) & (line < draft.first + draft.size)]
+            if size > 1 and len(np.unique((inside - draft.first) // draft.points)) > 1:
+                found.append(axis)
+        return found or [max(range(units.ndim), key=lambda k: units.shape[k])]
+
+    def _note_reading(self, x: Value) -> None:
+        for place in np.unique(
+            np.searchsorted(self._first, np.unique(x.units[x.units >= 0]), side="right") - 1
+        ):
+            self._groups[place].read = True
+            self._groups[place].passed.add(x.activation)
+
+    def _connect(
+        self,
+        name: str,
+        x: Value,
+        axis: int,
+        weight: Floats,
+        windows: Sequence[tuple[int, tuple[slice, ...], Units]],
+        made_of: tuple[str, ...],
+        groups: int = 1,
+    ) -> None:
+        """Join a value to the group that was made last, by trained weights.
+
+        Parameters
+        ----------
+        axis : int
+            Where the channels are.
+        weight : array of shape (n_out, n_in // groups, n_columns)
+        windows : sequence of (column, slices of the other axes of x, points of the target)
+        """
+        place = len(self._groups) - 1
+        draft = self._groups[place]
+        self._note_reading(x)
+        double = weight.dtype == np.float64
+        draft.double |= double
+        # without the batch axis, which a convolution does not have in its windows
+        drop = len(x.shape) - 1 - len(windows[0][1]) if windows else 0
+        units = np.moveaxis(x.units, axis, 0)
+        units = units.reshape(units.shape[0], *units.shape[1 + drop :])
+        scale, shift = (
+            None
+            if part is None
+            else np.moveaxis(np.broadcast_to(part, x.shape), axis, 0).reshape(units.shape)
+            for part in (x.scale, x.shift)
+        )
+        names = made_of
+        if shift is not None:
+            self._shift_through(place, weight, windows, shift, groups, x.names)
+        if scale is not None:
+            flat = scale.reshape(len(scale), -1)
+            if not (flat == flat[:, :1]).all():
+                plain = self.own_units(replace(x, shift=None), name)
+                raise NotUnderstood(f"{name} reads units scaled by {shown(plain.names)} unevenly")
+            weight = _scaled_in(weight, flat[:, 0], groups)
+            names = (*made_of, *x.names)
+        elif shift is not None:
+            names = (*made_of, *x.names)
+        if x.centred is not None:
+            if x.centred != axis:
+                raise NotUnderstood(f"{name} is not taken over the axis that was normalised")
+            if groups == 1:
+                wide = weight.astype(np.float64)
+                weight = (wide - wide.mean(axis=1, keepdims=True)).astype(weight.dtype)
+        for run in self._runs(units):
+            self._connect_run(name, run, weight, windows, names, groups, place)
+
+    def _connect_run(
+        self,
+        name: str,
+        run: list[_Run],
+        weight: Floats,
+        windows: Sequence[tuple[int, tuple[slice, ...], Units]],
+        names: tuple[str, ...],
+        groups: int,
+        place: int,
+    ) -> None:
+        """Make blocks of channels of one group, at one or more sets of points."""
+        n_out, per, n_columns = weight.shape
+        first = run[0]
+        for part, target, picked, n_groups in _split_groups(first, n_out, per, groups):
+            # rows of weights: the target's channels; columns: channels of the source
+            taps, columns, arrays = [], [], []
+            for number, each in enumerate(run):
+                index = each.index[part]
+                inner = index % per if groups > 1 and n_groups == 1 else index
+                block = weight[target]
+                if n_groups == 1:
+                    block = block[:, _as_slice(inner)]
+                arrays.append(block)
+                for column, slices, target_points in windows:
+                    found = self._taps(
+                        each.points[slices],
+                        self._groups[first.group].grid,
+                        target_points,
+                        self._groups[place].grid,
+                        name,
+                    )
+                    taps += found
+                    columns += [number * n_columns + column] * len(found)
+            if not taps:
+                continue
+            del picked
+            n_axes = max(len(tap) for tap in taps)
+            stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
+            stacked[:, :, 4] = 1
+            for k, tap in enumerate(taps):
+                stacked[k, : len(tap)] = tap
+            self._blocks.append(
+                Block(
+                    name,
+                    "weight",
+                    first.group,
+                    place,
+                    arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=2),
+                    stacked,
+                    np.array(columns, dtype=np.int64),
+                    n_groups,
+                    int(first.channel[part][0]),
+                    target.start or 0,
+                    tuple(dict.fromkeys(names)),
+                )
+            )
+
+    def _runs(self, units: Units) -> Iterator[list[_Run]]:
+        """Yield channels by group; those at several sets of points of one group together.
+
+        Each list holds runs of the same channels, in one order that goes up by one.
+        """
+        flat = units.reshape(len(units), -1)
+        if flat.size and (flat[:, 0] < 0).any():
+            kept = (flat >= 0).any(axis=1)
+            rows = np.flatnonzero(kept)
+        else:
+            rows = np.arange(len(flat))
+        probe = np.where(flat[rows] >= 0, flat[rows], -1).max(axis=1) if len(rows) else rows
+        owner = np.searchsorted(self._first, probe, side="right") - 1
+        for place in dict.fromkeys(owner.tolist()):
+            draft = self._groups[place]
+            mine = rows[owner == place]
+            local = np.where(flat[mine] >= 0, flat[mine] - draft.first, -1)
+            if (local >= draft.size).any() or ((local < 0) & (flat[mine] >= 0)).any():
+                yield from self._mixed(flat, mine, units.shape[1:])
+                continue
+            channel = np.where(local >= 0, local // draft.points, -1)
+            known = channel.max(axis=1)
+            if ((channel != known[:, None]) & (channel >= 0)).any():
+                yield from self._mixed(flat, mine, units.shape[1:])
+                continue
+            point = np.where(local >= 0, local % draft.points, -1)
+            if (point == point[:1]).all():
+                kinds = [np.arange(len(mine))]
+            else:
+                _, label = np.unique(point, axis=0, return_inverse=True)
+                label = label.ravel()
+                order = np.argsort(label, kind="stable")
+                cuts = np.flatnonzero(np.diff(label[order])) + 1
+                kinds = np.split(order, cuts)
+                kinds.sort(key=lambda kind: int(kind[0]))
+            runs: dict[tuple[int, int], list[_Run]] = {}
+            for kind in kinds:
+                kind = kind[np.argsort(known[kind], kind="stable")]
+                steps = np.flatnonzero(np.diff(known[kind]) != 1) + 1
+                for piece in np.split(kind, steps):
+                    key = int(known[piece[0]]), len(piece)
+                    runs.setdefault(key, []).append(
+                        _Run(
+                            place,
+                            mine[piece],
+                            known[piece],
+                            point[piece[0]].reshape(units.shape[1:]),
+                        )
+                    )
+            yield from runs.values()
+
+    def _mixed(
+        self, flat: Units, rows: NDArray[np.int64], shape: tuple[int, ...]
+    ) -> Iterator[list[_Run]]:
+        """Yield runs of channels that lie in several groups, or channels, at different points."""
+        for row in rows:
+            real = flat[row] >= 0
+            owner = np.where(real, np.searchsorted(self._first, flat[row], side="right") - 1, -1)
+            for place in np.unique(owner[owner >= 0]):
+                draft = self._groups[place]
+                local = flat[row] - draft.first
+                channel = np.where(owner == place, local // draft.points, -1)
+                for one in np.unique(channel[channel >= 0]):
+                    point = np.where(channel == one, local % draft.points, NOTHING)
+                    yield [
+                        _Run(
+                            int(place),
+                            np.array([row]),
+                            np.array([one]),
+                            point.reshape(shape),
+                        )
+                    ]
+
+    def _taps(
+        self,
+        source: Units,
+        source_grid: tuple[int, ...],
+        target: Units,
+        target_grid: tuple[int, ...],
+        name: str,
+    ) -> list[NDArray[np.int64]]:
+        """Return taps that join points of two grids one to one, at the same place of two arrays."""
+        if source.size == 0:
+            return []
+        if (source < 0).any():
+            return [
+                tap
+                for part in _boxes(source >= 0)
+                for tap in self._taps(source[part], source_grid, target[part], target_grid, name)
+            ]
+        found = _decoded(source, source_grid, target, target_grid)
+        if found is not None:
+            return [found]
+        if source.size > MOST_TAPS:
+            raise NotUnderstood(f"{name} joins units at no regular distances")
+        axis = _axis_at_fault(source, source_grid, target, target_grid)
+        return [
+            tap
+            for k in range(source.shape[axis])
+            for tap in self._taps(
+                source.take(k, axis), source_grid, target.take(k, axis), target_grid, name
+            )
+        ]
+
+    def _join(
+        self,
+        kind: Kind,
+        x: Value,
+        total: Value,
+        name: str,
+        steps: tuple[slice, slice] | None = None,
+        weight: Any = 1.0,
+    ) -> None:
+        """Join each unit of a value to the unit at the same place of another one.
+
+        Parameters
+        ----------
+        steps : (slice, slice), optional
+            Of the first axis of either.
+        weight : float or array that broadcasts to the shape of x
+        """
+        self._note_reading(x)
+        source, target = x.units, total.units
+        weight = np.broadcast_to(np.asarray(weight, dtype=np.float64), source.shape)
+        if steps is not None:
+            source, target, weight = source[steps[0]], target[steps[1]], weight[steps[0]]
+        place = self._group_of(target.flat[0])
+        draft = self._groups[place]
+        self._pairwise(name, kind, source, place, target - draft.first, weight, x.names)
+
+    def _across(
+        self,
+        x: Value,
+        total: Value,
+        steps: tuple[slice, slice],
+        weight: Parameter,
+        name: str,
+    ) -> None:
+        """Join units of one step to all units of another, by trained weights."""
+        source, target = x.units[steps[0]], total.units[steps[1]]
+        if not source.size:
+            return
+        self._note_reading(x)
+        place, place_of_source = self._group_of(target.flat[0]), self._group_of(source.flat[0])
+        one, other = self._groups[place_of_source], self._groups[place]
+        taps = self._taps(
+            (source[:, 0] - one.first) % one.points,
+            one.grid,
+            (target[:, 0] - other.first) % other.points,
+            other.grid,
+            name,
+        )
+        n_axes = max(len(tap) for tap in taps)
+        stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
+        stacked[:, :, 4] = 1
+        for k, tap in enumerate(taps):
+            stacked[k, : len(tap)] = tap
+        self._blocks.append(
+            Block(
+                name,
+                "weight",
+                place_of_source,
+                place,
+                weight.array[:, :, None],
+                stacked,
+                np.zeros(len(taps), dtype=np.int64),
+                made_of=weight.names,
+            )
+        )
+
+    def _pairwise(
+        self,
+        name: str,
+        kind: Kind,
+        source: Units,
+        place: int,
+        target: Units,
+        weight: NDArray[np.float64],
+        names: tuple[str, ...],
+    ) -> None:
+        """Make depthwise blocks of pairs of units, at the same place of two arrays."""
+        draft = self._groups[place]
+        channel, point = target // draft.points, target % draft.points
+        real = source >= 0
+        owner = np.searchsorted(self._first, source, side="right") - 1
+        for group in np.unique(owner[real]):
+            giver = self._groups[group]
+            mine = real & (owner == group)
+            if mine.all():
+                given, taken, at, number = (
+                    each.ravel() for each in (source, channel, point, weight)
+                )
+            else:
+                given, taken, at, number = (each[mine] for each in (source, channel, point, weight))
+            local = given - giver.first
+            self._depthwise(
+                name,
+                kind,
+                int(group),
+                place,
+                local // giver.points,
+                taken,
+                local % giver.points,
+                at,
+                number,
+                names,
+            )
+
+    def _depthwise(
+        self,
+        name: str,
+        kind: Kind,
+        group: int,
+        place: int,
+        source_channel: Units,
+        target_channel: Units,
+        source_point: Units,
+        target_point: Units,
+        weight: NDArray[np.float64],
+        names: tuple[str, ...],
+    ) -> None:
+        """Make blocks of pairs (channel, point) to (channel, point)."""
+        giver, draft = self._groups[group], self._groups[place]
+        # channels whose pairs have the same points go together
+        order = np.lexsort((source_point, target_point, source_channel, target_channel))
+        arrays = (source_channel, target_channel, source_point, target_point, weight)
+        source_channel, target_channel, source_point, target_point, weight = (
+            each[order] for each in arrays
+        )
+        pair = target_channel * giver.channels + source_channel
+        starts = np.flatnonzero(np.diff(pair, prepend=-1))
+        ends = np.append(starts[1:], len(pair))
+        begin = 0
+        while begin < len(starts):
+            stop = begin + 1
+            size = ends[begin] - starts[begin]
+            one = slice(starts[begin], ends[begin])
+            while (
+                stop < len(starts)
+                and ends[stop] - starts[stop] == size
+                and target_channel[starts[stop]] == target_channel[starts[stop - 1]] + 1
+                and source_channel[starts[stop]] == source_channel[starts[stop - 1]] + 1
+                and np.array_equal(source_point[one], source_point[starts[stop] : ends[stop]])
+                and np.array_equal(target_point[one], target_point[starts[stop] : ends[stop]])
+            ):
+                stop += 1
+            numbers = weight[starts[begin] : ends[stop - 1]].reshape(stop - begin, size)
+            same, column_of = _columns(numbers)
+            taps, columns = [], []
+            for column in range(same.shape[1]):
+                at = column_of == column
+                for tap in self._point_taps(
+                    source_point[one][at], giver.grid, target_point[one][at], draft.grid, name
+                ):
+                    taps.append(tap)
+                    columns.append(column)
+            n_axes = max(len(tap) for tap in taps)
+            stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
+            stacked[:, :, 4] = 1
+            for k, tap in enumerate(taps):
+                stacked[k, : len(tap)] = tap
+            dtype = np.float64 if draft.double else np.float32
+            self._blocks.append(
+                Block(
+                    name,
+                    kind,
+                    group,
+                    place,
+                    same[:, None, :].astype(dtype if kind == "weight" else np.float64),
+                    stacked,
+                    np.array(columns, dtype=np.int64),
+                    stop - begin,
+                    int(source_channel[starts[begin]]),
+                    int(target_channel[starts[begin]]),
+                    tuple(dict.fromkeys(names)) if kind == "weight" else (),
+                )
+            )
+            begin = stop
+
+    def _point_taps(
+        self,
+        source: Units,
+        source_grid: tuple[int, ...],
+        target: Units,
+        target_grid: tuple[int, ...],
+        name: str,
+    ) -> list[NDArray[np.int64]]:
+        """Return taps of pairs of points, which are sorted by the point of the target."""
+        coordinates = np.unravel_index(target, target_grid) if target_grid else ()
+        kinds = [np.unique(each, return_inverse=True) for each in coordinates]
+        shape = tuple(len(values) for values, _ in kinds)
+        if prod(shape) == len(target):
+            # a box of points
+            places = [index for _, index in kinds]
+            box = np.ravel_multi_index(places, shape) if shape else np.zeros(1, dtype=np.int64)
+            if len(np.unique(box)) == len(box):
+                order = np.argsort(box)
+                return self._taps(
+                    source[order].reshape(shape),
+                    source_grid,
+                    target[order].reshape(shape),
+                    target_grid,
+                    name,
+                )
+        return self._taps(source, source_grid, target, target_grid, name)
+
+    def _structural(
+        self,
+        name: str,
+        kind: Kind,
+        x: Value,
+        axis: int,
+        windows: Sequence[tuple[tuple[slice, ...], Units]],
+        share: NDArray[np.float64],
+    ) -> None:
+        """Join a value channel by channel to the group made last, by constant weights."""
+        place = len(self._groups) - 1
+        draft = self._groups[place]
+        self._note_reading(x)
+        units = np.moveaxis(x.units[0], axis - 1, 0)
+        weights, column_of = np.unique(share, return_inverse=True)
+        column_of = column_of.reshape(share.shape)
+        channels = np.arange(len(units))
+        for run in (one for runs in self._runs(units) for one in runs):
+            steps = np.flatnonzero(np.diff(run.index) != 1) + 1
+            for part in np.split(channels[: len(run.index)], steps):
+                taps, columns = [], []
+                for slices, points in windows:
+                    source = run.points[slices]
+                    if not source.size:
+                        continue
+                    which = column_of.ravel()[points]
+                    for column in np.unique(which):
+                        for box in _boxes(which == column):
+                            found = self._taps(
+                                source[box],
+                                self._groups[run.group].grid,
+                                points[box],
+                                draft.grid,
+                                name,
+                            )
+                            taps += found
+                            columns += [int(column)] * len(found)
+                n_axes = max(len(tap) for tap in taps)
+                stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
+                stacked[:, :, 4] = 1
+                for k, tap in enumerate(taps):
+                    stacked[k, : len(tap)] = tap
+                n = len(part)
+                self._blocks.append(
+                    Block(
+                        name,
+                        kind,
+                        run.group,
+                        place,
+                        np.broadcast_to(weights, (n, 1, len(weights))),
+                        stacked,
+                        np.array(columns, dtype=np.int64),
+                        n,
+                        int(run.channel[part][0]),
+                        int(run.index[part][0]),
+                    )
+                )
+
+    # --- biases and what is folded --------------------------------------------------------------
+
+    def _add_bias(self, place: int, bias: Parameter) -> None:
+        """Add a number for each channel."""
+        draft = self._groups[place]
+        array = bias.array.astype(np.float64).reshape(-1, 1)
+        if len(array) not in (1, draft.channels):
+            raise NotUnderstood(f"{draft.name} has {len(array)} biases for {draft.channels} units")
+        self._put_bias(draft, np.broadcast_to(array, (draft.channels, 1)), bias.names)
+
+    def _put_bias(self, draft: _Draft, array: NDArray[np.float64], names: tuple[str, ...]) -> None:
+        draft.bias = array if draft.bias is None else draft.bias + array
+        draft.bias_names = tuple(dict.fromkeys((*draft.bias_names, *names)))
+
+    def _shift_bias(
+        self, place: int, x: Value, shift: NDArray[np.float64], names: tuple[str, ...]
+    ) -> None:
+        """Add numbers for each unit of a value that is the whole group."""
+        draft = self._groups[place]
+        flat = np.zeros(draft.size)
+        flat[(x.units - draft.first).ravel()] = np.broadcast_to(shift, x.shape).ravel()
+        array = flat.reshape(draft.channels, draft.points)
+        if (array == array[:, :1]).all():
+            array = array[:, :1]
+        self._put_bias(draft, array, names)
+
+    def _shift_through(
+        self,
+        place: int,
+        weight: Floats,
+        windows: Sequence[tuple[int, tuple[slice, ...], Units]],
+        shift: NDArray[np.float64],
+        groups: int,
+        names: tuple[str, ...],
+    ) -> None:
+        """Add what a shift of the inputs gives, point by point where zeros are around them."""
+        draft = self._groups[place]
+        n_out, per, _ = weight.shape
+        total = np.zeros((n_out, draft.points))
+        matrix = weight.astype(np.float64).reshape(groups, n_out // groups, per, -1)
+        parts = shift.reshape(groups, per, *shift.shape[1:])
+        for column, slices, points in windows:
+            part = parts[(slice(None), slice(None), *slices)].reshape(groups, per, -1)
+            given = np.einsum("goi,gip->gop", matrix[..., column], part).reshape(n_out, -1)
+            total[:, points.ravel()] += given
+        if (total == total[:, :1]).all() or np.allclose(total, total[:, :1], rtol=1e-14, atol=0):
+            total = total[:, :1]
+        self._put_bias(draft, total, names)
+
+    def _fold(
+        self,
+        x: Value,
+        scale: NDArray[np.float64] | None,
+        shift: NDArray[np.float64] | None,
+        names: tuple[str, ...],
+    ) -> bool:
+        """Make scale and shift a part of the layer that gives a value; tell whether it could be."""
+        if x.activation or not x.is_plain or x.centred is not None or not x.units.size:
+            return False
+        if x.units.flat[0] < 0:
+            return False
+        place = self._group_of(x.units.flat[0])
+        draft = self._groups[place]
+        if draft.read or draft.size != x.units.size:
+            return False
+        local = (x.units - draft.first).ravel()
+        if local.min() < 0 or local.max() >= draft.size or len(np.unique(local)) != draft.size:
+            return False
+        mine = [k for k, block in enumerate(self._blocks) if block.target == place]
+        by_channel = None
+        if scale is not None:
+            flat = np.empty(draft.size)
+            flat[local] = np.broadcast_to(scale, x.shape).ravel()
+            flat = flat.reshape(draft.channels, draft.points)
+            if not (flat == flat[:, :1]).all() or not mine:
+                return False
+            if any(self._blocks[k].kind != "weight" for k in mine):
+                return False
+            by_channel = flat[:, 0]
+        elif not mine:
+            return False
+        if by_channel is not None:
+            for k in mine:
+                block = self._blocks[k]
+                part = by_channel[block.target_channel : block.target_channel + block.n_out]
+                made_of = tuple(dict.fromkeys((*block.made_of, *names)))
+                scaled = block.weight.astype(np.float64) * part[:, None, None]
+                self._blocks[k] = replace(
+                    block, weight=scaled.astype(block.weight.dtype), made_of=made_of
+                )
+            if draft.bias is not None:
+                draft.bias = draft.bias * by_channel[:, None]
+                draft.bias_names = tuple(dict.fromkeys((*draft.bias_names, *names)))
+        if shift is not None:
+            self._shift_bias(place, x, shift, names)
+        return True
+
+
+def _bias_block(place: int, draft: _Draft) -> Block:
+    """Return the bias of a group as a block."""
+    assert draft.bias is not None
+    array = draft.bias
+    axes = len(draft.grid)
+    if array.shape[1] == 1:
+        taps = np.zeros((1, axes, 5), dtype=np.int64)
+        for axis, size in enumerate(draft.grid):
+            taps[0, axis] = 0, 0, 0, 1, size
+        columns = np.zeros(1, dtype=np.int64)
+    else:
+        taps = np.zeros((draft.points, axes, 5), dtype=np.int64)
+        taps[:, :, 2] = np.stack(np.unravel_index(np.arange(draft.points), draft.grid), axis=1)
+        taps[:, :, 4] = 1
+        columns = np.arange(draft.points)
+    dtype = np.float64 if draft.double else np.float32
+    return Block(
+        draft.name,
+        "bias",
+        NO_GROUP,
+        place,
+        array[:, None, :].astype(dtype),
+        taps,
+        columns,
+        made_of=draft.bias_names,
+    )
+
+
+def _window(
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: tuple[int, int],
+    dilation: int,
+    transposed: bool,
+    output_padding: int,
+) -> tuple[int, list[tuple[slice, slice]]]:
+    """Return the length of what an axis becomes, and for each tap slices of before and after.
+
+    Along an axis of N inputs and O outputs tap t joins input ``stride * o + dilation * t -
+    padding`` to output o; of a transposed one, the ends are exchanged (docs/mathematics.md).
+    """
+    reach = dilation * (kernel - 1) + 1
+    if transposed:
+        length = (size - 1) * stride - sum(padding) + reach + output_padding
+        long, short = length, size
+    else:
+        length = (size + sum(padding) - reach) // stride + 1
+        long, short = size, length
+    found = []
+    for tap in range(kernel):
+        offset = dilation * tap - padding[0]
+        low = -(offset // stride) if offset < 0 else 0
+        high = min(short - 1, (long - 1 - offset) // stride)
+        if high < low:
+            found.append((slice(0, 0), slice(0, 0)))
+            continue
+        wide = slice(stride * low + offset, stride * high + offset + 1, stride)
+        narrow = slice(low, high + 1)
+        found.append((narrow, wide) if transposed else (wide, narrow))
+    return length, found
+
+
+def _counted(
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: tuple[int, int],
+    dilation: int,
+    length: int,
+    count_padding: bool,
+) -> NDArray[np.float64]:
+    """Return of how many numbers the mean of each window is taken, along one axis."""
+    starts = stride * np.arange(length) - padding[0]
+    taps = starts[:, None] + dilation * np.arange(kernel)
+    low, high = (-padding[0], size + padding[1]) if count_padding else (0, size)
+    return np.maximum(((taps >= low) & (taps < high)).sum(axis=1), 1).astype(np.float64)
+
+
+def _decoded(
+    source: Units, source_grid: tuple[int, ...], target: Units, target_grid: tuple[int, ...]
+) -> NDArray[np.int64] | None:
+    """Return the one tap that joins two arrays of points, (n_axes, 5), or None if it is none."""
+    ends = [_affine(source, source_grid), _affine(target, target_grid)]
+    if ends[0] is None or ends[1] is None:
+        return None
+    loops = [axis for axis, size in enumerate(source.shape) if size > 1]
+    n_axes = max(len(source_grid), len(target_grid))
+    tap = np.zeros((n_axes, 5), dtype=np.int64)
+    tap[:, 4] = 1
+    for column, (start, _) in zip((0, 2), ends, strict=True):
+        tap[: len(start), column] = start
+    taken: set[int] = set()
+    extra = []
+    for loop in loops:
+        moves = [[axis for axis in range(len(start)) if steps[axis][loop]] for start, steps in ends]
+        if any(len(each) > 1 for each in moves):
+            return None
+        axes = {axis for each in moves for axis in each}
+        if len(axes) > 1:
+            return None
+        if not axes:
+            extra.append(source.shape[loop])
+            continue
+        axis = axes.pop()
+        if axis in taken:
+            return None
+        taken.add(axis)
+        for column, (start, steps) in zip((1, 3), ends, strict=True):
+            if axis < len(start):
+                tap[axis, column] = steps[axis][loop]
+        tap[axis, 4] = source.shape[loop]
+    if extra:
+        tail = np.zeros((1, 5), dtype=np.int64)
+        tail[0, 4] = prod(extra)
+        tap = np.concatenate([tap, tail])
+    return tap
+
+
+def _affine(points: Units, grid: tuple[int, ...]) -> tuple[list[int], list[list[int]]] | None:
+    """Return where points of a grid start, and how they move along each axis of the array."""
+    if not grid:
+        return [], []
+    coordinates = np.unravel_index(points, grid)
+    starts, steps = [], []
+    for each in coordinates:
+        start = int(each.flat[0])
+        moves = []
+        expected = np.full(points.shape, start)
+        for axis, size in enumerate(points.shape):
+            move = 0
+            if size > 1:
+                at = [0] * points.ndim
+                at[axis] = 1
+                move = int(each[tuple(at)]) - start
+                shape = [-1 if k == axis else 1 for k in range(points.ndim)]
+                expected = expected + move * np.arange(size).reshape(shape)
+            moves.append(move)
+        if not np.array_equal(expected, each):
+            return None
+        starts.append(start)
+        steps.append(moves)
+    return starts, steps
+
+
+def _axis_at_fault(
+    source: Units, source_grid: tuple[int, ...], target: Units, target_grid: tuple[int, ...]
+) -> int:
+    """Return the axis of two arrays of points by which to take them apart: the shortest."""
+    del source_grid, target, target_grid
+    long = [axis for axis, size in enumerate(source.shape) if size > 1]
+    return min(long, key=lambda axis: source.shape[axis])
+
+
+def _boxes(wanted: NDArray[np.bool_]) -> Iterator[tuple[slice, ...]]:
+    """Yield boxes that hold all wanted places and no others."""
+    if wanted.all():
+        yield tuple(slice(None) for _ in wanted.shape)
+        return
+    if not wanted.any():
+        return
+    bounds = []
+    for axis in range(wanted.ndim):
+        other = tuple(k for k in range(wanted.ndim) if k != axis)
+        line = np.flatnonzero(wanted.any(axis=other))
+        bounds.append(slice(int(line[0]), int(line[-1]) + 1))
+    inside = wanted[tuple(bounds)]
+    if inside.all():
+        yield tuple(bounds)
+        return
+    # by the lines of the first axis, equal ones that follow one another together
+    first = bounds[0].start
+    flat = inside.reshape(len(inside), -1)
+    if inside.ndim == 1:
+        edges = np.flatnonzero(np.diff(inside.astype(np.int8), prepend=0, append=0))
+        for low, high in zip(edges[::2], edges[1::2], strict=True):
+            yield (slice(first + int(low), first + int(high)),)
+        return
+    cuts = np.flatnonzero((flat[1:] != flat[:-1]).any(axis=1)) + 1
+    for low, high in zip([0, *cuts], [*cuts, len(inside)], strict=True):
+        for rest in _boxes(inside[low]):
+            yield (
+                slice(first + int(low), first + int(high)),
+                *(
+                    slice(one.start + (each.start or 0), one.start + each.stop)
+                    if each.stop is not None
+                    else one
+                    for one, each in zip(bounds[1:], rest, strict=True)
+                ),
+            )
+
+
+def _columns(numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the different columns of a matrix, and which of them each column is."""
+    if (numbers == numbers[:, :1]).all():
+        return numbers[:, :1], np.zeros(numbers.shape[1], dtype=np.int64)
+    found, index = np.unique(numbers, axis=1, return_inverse=True)
+    return found, index.ravel()
+
+
+def _scaled_in(weight: Floats, scale: NDArray[np.float64], groups: int) -> Floats:
+    """Return weights times a number for each channel of the source."""
+    n_out, per, _ = weight.shape
+    each = np.repeat(scale.reshape(groups, 1, per), n_out // groups, axis=1)
+    scaled: Floats = (weight.astype(np.float64) * each.reshape(n_out, per, 1)).astype(weight.dtype)
+    return scaled
+
+
+def _split_groups(
+    run: _Run, n_out: int, per: int, groups: int
+) -> Iterator[tuple[slice, slice, None, int]]:
+    """Yield which channels of a run go to which channels of the target, and in how many groups."""
+    if groups == 1:
+        yield slice(None), slice(0, n_out), None, 1
+        return
+    out = n_out // groups
+    index = run.index
+    whole = len(index) % per == 0 and index[0] % per == 0
+    if whole and np.array_equal(index, np.arange(index[0], index[0] + len(index))):
+        begin, count = int(index[0]) // per, len(index) // per
+        yield slice(None), slice(begin * out, (begin + count) * out), None, count
+        return
+    # channels in another order: piece by piece, each within one group
+    own = index // per
+    cuts = np.flatnonzero(np.diff(own)) + 1
+    for low, high in zip([0, *cuts], [*cuts, len(index)], strict=True):
+        group = int(own[low])
+        yield slice(int(low), int(high)), slice(group * out, (group + 1) * out), None, 1
+
+
+def _as_slice(index: NDArray[np.int64]) -> Any:
+    """Return indices that go up by one as a slice, which copies nothing."""
+    if len(index) and np.array_equal(index, np.arange(index[0], index[0] + len(index))):
+        return slice(int(index[0]), int(index[0]) + len(index))
+    return index
+
+
+def _axis_of(along: NDArray[np.int64], size: int) -> int | None:
+    """Return the axis that counts 0 to size - 1, whatever stands at the others; None for none."""
+    for axis in range(along.ndim):
+        if along.shape[axis] == size:
+            line = np.arange(size).reshape([-1 if k == axis else 1 for k in range(along.ndim)])
+            if (along == line).all():
+                return axis
+    return None
