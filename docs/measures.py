@@ -19,7 +19,7 @@ NEEDS = {
     "diagram": "diagrams",
     "graph": "graphs",
     "network": "weights",
-    "tensors": "tensors of equal name and shape",
+    "tensors": "tensors",
     "activation": "activations on the same rows",
     "prediction": "class probabilities on the same rows",
     "model": "weights, and answers on the same rows",
@@ -42,7 +42,7 @@ it compares them (columns are neurons, rows are inputs; a norm is that of Froben
 it cannot do without, besides what it compares: the true labels of the rows (for more than to
 choose the rows whose label both networks know, as all functional measures do), probabilities and
 not only the predicted classes, networks that know the same classes or have layers of the same
-shape, gradients by the input, training rows.
+shape, chains of dense layers, gradients by the input, training rows.
 
 *Options*: what `distance.options` of the config may set for a measure, with the default; the
 docstring of its function says what each means.

@@ -63,6 +63,10 @@ EDITS = {
         lambda c: c.set("vector.heat.n_bins", 30),
         ONE_VECTOR,
     ),
+    "how graphs are read": (
+        lambda c: c.set("graph.normaliser", "layer"),
+        {**DOWNSTREAM, **ALL_DISTANCES, "plot_diagrams": 1},
+    ),
     "how intervals are filtered": (
         lambda c: c.set("diagram.eta", 0.05),
         {"vectorise_diagrams": 2, **TOPOLOGY},

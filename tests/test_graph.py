@@ -122,7 +122,14 @@ def test_export_graph_writes_the_graph_of_a_network_file(tmp_path):
     expected = graph_from_weights(WEIGHTS, BIASES, bias_vertices="per_layer", zeta=1e-3)
     found = read_graph(target)
     assert edges(found) == edges(expected)
-    assert read_parameters(target) == {"member": "", "bias_vertices": "per_layer", "zeta": 1e-3}
+    assert read_parameters(target) == {
+        "member": "",
+        "bias_vertices": "per_layer",
+        "zeta": 1e-3,
+        "additions": "contracted",
+        "normaliser": "network",
+        "rescale": "none",
+    }
     unwritten = read_network_graph(str(network), bias_vertices="per_layer", zeta=1e-3)
     assert edges(unwritten) == edges(expected)
 

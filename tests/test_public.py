@@ -16,10 +16,10 @@ import yaml
 from safetensors.numpy import save_file
 
 import netkin
-from netkin.comparing import default_measures, diagram_with_engine, graph_of
+from netkin.comparing import computed_of, default_measures, graph_of
 from netkin.deprecation import Going, warn_of
 from netkin.diagram.diagram import Diagram, write_diagram
-from netkin.diagram.network import network_diagram
+from netkin.diagram.network import graph_diagram, network_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.distance import INPUTS, MEASURES
 from netkin.distance.functional.white_box import attack
@@ -34,6 +34,7 @@ from netkin.distance.tensors import (
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.finished import COLUMNS as RESULTS
 from netkin.graph.graph import graph_from_weights
+from netkin.graph.reading import BlockEdges
 from netkin.measuring import PREPARATIONS, ChosenMeasure, option_texts, require_measure
 from netkin.network.file import Network, write_network
 from netkin.options import Option, check_options, options_of
@@ -46,7 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "own_networks.md"
 PUBLIC = [
     *("Compared", "Inspection", "NetkinError", "UndefinedDistance", "__version__", "compare"),
-    *("diagram_of", "distances", "inspect", "measure", "measures", "results"),
+    *("diagram_of", "distances", "graph_of", "inspect", "measure", "measures", "results"),
 ]
 
 
@@ -120,9 +121,9 @@ def test_the_snippets_of_the_page_run(tmp_path, monkeypatch):
 def test_the_defaults_are_those_of_the_workflow():
     study = Study(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()))
     defaults = {
-        graph_from_weights: study.graph(),
+        BlockEdges: study.graph(),
         apply_policy: study.policy(),
-        network_diagram: {**study.graph(), **study.diagram()},
+        graph_diagram: {**study.graph(), **study.diagram()},
     }
     for function, wanted in defaults.items():
         assert {name: one.default for name, one in options_of(function).items()} == wanted
@@ -232,7 +233,7 @@ def test_a_reason_of_several_measures_is_one_line(tmp_path, files):
     weights, _ = snippets.layers(0, [6, 5, 4, 3])
     np.savez(bare, **dict(zip(["0.weight", "head.weight", "tail.weight"], weights, strict=True)))
     lines = str(netkin.compare(files[0], bare)).splitlines()
-    n = len(default_measures()) - 2  # but those of tensors
+    n = sum(MEASURES[name].needs != "tensors" for name in default_measures())
     assert [line for line in lines if "in which order" in line] == [
         line for line in lines if line.startswith(f"  {n} measures are undefined (landscape, ")
     ]
@@ -411,7 +412,7 @@ def test_what_is_not_understood_is_said(tmp_path):
     assert (found.parameters, found.used, found.share) == (48, 0, 0)
     assert "steps" in found.left_out
     assert found.not_computable["diagram"] == found.unknown
-    assert {"tensor_cosine", "tensor_difference"} == set(found.computable)
+    assert {n for n, one in MEASURES.items() if one.needs == "tensors"} == set(found.computable)
     text = str(found)
     for part in ("wiring not known", "enc.weight (4, 6) float32", "1 entry (steps): whole numbers"):
         assert part in text
@@ -539,7 +540,7 @@ def test_both_measures_of_a_pair_read_it_once():
 @pytest.mark.parametrize(
     "function",
     [
-        *(diagram_with_engine, graph_of, read_tensors, matched_names, require_measure),
+        *(computed_of, graph_of, read_tensors, matched_names, require_measure),
         *(option_texts, netkin.compare, netkin.diagram_of, netkin.distances, netkin.inspect),
     ],
     ids=lambda one: one.__name__,
@@ -592,7 +593,8 @@ def test_every_measure_of_arrays_takes_plain_arrays(name):
         "text",
         object(),
         np.array(["a"]),
-        np.ones((2, 2, 2, 2)),
+        # of it a measure that matches nothing makes tensors of three axes
+        *([] if name == "tensor_neural_persistence" else [np.ones((2, 2, 2, 2))]),
         3,
         [[1], [1, 2]],
         {},

@@ -63,6 +63,18 @@ def write_torch(path, weights, biases):
     torch.save({"epoch": 30, "state_dict": state}, path)
 
 
+def write_pt2(path, weights, biases):
+    """Write an exported program of torch."""
+    import torch
+
+    layers = []
+    for weight, bias in zip(weights, biases, strict=True):
+        layers += [torch.nn.Linear(*weight.shape[::-1]), torch.nn.ReLU()]
+        layers[-2].weight.data, layers[-2].bias.data = map(torch.from_numpy, (weight, bias))
+    module = torch.nn.Sequential(*layers[:-1]).eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, weights[0].shape[1]),)), path)
+
+
 def write_onnx(path, weights, biases):
     """Write an ONNX model."""
     import onnx
@@ -118,6 +130,7 @@ WRITERS = {
     "safetensors": write_safetensors,
     "npz": write_npz,
     "torch": write_torch,
+    "pt2": write_pt2,
     "onnx": write_onnx,
     "keras": write_keras,
     "keras_h5": write_keras,

@@ -5,7 +5,7 @@ distance -> figure and table. Each noun is a subpackage here, a rule file, a
 results folder and a config section.
 
 The public functions for networks people already have are imported when they are used:
-`inspect`, `compare`, `distances`, `diagram_of`, `measure`, `measures` and `results`.
+`inspect`, `compare`, `distances`, `diagram_of`, `graph_of`, `measure`, `measures` and `results`.
 """
 
 from importlib import import_module
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netkin.finished import results
     from netkin.inspection import Inspection, inspect
     from netkin.measuring import measure
+    from netkin.network.module import graph_of
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ __all__ = [
     "compare",
     "diagram_of",
     "distances",
+    "graph_of",
     "inspect",
     "measure",
     "measures",
@@ -44,6 +46,7 @@ _MODULES = {
     "compare": "comparing",
     "diagram_of": "comparing",
     "distances": "comparing",
+    "graph_of": "network.module",
     "inspect": "inspection",
     "measure": "measuring",
     "measures": "catalogue",

@@ -11,20 +11,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from netkin.diagram.diagram import Diagram
-from netkin.diagram.network import network_diagram
+from netkin.diagram.network import Computed, graph_diagram
 from netkin.distance import INPUTS, MEASURES
 from netkin.distance.matrix import Matrix, distance_matrices
 from netkin.distance.pace import QUICK, SECONDS, expected_seconds, weights_of
 from netkin.distance.tensors import Tensors, read_tensors
+from netkin.distance.wired import in_memory
 from netkin.errors import Absent, NetkinError, UndefinedDistance, allowed, shown
 from netkin.failure import explain
 from netkin.finite import is_finite
-from netkin.graph.graph import Graph, graph_from_weights
+from netkin.graph.blocks import BlockGraph
+from netkin.graph.graph import Graph
+from netkin.graph.reading import BlockEdges, listed_graph
 from netkin.inspection import WITHOUT_ROWS, by_reason, clause, path_of, refuse_others
 from netkin.measuring import ChosenMeasure, choose, require_measure
 from netkin.network.file import Network
-from netkin.network.format.wiring import parse_wiring
-from netkin.network.layers import open_layers
+from netkin.network.format import open_model
+from netkin.network.format.input_shape import parse_input_shape
+from netkin.network.format.model import Model
+from netkin.network.format.wiring_file import Wiring as WiringFile
+from netkin.network.format.wiring_file import wiring_of
+from netkin.network.layers import open_network_graph
 from netkin.options import check_options, options_of
 from netkin.storage import file_of
 
@@ -217,9 +224,11 @@ class Compared:
 class _File:
     """One network of somebody's own, from which the sources of measures are read."""
 
-    def __init__(self, path: str, name: str, wiring: str) -> None:
+    def __init__(self, path: str, name: str, wiring: str, input_shape: str) -> None:
         self.path, self.name = path, name
-        self._wiring = parse_wiring(wiring)
+        self._wiring, self._text = wiring_of(wiring), wiring
+        parse_input_shape(input_shape)
+        self._input_shape = input_shape
 
     @cached_property
     def tensors(self) -> Tensors | Absent:
@@ -231,17 +240,21 @@ class _File:
         """Its diagram of raw intervals, from weights that stay on disk."""
         return self._had(self._diagram)
 
-    def network(self) -> Network | Absent:
-        """Return its layers, which are not kept."""
+    def network(self) -> Network | BlockGraph | Absent:
+        """Return its layers, or its graph, which are not kept."""
         return self._had(self._network)
 
     @cached_property
     def unwired(self) -> str:
-        """Why its layers are not known, "" where they are."""
+        """Why it is not known how it is wired, "" where it is."""
 
         def look() -> str:
-            with open_layers(self.path, self._wiring) as layers:
-                self.units = (layers[0].weight.shape[1], *(x.weight.shape[0] for x in layers))
+            with open_model(self.path) as model:
+                if not self._is_graph(model):
+                    layers = model.layers(self._named)
+                    self.units = (layers[0].weight.shape[1], *(x.weight.shape[0] for x in layers))
+                else:
+                    model.graph(self._wiring, parse_input_shape(self._input_shape))
             return ""
 
         found = self._had(look)
@@ -250,12 +263,18 @@ class _File:
     units: tuple[int, ...] = ()
 
     def _diagram(self) -> Diagram:
-        with open_layers(self.path, self._wiring) as layers:
-            weights, biases = [one.weight for one in layers], [one.bias for one in layers]
-            return network_diagram(weights, biases)[0]
+        with open_network_graph(self.path, self._text, self._input_shape) as graph:
+            return graph_diagram(graph).diagram
 
-    def _network(self) -> Network:
-        with open_layers(self.path, self._wiring) as layers:
+    def _network(self) -> Network | BlockGraph:
+        with open_model(self.path) as model:
+            if self._is_graph(model):
+                shape = parse_input_shape(self._input_shape)
+                graph = in_memory(model.graph(self._wiring, shape))
+                if not all(is_finite(block.weight) for block in graph.blocks):
+                    raise NetkinError("a weight or bias is NaN or infinite")
+                return graph
+            layers = model.layers(self._named)
             network = Network(
                 tuple(np.asarray(one.weight[:]) for one in layers),
                 tuple(one.bias for one in layers),
@@ -264,6 +283,16 @@ class _File:
             if array is not None and not is_finite(array):
                 raise NetkinError("a weight or bias is NaN or infinite")
         return network
+
+    @property
+    def _named(self) -> Sequence[str | tuple[str, str]]:
+        return () if isinstance(self._wiring, WiringFile) else self._wiring
+
+    def _is_graph(self, model: Model) -> bool:
+        """Tell whether a network is read as a graph and not as a chain of layers."""
+        if isinstance(self._wiring, WiringFile):
+            return True
+        return not self._wiring and model.chain is None and model.wired is not None
 
     def _had(self, work: Callable[[], Made]) -> Made | Absent:
         try:
@@ -312,6 +341,7 @@ def compare(
     *paths: Path_,
     measures: Sequence[str] | str | None = None,
     wiring: Wiring | None = None,
+    input_shape: Wiring | None = None,
     names: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
@@ -332,8 +362,11 @@ def compare(
         weights (784-512-512-10).
     wiring : str, sequence of str or mapping, optional
         Names of the weights in the order in which inputs pass them, see
-        `netkin.network.format.wiring.parse_wiring`: for all files, one for each ("" for none), or
+        `netkin.network.format.wiring_file.wiring_of`: for all files, one for each ("" for none), or
         by path or name.
+    input_shape : str, sequence of str or mapping, optional
+        Sizes of inputs and symbolic axes that files leave open, in the same way; see
+        `netkin.network.format.input_shape.parse_input_shape`.
     names : sequence of str, optional
         What the networks are called; their file names without ending when left out.
     options : mapping, optional
@@ -351,7 +384,7 @@ def compare(
     NetkinError
         Fewer than two paths, or an argument that is not allowed.
     """
-    files = _files(paths, wiring, names)
+    files = _files(paths, wiring, input_shape, names)
     chosen = choose(
         default_measures() if measures is None else measures, {} if options is None else options
     )
@@ -405,7 +438,10 @@ def compare(
 
 
 def _files(
-    paths: Sequence[Path_], wiring: Wiring | None, names: Sequence[str] | None
+    paths: Sequence[Path_],
+    wiring: Wiring | None,
+    input_shape: Wiring | None,
+    names: Sequence[str] | None,
 ) -> list[_File]:
     files = [path_of(path) for path in paths]
     if len(paths) < 2:
@@ -421,8 +457,9 @@ def _files(
         raise NetkinError(
             f"names: found {shown(called)} for {len(files)} files; each needs a name of its own."
         )
-    wired = _wiring(files, called, wiring)
-    return [_File(*each) for each in zip(files, called, wired, strict=True)]
+    wired = _of_each(files, called, wiring, "wiring")
+    shapes = _of_each(files, called, input_shape, "input_shape")
+    return [_File(*each) for each in zip(files, called, wired, shapes, strict=True)]
 
 
 def _names(files: Sequence[str]) -> list[str]:
@@ -438,29 +475,32 @@ def _names(files: Sequence[str]) -> list[str]:
     ]
 
 
-def _wiring(files: Sequence[str], names: Sequence[str], wiring: Wiring | None) -> list[str]:
-    if wiring is None:
+def _of_each(
+    files: Sequence[str], names: Sequence[str], given: Wiring | None, argument: str
+) -> list[str]:
+    """Return a text for each file, "" where nothing is said of it."""
+    if given is None:
         return [""] * len(files)
-    if isinstance(wiring, str):
-        return [wiring] * len(files)
-    if isinstance(wiring, Mapping):
+    if isinstance(given, str):
+        return [given] * len(files)
+    if isinstance(given, Mapping):
         known = {*files, *names}
-        for name in wiring:
+        for name in given:
             if name not in known:
                 raise NetkinError(
-                    f"wiring: no file is called {shown(name)}. {allowed(name, files)}"
+                    f"{argument}: no file is called {shown(name)}. {allowed(name, files)}"
                 )
         return [
-            wiring.get(file, wiring.get(name, "")) for file, name in zip(files, names, strict=True)
+            given.get(file, given.get(name, "")) for file, name in zip(files, names, strict=True)
         ]
-    if not isinstance(wiring, Iterable):
+    if not isinstance(given, Iterable):
         raise NetkinError(
-            f"wiring: found {shown(wiring)}; allowed is a text of names, a list with one for each "
-            "file, or a mapping of files to them."
+            f"{argument}: found {shown(given)}; allowed is a text, a list with one for each file, "
+            "or a mapping of files to them."
         )
-    found = list(wiring)
+    found = list(given)
     if len(found) != len(files):
-        raise NetkinError(f"wiring: found {len(found)} for {len(files)} files.")
+        raise NetkinError(f"{argument}: found {len(found)} for {len(files)} files.")
     return found
 
 
@@ -563,7 +603,7 @@ def distances(
     return found.matrix(measure)
 
 
-def diagram_of(path: Path_, wiring: str = "", **options: Any) -> Diagram:
+def diagram_of(path: Path_, wiring: str = "", *, input_shape: str = "", **options: Any) -> Diagram:
     """Return the persistence diagram of the network in a file, whose weights stay on disk.
 
     Parameters
@@ -571,9 +611,11 @@ def diagram_of(path: Path_, wiring: str = "", **options: Any) -> Diagram:
     path : path
         A file or a folder, see `netkin.network.format.FORMATS`.
     wiring : str
-        See `netkin.network.format.wiring.parse_wiring`; where the file does not tell it.
+        See `netkin.network.format.wiring_file.wiring_of`; where the file does not tell it.
+    input_shape : str
+        See `netkin.network.format.input_shape.parse_input_shape`; sizes that the file leaves open.
     **options
-        See `netkin.diagram.network.network_diagram`.
+        See `netkin.diagram.network.graph_diagram`.
 
     Returns
     -------
@@ -586,67 +628,67 @@ def diagram_of(path: Path_, wiring: str = "", **options: Any) -> Diagram:
     NetkinError
         The file cannot be read, its wiring is not known, or an option is not allowed.
     """
-    return diagram_with_engine(path, wiring, **options)[0]
+    return computed_of(path, wiring, input_shape=input_shape, **options).diagram
 
 
-def diagram_with_engine(path: Path_, wiring: str = "", **options: Any) -> tuple[Diagram, str]:
+def computed_of(
+    path: Path_ | BlockGraph, wiring: str = "", *, input_shape: str = "", **options: Any
+) -> Computed:
     """Return the persistence diagram of the network in a file, and what computed it.
 
     Parameters
     ----------
-    path, wiring, **options
+    path, wiring, input_shape, **options
         As in `diagram_of`.
 
     Returns
     -------
-    Diagram
-        Raw intervals, see `diagram_of`.
-    str
-        The engine, a key of `netkin.diagram.ENGINES`.
+    Computed
+        The diagram, the engine and the theorem that it used.
 
     Raises
     ------
     NetkinError
         As `diagram_of`.
     """
-    check_options("diagram", options, options_of(network_diagram))
+    check_options("diagram", options, options_of(graph_diagram))
+    if isinstance(path, BlockGraph):
+        return graph_diagram(path, **options)
     path = path_of(path)
     refuse_others(path)
-    with open_layers(path, parse_wiring(wiring)) as layers:
-        weights, biases = [one.weight for one in layers], [one.bias for one in layers]
+    with open_network_graph(path, wiring, input_shape) as graph:
         try:
-            return network_diagram(weights, biases, **options)
+            return graph_diagram(graph, **options)
         except NetkinError as error:
             raise NetkinError(f"{path}: {clause(error, path)}.") from None
 
 
-def graph_of(path: Path_, wiring: str = "", **options: Any) -> Graph:
+def graph_of(path: Path_, wiring: str = "", *, input_shape: str = "", **options: Any) -> Graph:
     """Return the graph of the network in a file, with all edges in memory.
 
     Parameters
     ----------
-    path, wiring
+    path, wiring, input_shape
         As in `diagram_of`.
     **options
-        See `netkin.graph.graph.graph_from_weights`.
+        See `netkin.graph.reading.BlockEdges`.
 
     Returns
     -------
     Graph
-        An edge for each weight and bias.
+        An edge for each weight and bias, and for each copy of a shared one.
 
     Raises
     ------
     NetkinError
-        The file cannot be read, its wiring is not known, an option is not allowed, or the weights
-        make no graph, such as where every one is 0.
+        The file cannot be read, its wiring is not known, an option is not allowed, the weights
+        make no graph, such as where every one is 0, or there are too many edges to list.
     """
-    check_options("graph", options, options_of(graph_from_weights))
+    check_options("graph", options, options_of(BlockEdges))
     path = path_of(path)
     refuse_others(path)
-    with open_layers(path, parse_wiring(wiring)) as layers:
-        weights, biases = [one.weight[:] for one in layers], [one.bias for one in layers]
-    try:
-        return graph_from_weights(weights, biases, **options)
-    except NetkinError as error:
-        raise NetkinError(f"{path}: {clause(error, path)}.") from None
+    with open_network_graph(path, wiring, input_shape) as graph:
+        try:
+            return listed_graph(graph, **options)
+        except NetkinError as error:
+            raise NetkinError(f"{path}: {clause(error, path)}.") from None

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from netkin import storage
+from netkin.diagram.network import theorem_of
 from netkin.distance import INPUTS, MEASURES
 from netkin.errors import NetkinError, shown
 from netkin.finite import is_finite
+from netkin.graph.blocks import TRAINED, BlockGraph
 from netkin.graph.dense import DenseEdges
+from netkin.graph.reading import BlockEdges
 from netkin.network.format import FORMATS, HEAD_BYTES, netkin_file, open_model
+from netkin.network.format.input_shape import InputShape, parse_input_shape
 from netkin.network.format.model import Layer, Model
-from netkin.network.format.wiring import parse_wiring
+from netkin.network.format.wiring_file import Wiring, wiring_of
 
 NETWORKS = ("network", "networks")
 """Stages whose files of netkin's hold networks."""
@@ -26,6 +30,12 @@ MOST_LETTERS = 40
 """Letters of a name that is listed with others, at most."""
 WITHOUT_ROWS = "it needs rows of data that both networks are given; that joins in a later version"
 """Why measures of activations and answers are not computed of files."""
+CHAINS_ONLY = "it compares chains of dense layers"
+"""Why measures of layers are not computed of other graphs."""
+SECONDS_A_WEIGHT, SECONDS_A_VERTEX = 8e-8, 1.5e-7
+"""What a diagram takes for each number and each vertex, see docs/performance.md."""
+START_MIB, BYTES_A_WEIGHT, BYTES_A_VERTEX = 150, 12, 24
+"""What it needs of memory."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,109 @@ class TensorSeen:
         return prod(self.shape)
 
 
+@dataclass(frozen=True)
+class BlockSeen:
+    """Weights between two groups of units.
+
+    Attributes
+    ----------
+    name : str
+        The node or layer that it comes from.
+    kind : str
+        See `netkin.graph.blocks.Kind`.
+    source, target : str
+        Names of the groups, "" for the source of a bias.
+    weights, edges : int
+        How many numbers it has, and for how many edges they stand.
+    """
+
+    name: str
+    kind: str
+    source: str
+    target: str
+    weights: int
+    edges: int
+
+
+@dataclass(frozen=True)
+class GraphSeen:
+    """The graph of a network, or as much of it as was understood.
+
+    Attributes
+    ----------
+    groups : tuple of (str, int, tuple of int)
+        Name, channels and grid of each group of units.
+    blocks : tuple of BlockSeen
+    vertices, edges : int
+    unused : dict of str to str
+        Parameters that no block is made of -> why.
+    sizes : dict of str to int
+        What symbolic axes were taken as.
+    notes : tuple of str
+        What was chosen in the translation.
+    complete : bool
+        Whether all of the network was understood.
+    theorem : str
+        What makes its diagram short to compute, "" where that is not known.
+    seconds, mebibytes : float
+        About what its diagram takes on one core, NaN where that is not known.
+    """
+
+    groups: tuple[tuple[str, int, tuple[int, ...]], ...]
+    blocks: tuple[BlockSeen, ...]
+    vertices: int
+    edges: int
+    unused: Mapping[str, str]
+    sizes: Mapping[str, int]
+    notes: tuple[str, ...]
+    complete: bool
+    theorem: str
+    seconds: float
+    mebibytes: float
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return heads and texts for people."""
+        trained = [block for block in self.blocks if block.kind in TRAINED]
+        found = [
+            (
+                "blocks",
+                f"{len(self.groups)} groups of units and {len(self.blocks)} blocks, "
+                f"{sum(block.weights for block in trained):,} trained numbers in "
+                f"{len(trained)} of them",
+            )
+        ]
+        found += _listed("", [_block_text(block) for block in self.blocks])
+        found += _listed("not in it", _by_reason(self.unused))
+        found += _listed("taken as", [f"{name} = {size}" for name, size in self.sizes.items()])
+        found += _listed("reading", list(self.notes))
+        if self.theorem:
+            found.append(
+                (
+                    "engine",
+                    f"{self.theorem}; about {_seconds(self.seconds)} and "
+                    f"{_memory(self.mebibytes)} on one core",
+                )
+            )
+        return found
+
+
+def _block_text(block: BlockSeen) -> str:
+    source = block.source or "bias"
+    return (
+        f"{_short(block.name)} ({block.kind}): {_short(source)} -> {_short(block.target)}, "
+        f"{block.weights:,} number{'s' * (block.weights != 1)}, {block.edges:,} "
+        f"edge{'s' * (block.edges != 1)}"
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _memory(mebibytes: float) -> str:
+    return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"
+
+
 @dataclass(frozen=True, repr=False)
 class Inspection:
     """What was understood of a file of weights.
@@ -107,6 +220,8 @@ class Inspection:
         Measures that can be taken of it and another such network.
     not_computable : dict of str to str
         Every other measure, and ``diagram`` and ``graph`` -> why not.
+    graph : GraphSeen or None
+        Of a network that is no chain of dense layers, where its format says how it is wired.
     """
 
     path: str
@@ -122,6 +237,7 @@ class Inspection:
     edges: int | None
     computable: tuple[str, ...]
     not_computable: Mapping[str, str]
+    graph: GraphSeen | None = None
 
     @property
     def share(self) -> float:
@@ -135,7 +251,7 @@ class Inspection:
 
     def __repr__(self) -> str:
         """Return one line; printed, it says all."""
-        chain = self._chain() or "wiring not known"
+        chain = self._chain() or ("a graph" if self._is_wired else "wiring not known")
         return f"<netkin.Inspection of {self.path}: {chain}; print it>"
 
     def __str__(self) -> str:
@@ -159,6 +275,8 @@ class Inspection:
         lines += _listed("unused", [f"{t.name} {t.shape} {t.dtype}" for t in self._unused()])
         lines += _listed("tied", [f"{t.name} is {t.same_as}" for t in self.tensors if t.same_as])
         lines += _listed("left out", _by_reason(self.left_out))
+        if self.graph is not None:
+            lines += self.graph.lines()
         if self.edges is not None:
             edges = f"{self.edges:,} edge{'s' * (self.edges != 1)}"
             lines.append(("graph", f"{self.vertices:,} vertices, {edges}"))
@@ -174,10 +292,17 @@ class Inspection:
             lines.append(("cannot", f"{text}: {why}"))
         return lines
 
+    @property
+    def _is_wired(self) -> bool:
+        return self.graph is not None and self.graph.complete
+
     def _unused(self) -> list[TensorSeen]:
         return [one for one in self.tensors if not one.used and not one.same_as]
 
     def _layers(self) -> str:
+        if self._is_wired:
+            who = "wired as given" if self.wiring == "given" else "the file says how it is wired"
+            return f"no chain of dense layers; {who}"
         if not self.layers:
             return f"wiring not known: {self.unknown}"
         biased = sum(layer.bias for layer in self.layers)
@@ -245,7 +370,7 @@ def _families(measures: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(MEASURES[name].family for name in measures if name in MEASURES))
 
 
-def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
+def inspect(path: str | os.PathLike[str], wiring: str = "", input_shape: str = "") -> Inspection:
     """Say what is understood of a file of weights, and what can be computed of it.
 
     Where the wiring is known all weights are looked through once.
@@ -256,7 +381,9 @@ def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
         A file, or a folder, of one of `netkin.network.format.FORMATS`, whatever its ending.
     wiring : str
         Names of the weights in the order in which inputs pass them, see
-        `netkin.network.format.wiring.parse_wiring`; where the file does not tell it.
+        `netkin.network.format.wiring_file.wiring_of`; where the file does not tell it.
+    input_shape : str
+        See `netkin.network.format.input_shape.parse_input_shape`; sizes that the file leaves open.
 
     Returns
     -------
@@ -268,25 +395,34 @@ def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
     NetkinError
         The file cannot be read, or the wiring that was given does not fit it.
     """
-    given = parse_wiring(wiring)
+    given, shape = wiring_of(wiring), parse_input_shape(input_shape)
     path = path_of(path)
     refuse_others(path)
     with open_model(path) as model:
         layers: list[Layer] = []
         unknown = ""
+        seen: GraphSeen | None = None
         try:
-            layers = model.layers(given)
+            if isinstance(given, Wiring):
+                seen = graph_seen(model.graph(given, shape))
+            else:
+                layers = model.layers(given)
         except NetkinError as error:
             if given:
                 raise
             unknown = clause(error, path)
+        if not layers and seen is None and model.wired is not None:
+            seen, unknown = _seen(model, shape, path)
         wired = "given" if given else "the format" if model.chain is not None else "the names"
         edges, hindrance = _edges(path, layers) if layers else (None, unknown)
-        infinite = edges is None and not all(_is_finite(layer) for layer in layers)
+        is_graph = seen is not None and not hindrance
+        infinite = edges is None and not is_graph and not all(_is_finite(x) for x in layers)
+        size: DenseEdges | GraphSeen | None = seen if is_graph else edges
+        names = _names_used(model, layers, seen)
         return Inspection(
             path=path,
             format=model.format,
-            tensors=_tensors(model, layers),
+            tensors=_tensors(model, names),
             left_out=dict(model.left_out),
             layers=tuple(
                 LayerSeen(
@@ -297,15 +433,92 @@ def inspect(path: str | os.PathLike[str], wiring: str = "") -> Inspection:
                 )
                 for layer in layers
             ),
-            wiring=wired if layers else "",
+            wiring=wired if layers or given else "the format" if is_graph else "",
             unknown=unknown,
-            parameters=sum(prod(one.shape) for one in model.tensors.values() if not one.same_as),
-            used=_used(model, layers),
-            vertices=None if edges is None else edges.n_vertices,
-            edges=None if edges is None else edges.n_edges,
-            computable=_computable(model, hindrance, infinite),
-            not_computable=_not_computable(model, hindrance, infinite),
+            parameters=model.numbers,
+            used=sum(prod(model.tensors[name].shape) for name in names),
+            vertices=None if size is None else _vertices(size),
+            edges=None if size is None else _n_edges(size),
+            computable=_computable(model, hindrance, infinite, is_graph),
+            not_computable=_not_computable(model, hindrance, infinite, is_graph),
+            graph=seen,
         )
+
+
+def _vertices(size: DenseEdges | GraphSeen) -> int:
+    return size.vertices if isinstance(size, GraphSeen) else size.n_vertices
+
+
+def _n_edges(size: DenseEdges | GraphSeen) -> int:
+    return size.edges if isinstance(size, GraphSeen) else size.n_edges
+
+
+def _seen(model: Model, shape: InputShape, path: str) -> tuple[GraphSeen | None, str]:
+    """Return what is understood of the graph of a network, and why that is not all; "" if it is."""
+    try:
+        graph = model.graph(shape=shape)
+    except NetkinError as error:
+        part = getattr(error.__cause__, "understood", None)
+        return None if part is None else graph_seen(part, complete=False), clause(error, path)
+    try:
+        return graph_seen(graph, complete=True), ""
+    except NetkinError as error:
+        return graph_seen(graph, complete=False), clause(error, path)
+
+
+def graph_seen(graph: BlockGraph, *, complete: bool = True) -> GraphSeen:
+    """Return what a graph is, for people.
+
+    Parameters
+    ----------
+    graph : BlockGraph
+    complete : bool
+        Whether it is all of the network. All weights are looked through then.
+
+    Raises
+    ------
+    NetkinError
+        It is complete, and its weights make no graph.
+    """
+    theorem, seconds, mebibytes = "", float("nan"), float("nan")
+    vertices = sum(group.size for group in graph.groups)
+    if complete:
+        edges = BlockEdges(graph)
+        vertices, theorem = edges.n_vertices, theorem_of(edges)
+        weights = sum(prod(part.block.weight.shape) for part in edges.parts)
+        seconds = SECONDS_A_WEIGHT * weights + SECONDS_A_VERTEX * vertices
+        mebibytes = START_MIB + (BYTES_A_WEIGHT * weights + BYTES_A_VERTEX * vertices) / 2**20
+    return GraphSeen(
+        groups=tuple((group.name, group.channels, group.grid) for group in graph.groups),
+        blocks=tuple(
+            BlockSeen(
+                block.name,
+                block.kind,
+                "" if block.kind == "bias" else graph.groups[block.source].name,
+                graph.groups[block.target].name,
+                prod(block.weight.shape),
+                block.n_edges,
+            )
+            for block in graph.blocks
+        ),
+        vertices=vertices,
+        edges=graph.n_edges,
+        unused=dict(graph.unused),
+        sizes=dict(graph.sizes),
+        notes=graph.notes,
+        complete=complete,
+        theorem=theorem,
+        seconds=seconds,
+        mebibytes=mebibytes,
+    )
+
+
+def _names_used(model: Model, layers: Sequence[Layer], seen: GraphSeen | None) -> set[str]:
+    """Return the tensors that layers or blocks are made of, one under two names by its first."""
+    names = {name for layer in layers for name in layer.made_of}
+    if seen is not None and seen.complete:
+        names = {name for name in model.tensors if name not in seen.unused}
+    return {model.tensors[name].same_as or name for name in names if name in model.tensors}
 
 
 def path_of(path: Any) -> str:
@@ -367,8 +580,7 @@ def _edges(path: str | os.PathLike[str], layers: Sequence[Layer]) -> tuple[Dense
         return None, clause(error, path)
 
 
-def _tensors(model: Model, layers: Sequence[Layer]) -> tuple[TensorSeen, ...]:
-    names = {name for layer in layers for name in layer.made_of}
+def _tensors(model: Model, names: set[str]) -> tuple[TensorSeen, ...]:
     return tuple(
         TensorSeen(
             name, tuple(one.shape), one.dtype, name in names or one.same_as in names, one.same_as
@@ -377,23 +589,16 @@ def _tensors(model: Model, layers: Sequence[Layer]) -> tuple[TensorSeen, ...]:
     )
 
 
-def _used(model: Model, layers: Sequence[Layer]) -> int:
-    names = {name for layer in layers for name in layer.made_of}
-    # a tensor under two names is used by either
-    names = {model.tensors[name].same_as or name for name in names if name in model.tensors}
-    return sum(prod(model.tensors[name].shape) for name in names)
-
-
 def _is_finite(layer: Layer) -> bool:
     return is_finite(layer.weight[:]) and (layer.bias is None or is_finite(layer.bias))
 
 
-def _computable(model: Model, hindrance: str, infinite: bool) -> tuple[str, ...]:
-    hindered = _not_computable(model, hindrance, infinite)
+def _computable(model: Model, hindrance: str, infinite: bool, is_graph: bool) -> tuple[str, ...]:
+    hindered = _not_computable(model, hindrance, infinite, is_graph)
     return tuple(name for name in ("diagram", "graph", *MEASURES) if name not in hindered)
 
 
-def _not_computable(model: Model, hindrance: str, infinite: bool) -> dict[str, str]:
+def _not_computable(model: Model, hindrance: str, infinite: bool, is_graph: bool) -> dict[str, str]:
     found = dict.fromkeys(("diagram", "graph"), hindrance) if hindrance else {}
     for name, entry in MEASURES.items():
         if INPUTS[entry.needs].rows:
@@ -405,4 +610,6 @@ def _not_computable(model: Model, hindrance: str, infinite: bool) -> dict[str, s
                 found[name] = hindrance
         elif hindrance:
             found[name] = hindrance
+        elif is_graph and "dense layers" in entry.requires:
+            found[name] = CHAINS_ONLY
     return found

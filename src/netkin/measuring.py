@@ -20,7 +20,9 @@ from netkin.distance import INPUTS, MEASURES
 from netkin.distance.measure import Measure
 from netkin.distance.tensors import Tensors
 from netkin.errors import NetkinError, allowed, did_you_mean, shown
+from netkin.graph.blocks import BlockGraph, dense_graph
 from netkin.graph.graph import Graph, graph_from_weights
+from netkin.graph.reading import BlockEdges, listed_graph
 from netkin.network.file import Network
 from netkin.options import Option, check_options, options_of, require_range
 from netkin.vector import VECTORISERS
@@ -52,8 +54,10 @@ def _as_it_is(item: Any, measure: Measure) -> Any:
     return item
 
 
-def _graph(network: Network, measure: Measure, **options: Any) -> Graph:
-    return graph_from_weights(network.weights, network.biases, **options)
+def _graph(network: Network | BlockGraph, measure: Measure, **options: Any) -> Graph:
+    if isinstance(network, Network):
+        network = dense_graph(network.weights, network.biases)
+    return listed_graph(network, **options)
 
 
 _known: "WeakKeyDictionary[Diagram, dict[Any, Diagram]]" = WeakKeyDictionary()
@@ -100,7 +104,7 @@ def _none(measure: Measure) -> Mapping[str, Option]:
 
 PREPARATIONS: dict[str, Preparation] = {
     "network": Preparation("network", _none, _as_it_is),
-    "graph": Preparation("network", lambda measure: options_of(graph_from_weights), _graph),
+    "graph": Preparation("network", lambda measure: options_of(BlockEdges), _graph),
     "tensors": Preparation("tensors", _none, _as_it_is),
     "diagram": Preparation("diagram", lambda measure: options_of(apply_policy), _finite_diagram),
     "vector": Preparation("diagram", _vector_options, _vector),
@@ -339,8 +343,8 @@ def _of_weights(name: str, a: Any, b: Any, labels: Any) -> list[Any]:
     return [_network(f"{name}, {which} network", x) for which, x in (("first", a), ("second", b))]
 
 
-def _network(what: str, found: Any) -> Network:
-    if isinstance(found, Network):
+def _network(what: str, found: Any) -> Network | BlockGraph:
+    if isinstance(found, Network | BlockGraph):
         return found
     if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
         raise NetkinError(

@@ -151,7 +151,7 @@ _NETWORK = Structure(
         "layers/{k}/weight": Array(
             "float",
             ("units of layer {k}", "inputs of layer {k}"),
-            attributes={"name": "text"},
+            attributes={"name": "text", "activation": "text"},
         ),
         # a layer may have none
         "layers/{k}/bias": Array(
@@ -159,6 +159,11 @@ _NETWORK = Structure(
         ),
         # of a network of somebody's own whose layers are not known
         "tensors/{k}": Array("float", None, attributes={"name": "text"}),
+        # its graph, where it is no chain of dense layers
+        "wired/description": Array("text", (1,)),
+        "wired/taps/{k}": Array("integer", (None, None, 5)),
+        "wired/columns/{k}": Array("integer", (None,)),
+        "wired/weight/{k}": Array("float", (None, None, None), gaps=True),
         "history/loss": Array("float", ("epochs",)),
         "history/accuracy": Array("float", ("epochs",)),
         "history/validation_loss": Array("float", ("epochs",)),
@@ -205,7 +210,7 @@ STRUCTURES: dict[str, Structure] = {
             "H{k}": Array("float", ("intervals of H{k}", 2), packed=True),
             "H{k}_count": Array("integer", ("intervals of H{k}",), packed=True),
         },
-        {"engine": "text", "reason": "text"},
+        {"engine": "text", "theorem": "text", "reason": "text"},
     ),
     "vector": Structure(
         {"H{k}": Array("float", None, packed=True)},

@@ -303,6 +303,16 @@ def _netkin_of_tensors(folder: Path) -> None:
         file.attrs["reason"] = "the network is no chain of dense layers"
 
 
+def _exported(folder: Path, norm: bool) -> None:
+    """Write a program of torch."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(_network(norm, tied=norm), (torch.zeros(2, UNITS[0]),))
+        torch.export.save(program, folder / "a.pt2")
+
+
 ORIGINALS = {
     "safetensors": Original("safetensors", _safetensors, "a.safetensors"),
     "safetensors, bfloat16": Original("safetensors", _safetensors_of_torch, "a.safetensors"),
@@ -315,6 +325,8 @@ ORIGINALS = {
         for kind in ("torch", "torch before 1.6")
         for how in ("checkpoint", "half", "bfloat16", "tied")
     },
+    "pt2": Original("pt2", lambda folder: _exported(folder, norm=False), "a.pt2"),
+    "pt2, tied": Original("pt2", lambda folder: _exported(folder, norm=True), "a.pt2"),
     "sharded": Original("sharded", _shards_of_safetensors),
     "sharded, index": Original("sharded", _shards_of_safetensors, "model.safetensors.index.json"),
     "sharded, torch": Original("sharded", _shards_of_torch),

@@ -11,9 +11,11 @@ from netkin.command.shared import (
     COULD_NOT,
     GAPS,
     FilesArgument,
+    InputShapesOption,
     JsonOption,
     WiringsOption,
     examples,
+    input_shapes,
     note,
     progress,
     put,
@@ -52,6 +54,7 @@ def compare_files(
         ),
     ] = None,
     wiring: WiringsOption = None,
+    input_shape: InputShapesOption = None,
     name: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,6 +83,7 @@ def compare_files(
             *files,
             measures=names or None,
             wiring=wirings(files, wiring or []),
+            input_shape=input_shapes(files, input_shape or []),
             names=name or None,
             options=_options(option or []),
             progress=tell,

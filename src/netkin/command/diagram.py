@@ -6,10 +6,14 @@ from typing import Annotated
 import typer
 
 from netkin.command.shared import (
+    AdditionsOption,
     BiasOption,
     FileArgument,
     ForceOption,
+    InputShapeOption,
     JsonOption,
+    NormaliserOption,
+    RescaleOption,
     WiringOption,
     counted,
     examples,
@@ -46,10 +50,14 @@ def diagram_of_file(
         ),
     ] = "",
     wiring: WiringOption = "",
+    input_shape: InputShapeOption = "",
     max_dimension: Annotated[
         int, typer.Option(metavar="NUMBER", help="Highest homology dimension.")
     ] = 3,
     bias_vertices: BiasOption = "per_neuron",
+    additions: AdditionsOption = "contracted",
+    normaliser: NormaliserOption = "network",
+    rescale: RescaleOption = "none",
     engine: Annotated[
         str, typer.Option(metavar="WORD", help="What computes it: auto, exact or flagser.")
     ] = "auto",
@@ -64,24 +72,40 @@ def diagram_of_file(
     """
     if out and as_json:
         raise NetkinError("found --json and --out, which writes the intervals; choose one.")
-    from netkin.comparing import diagram_with_engine
+    from netkin.comparing import computed_of
     from netkin.diagram.formats import WRITERS, csv_lines, summary
 
     target = Path(out)
     if out and out != "-":
         not_itself(target, Path(file))
         write = writer_for(target, WRITERS, force)
-    found, engine = diagram_with_engine(
-        file, wiring, max_dimension=max_dimension, bias_vertices=bias_vertices, engine=engine
+    computed = computed_of(
+        file,
+        wiring,
+        input_shape=input_shape,
+        max_dimension=max_dimension,
+        bias_vertices=bias_vertices,
+        additions=additions,
+        normaliser=normaliser,
+        rescale=rescale,
+        engine=engine,
     )
+    found = computed.diagram
     if out == "-":
         for line in csv_lines(found):
             put(line)
     elif out:
-        write(target, found, engine, Path(file).stem)
+        write(target, computed, Path(file).stem)
         note(f"{out}: {counted(sum(found.n_classes()), 'class', 'classes')} written")
     elif as_json:
-        put_json({"file": file, "engine": engine, "dimensions": summary(found)})
+        put_json(
+            {
+                "file": file,
+                "engine": computed.engine,
+                "theorem": computed.theorem,
+                "dimensions": summary(found),
+            }
+        )
     else:
         rows = summary(found)
         put_table([{key: row[key] for key in row if key != "intervals"} for row in rows])

@@ -6,9 +6,13 @@ from typing import Annotated
 import typer
 
 from netkin.command.shared import (
+    AdditionsOption,
     BiasOption,
     FileArgument,
     ForceOption,
+    InputShapeOption,
+    NormaliserOption,
+    RescaleOption,
     WiringOption,
     counted,
     examples,
@@ -35,8 +39,12 @@ def export_graph_of_file(
     file: FileArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT", hidden=True)],
     wiring: WiringOption = "",
+    input_shape: InputShapeOption = "",
     bias_vertices: BiasOption = "per_neuron",
     zeta: Annotated[float, typer.Option(metavar="NUMBER", help="Least value of an edge.")] = 1e-6,
+    additions: AdditionsOption = "contracted",
+    normaliser: NormaliserOption = "network",
+    rescale: RescaleOption = "none",
     force: ForceOption = False,
 ) -> None:
     """Write the graph of the network in a file: an edge for each weight and bias.
@@ -51,7 +59,16 @@ def export_graph_of_file(
 
     not_itself(out, Path(file))
     write = writer_for(out, WRITERS, force)
-    graph = graph_of(file, wiring, bias_vertices=bias_vertices, zeta=zeta)
+    graph = graph_of(
+        file,
+        wiring,
+        input_shape=input_shape,
+        bias_vertices=bias_vertices,
+        zeta=zeta,
+        additions=additions,
+        normaliser=normaliser,
+        rescale=rescale,
+    )
     write(out, graph)
     edges = counted(graph.n_edges, "edge", "edges")
     note(f"{out}: {graph.n_vertices:,} vertices and {edges} written")

@@ -6,9 +6,11 @@ from netkin.command.shared import (
     COULD_NOT,
     GAPS,
     FilesArgument,
+    InputShapesOption,
     JsonOption,
     WiringsOption,
     examples,
+    input_shapes,
     note,
     put,
     put_json,
@@ -35,6 +37,7 @@ def register(app: typer.Typer) -> None:
 def inspect_files(
     files: FilesArgument,
     wiring: WiringsOption = None,
+    input_shape: InputShapesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is understood of files of weights, and what can be computed of them and why not.
@@ -45,9 +48,10 @@ def inspect_files(
     from netkin.inspection import inspect
 
     found = []
-    for file, wired in zip(files, wirings(files, wiring or []), strict=True):
+    shapes = input_shapes(files, input_shape or [])
+    for file, wired, shape in zip(files, wirings(files, wiring or []), shapes, strict=True):
         try:
-            found.append(inspect(file, wired))
+            found.append(inspect(file, wired, shape))
         except NetkinError as error:
             note(f"netkin: {spelled(str(error))}")
             continue

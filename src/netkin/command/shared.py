@@ -31,6 +31,39 @@ WiringsOption = Annotated[
         help=f"{_NAMES} For all files, or FILE=NAMES for one; may be repeated.",
     ),
 ]
+_SIZES = (
+    "Sizes that the file leaves open: '3x224x224' is the shape of the input without the batch, "
+    "'pixels=3x224x224' that of the input of this name, 'sequence_length=128' the size of an axis; "
+    "divided by commas."
+)
+InputShapeOption = Annotated[str, typer.Option("--input-shape", metavar="SIZES", help=_SIZES)]
+InputShapesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-shape",
+        metavar="[FILE=]SIZES",
+        help=f"{_SIZES} For all files, or FILE=SIZES for one; may be repeated.",
+    ),
+]
+AdditionsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WORD",
+        help="What a sum of a skip and a branch is: contracted to one vertex, or merged.",
+    ),
+]
+NormaliserOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WORD", help="What the largest weight is taken of: the network or each layer."
+    ),
+]
+RescaleOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WORD", help="Whether units behind a ReLU are rescaled first: none or relu."
+    ),
+]
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", hidden=True)]
 FilesArgument = Annotated[list[str], typer.Argument(metavar="FILE", hidden=True)]
 BiasOption = Annotated[
@@ -48,7 +81,12 @@ IN_LIBRARY = {
     "to be asked for by name (measures)": "to be asked for by name (--measures)",
 }
 """How sentences of the library name an argument -> how the command line does."""
-LEADING = {"wiring: ": "--wiring: ", "names: ": "--name: ", "options: ": "--option: "}
+LEADING = {
+    "wiring: ": "--wiring: ",
+    "input_shape: ": "--input-shape: ",
+    "names: ": "--name: ",
+    "options: ": "--option: ",
+}
 """The same, where a sentence begins with it."""
 
 
@@ -85,26 +123,44 @@ def wirings(files: Sequence[str], given: Sequence[str]) -> list[str]:
     NetkinError
         A file is not among them, or something is said twice.
     """
-    paths = [Path(file) for file in files]  # ./a.npz is a.npz
-    of_one: dict[Path, str] = {}
-    of_all: list[str] = []
+    paths = [Path(file) for file in files]
     for text in given:
-        path, equals, names = text.partition("=")
-        if not equals:
-            of_all.append(text)
-        elif Path(path) not in paths:
+        path, equals, _ = text.partition("=")
+        if equals and Path(path) not in paths:
             raise NetkinError(
                 f"--wiring: found {shown(text)}; before the '=' one of the files is named: "
                 f"{', '.join(files)}."
             )
+    return _of_each(files, given, "--wiring", "FILE=NAMES")
+
+
+def input_shapes(files: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Return the sizes for each file, of what is said for one file or for all.
+
+    Raises
+    ------
+    NetkinError
+        Something is said twice.
+    """
+    return _of_each(files, given, "--input-shape", "FILE=SIZES")
+
+
+def _of_each(files: Sequence[str], given: Sequence[str], option: str, form: str) -> list[str]:
+    paths = [Path(file) for file in files]  # ./a.npz is a.npz
+    of_one: dict[Path, str] = {}
+    of_all: list[str] = []
+    for text in given:
+        path, equals, value = text.partition("=")
+        if not equals or Path(path) not in paths:
+            of_all.append(text)
         elif Path(path) in of_one:
-            raise NetkinError(f"--wiring: that of {path} is given twice.")
+            raise NetkinError(f"{option}: that of {path} is given twice.")
         else:
-            of_one[Path(path)] = names
+            of_one[Path(path)] = value
     if len(of_all) > 1:
         raise NetkinError(
-            f"--wiring: found {shown(of_all[0])} and {shown(of_all[1])}, both for all files; say "
-            "FILE=NAMES for one, and divide the names of one by commas."
+            f"{option}: found {shown(of_all[0])} and {shown(of_all[1])}, both for all files; say "
+            f"{form} for one, and divide what is said of one by commas."
         )
     return [of_one.get(path, "".join(of_all)) for path in paths]
 

@@ -20,6 +20,8 @@ from netkin.diagram.diagram import MOST_DIMENSIONS
 from netkin.distance import INPUTS, MEASURES
 from netkin.distance.file import MOST_REPETITIONS, MOST_SEEDS
 from netkin.figure import FIGURES
+from netkin.graph.graph import BiasVertices
+from netkin.graph.reading import Additions, Normaliser, Rescale
 from netkin.source.variants import Variant, generate_variants
 from netkin.vector import VECTORISERS
 from netkin.vector.vector import Vectoriser
@@ -107,9 +109,12 @@ class GraphSection(_Section):
     """Weights to graph."""
 
     export: bool
-    bias_vertices: Literal["per_neuron", "per_layer", "none"]
+    bias_vertices: BiasVertices
     # values of edges are float32
     zeta: Annotated[float, Field(ge=1e-12, le=0.999)]
+    additions: Additions
+    normaliser: Normaliser
+    rescale: Rescale
 
 
 class DiagramSection(_Section):
@@ -163,7 +168,8 @@ MeasureOptions = create_model(
     **{
         name: (options_model(name, measure.function), Field(default={}, validate_default=True))
         for name, measure in MEASURES.items()
-        if measure.needs == "network" or INPUTS[measure.needs].rows  # others: see `vector`
+        # others: see `vector`
+        if measure.needs in ("network", "tensors") or INPUTS[measure.needs].rows
     },  # type: ignore[call-overload] # made at run time
 )
 

@@ -1,15 +1,17 @@
 """Stage diagram: from network files to the bundle of their diagrams."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from netkin import storage
 from netkin.diagram.diagram import put_diagram
-from netkin.diagram.network import network_diagram
+from netkin.diagram.network import Computed, graph_diagram
 from netkin.errors import Absent, NetkinError
 from netkin.failure import Together
 from netkin.graph.graph import BiasVertices
-from netkin.network.file import read_network
+from netkin.graph.reading import Additions, Normaliser, Rescale
+from netkin.network.wired import open_graph
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,9 @@ def compute_diagrams(
     diagram_path: str,
     bias_vertices: BiasVertices,
     zeta: float,
+    additions: Additions = "contracted",
+    normaliser: Normaliser = "network",
+    rescale: Rescale = "none",
     engine: str,
     max_dimension: int,
     code: str = "",
@@ -28,7 +33,7 @@ def compute_diagrams(
     """Write the persistence diagrams of the graphs of networks.
 
     One network is in memory at a time; no graph is built for the engine ``exact``. Of a network
-    whose layers are not known, the reason stands in place of its diagram.
+    whose wiring is not known, the reason stands in place of its diagram.
 
     Parameters
     ----------
@@ -38,8 +43,8 @@ def compute_diagrams(
         What each network is called in the bundle.
     diagram_path : str
         The bundle to write.
-    bias_vertices, zeta
-        See `netkin.graph.graph.graph_from_weights`.
+    bias_vertices, zeta, additions, normaliser, rescale
+        See `netkin.graph.reading.BlockEdges`.
     engine : str
         See `netkin.diagram.network.choose_engine`. The file records which one made it.
     max_dimension : int
@@ -53,35 +58,48 @@ def compute_diagrams(
         Unknown engine, an unreadable network file, weights that make no graph, or ``exact`` for
         a graph it cannot take.
     """
-    parameters = {
-        "networks": list(ids),
+    options: dict[str, Any] = {
         "bias_vertices": bias_vertices,
         "zeta": zeta,
+        "additions": additions,
+        "normaliser": normaliser,
+        "rescale": rescale,
         "engine": engine,
         "max_dimension": max_dimension,
     }
     with storage.create(
-        diagram_path, "diagram", parameters=parameters, code=code, inputs=network_paths, ids=ids
+        diagram_path,
+        "diagram",
+        parameters={"networks": list(ids), **options},
+        code=code,
+        inputs=network_paths,
+        ids=ids,
     ) as file:
         failures = Together()
         for path, id in zip(network_paths, ids, strict=True):
             with failures.one(path):
                 try:
-                    network = read_network(path)
+                    computed = _computed(path, options)
                 except Absent as reason:
                     storage.member(file, id).attrs["reason"] = str(reason)
                     continue
-                try:
-                    diagram, used = network_diagram(
-                        network.weights,
-                        network.biases,
-                        bias_vertices=bias_vertices,
-                        zeta=zeta,
-                        engine=engine,
-                        max_dimension=max_dimension,
-                    )
-                except NetkinError as error:
-                    raise NetkinError(f"{path}: {error}") from None
-                logger.info("%s: engine %s, classes %s", id, used, list(diagram.n_classes()))
-                put_diagram(storage.member(file, id), diagram, engine=used)
+                logger.info(
+                    "%s: engine %s (%s), classes %s",
+                    id,
+                    computed.engine,
+                    computed.theorem,
+                    list(computed.diagram.n_classes()),
+                )
+                group = storage.member(file, id)
+                put_diagram(
+                    group, computed.diagram, engine=computed.engine, theorem=computed.theorem
+                )
         failures.check()
+
+
+def _computed(path: str, options: Mapping[str, Any]) -> Computed:
+    with open_graph(path) as graph:
+        try:
+            return graph_diagram(graph, **options)
+        except NetkinError as error:
+            raise NetkinError(f"{path}: {error}") from None

@@ -124,6 +124,7 @@ def write_diagram(
     diagram: Diagram,
     *,
     engine: str,
+    theorem: str = "",
     parameters: Mapping[str, Any] | None = None,
     code: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
@@ -135,18 +136,21 @@ def write_diagram(
     with storage.create(
         path, "diagram", parameters=parameters or {}, code=code, inputs=inputs
     ) as file:
-        put_diagram(storage.member(file), diagram, engine=engine)
+        put_diagram(storage.member(file), diagram, engine=engine, theorem=theorem)
 
 
-def put_diagram(group: h5py.Group, diagram: Diagram, *, engine: str) -> None:
+def put_diagram(group: h5py.Group, diagram: Diagram, *, engine: str, theorem: str = "") -> None:
     """Write a diagram into a group of an open HDF5 file.
 
     Datasets ``/H0``, ``/H1``, ... of shape (k, 2), float32 since engines compute in float32:
     birth and death, ``inf`` for a class that never dies, sorted by birth, then death, each
     once; ``/H0_count``, ... of shape (k,), signed integers as short as they can be: how many
-    classes have the interval. Equal diagrams give equal files. Attribute ``engine``.
+    classes have the interval. Equal diagrams give equal files. Attributes ``engine`` and, where it
+    is known, ``theorem``: what made the computation short.
     """
     group.attrs["engine"] = engine
+    if theorem:
+        group.attrs["theorem"] = theorem
     for dimension, part in enumerate(zip(diagram.intervals, diagram.counts, strict=True)):
         # what differed may be equal in float32
         intervals, counts = _merge(part[0].astype(np.float32), part[1])

@@ -7,7 +7,7 @@ from annotated_types import Ge
 
 from netkin.diagram.diagram import Diagram
 from netkin.errors import NetkinError
-from netkin.graph.graph import Edges
+from netkin.graph.graph import Edges, Graph
 from netkin.options import checked
 
 
@@ -22,7 +22,8 @@ def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     Parameters
     ----------
     edges : Edges
-        Without self-loops, values >= 0.
+        Without loops and parallel edges, values >= 0. An edge of value 0 that stands for a
+        contraction is given a vertex in its middle, so that it is a part of no clique.
     max_dimension : int
         Highest homology dimension.
 
@@ -35,8 +36,8 @@ def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     Raises
     ------
     NetkinError
-        A value is negative, NaN or infinite; or pyflagser is not installed, which netkin does
-        without elsewhere since it is AGPL.
+        A value is negative, NaN or infinite; there are loops or parallel edges; or pyflagser is
+        not installed, which netkin does without elsewhere since it is AGPL.
 
     References
     ----------
@@ -45,6 +46,9 @@ def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     """
     graph = edges.stored()
     graph.check_values()
+    if getattr(edges, "contracts", False):
+        graph = _subdivided(graph)
+    _refuse_multigraph(graph)
     try:
         from pyflagser import flagser_weighted
     except ModuleNotFoundError:
@@ -60,3 +64,36 @@ def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     empty = np.empty((0, 2))
     found = (found + [empty] * (max_dimension + 1))[: max_dimension + 1]
     return Diagram.from_intervals(found)
+
+
+def _subdivided(graph: Graph) -> Graph:
+    """Return the graph with a vertex in the middle of each edge of value 0."""
+    zero = np.flatnonzero(graph.value == 0)
+    middle = np.arange(graph.n_vertices, graph.n_vertices + len(zero), dtype=np.int32)
+    target = graph.target.copy()
+    target[zero] = middle
+    return Graph(
+        np.concatenate([graph.source, middle]),
+        np.concatenate([target, graph.target[zero]]),
+        np.concatenate([graph.value, graph.value[zero]]),
+        graph.n_vertices + len(zero),
+        np.concatenate([graph.layer, graph.layer[graph.source[zero]]]),
+        np.concatenate([graph.is_bias, np.zeros(len(zero), dtype=bool)]),
+    )
+
+
+def _refuse_multigraph(graph: Graph) -> None:
+    loops = np.flatnonzero(graph.source == graph.target)
+    if loops.size:
+        raise NetkinError(
+            f"the engine flagser takes no edge from a vertex to itself, as vertex "
+            f"{graph.source[loops[0]]} has; use 'auto'."
+        )
+    name = np.sort(graph.source.astype(np.int64) * graph.n_vertices + graph.target)
+    parallel = name[1:][name[1:] == name[:-1]]
+    if parallel.size:
+        source, target = divmod(int(parallel[0]), graph.n_vertices)
+        raise NetkinError(
+            f"the engine flagser takes no parallel edges, as from vertex {source} to {target}; use "
+            "'auto'."
+        )

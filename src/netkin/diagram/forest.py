@@ -71,7 +71,7 @@ def minimum_spanning_forest(
     n_components = n_vertices
     low = -np.inf
     while n_components > 1 and low < np.inf:
-        high = _next_threshold(sample, component, low, n_components, n_edges)
+        high = next_threshold(sample, component, low, n_components, n_edges)
         for block in blocks():
             if low == -np.inf:  # once, in the first pass
                 require_finite(block.key, "keys of edges")
@@ -85,7 +85,7 @@ def minimum_spanning_forest(
     return Forest(np.sort(kept.key), n_components)
 
 
-def _next_threshold(
+def next_threshold(
     sample: EdgeBlock,
     component: NDArray[np.int32],
     low: float,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from netkin.diagram.diagram import Diagram, write_diagram
+from netkin.diagram.network import Computed
 from netkin.storage import whole_file
 
 HEAD = "dimension,birth,death,count"
@@ -21,20 +22,27 @@ def csv_lines(diagram: Diagram) -> Iterator[str]:
             yield f"{dimension},{birth!r},{death!r},{count}"
 
 
-def _write_csv(path: Path, diagram: Diagram, engine: str, name: str) -> None:
+def _write_csv(path: Path, computed: Computed, name: str) -> None:
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in csv_lines(diagram))
+        file.writelines(f"{line}\n" for line in csv_lines(computed.diagram))
 
 
-def _write_hdf5(path: Path, diagram: Diagram, engine: str, name: str) -> None:
-    write_diagram(path, diagram, engine=engine, parameters={"network": name})
+def _write_hdf5(path: Path, computed: Computed, name: str) -> None:
+    write_diagram(
+        path,
+        computed.diagram,
+        engine=computed.engine,
+        theorem=computed.theorem,
+        parameters={"network": name},
+    )
 
 
-def _plot(path: Path, diagram: Diagram, engine: str, name: str) -> None:
+def _plot(path: Path, computed: Computed, name: str) -> None:
     import netkin.plain_matplotlib  # noqa: F401 # before matplotlib
     from netkin.figure.diagram import Curves, draw_diagrams
     from netkin.figure.style import save_figure
 
+    diagram = computed.diagram
     deaths, death_counts = diagram.intervals[0][:, 1], diagram.counts[0]
     finite = np.isfinite(deaths)
     births, birth_counts = deaths[:0], death_counts[:0]
@@ -44,13 +52,13 @@ def _plot(path: Path, diagram: Diagram, engine: str, name: str) -> None:
     save_figure(draw_diagrams([curves]), [str(path)], dpi=150)
 
 
-WRITERS: dict[str, Callable[[Path, Diagram, str, str], None]] = {
+WRITERS: dict[str, Callable[[Path, Computed, str], None]] = {
     ".h5": _write_hdf5,
     ".csv": _write_csv,
     ".png": _plot,
     ".svg": _plot,
 }
-"""Ending -> ``(path, diagram, engine, name of the network)``, which writes the file."""
+"""Ending -> ``(path, what was computed, name of the network)``, which writes the file."""
 
 
 def summary(diagram: Diagram) -> list[dict[str, float]]:

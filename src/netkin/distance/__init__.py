@@ -5,17 +5,22 @@ import math
 from netkin.activation.read import read_activation
 from netkin.diagram.policy import read_finite_diagram
 from netkin.distance.calibration import calibrate
+from netkin.distance.deep_graph_persistence import deep_graph_persistence_distance
 from netkin.distance.functional import FUNCTIONAL
 from netkin.distance.functional.model import read_model
 from netkin.distance.graph_matching import faq
 from netkin.distance.matching import bottleneck, wasserstein
 from netkin.distance.measure import Input, Measure
-from netkin.distance.neural_persistence import neural_persistence_distance
+from netkin.distance.neural_persistence import (
+    neural_persistence_distance,
+    tensor_neural_persistence_distance,
+)
 from netkin.distance.norm import frobenius, frobenius_norms, norm_1
 from netkin.distance.pairwise import heat_pairwise, landscape_pairwise, silhouette_pairwise
 from netkin.distance.representational import REPRESENTATIONAL
 from netkin.distance.representational.algebra import on_device
 from netkin.distance.representational.representation import warn_of_few_rows
+from netkin.distance.tensor_diagrams import tensor_bottleneck, tensor_wasserstein
 from netkin.distance.tensors import (
     read_tensors,
     tensor_cosine,
@@ -25,8 +30,8 @@ from netkin.distance.tensors import (
 )
 from netkin.distance.vector import vector_distance, vector_distances
 from netkin.distance.weight_matching import weight_matching
+from netkin.distance.wired import read_wired
 from netkin.graph.export import read_network_graph
-from netkin.network.file import read_network
 from netkin.prediction.prediction import read_prediction
 from netkin.vector.vector import read_vector
 
@@ -54,6 +59,9 @@ _NEURAL_PERSISTENCE = (
     "Rieck et al. 2019, Neural persistence: a complexity measure for deep neural networks "
     "using algebraic topology"
 )
+_DEEP_GRAPH_PERSISTENCE = (
+    "Girrbach et al. 2023, Addressing caveats of neural persistence with deep graph persistence"
+)
 _WEIGHT_MATCHING = (
     "Ainsworth et al. 2023, Git Re-Basin: merging models modulo permutation symmetries"
 )
@@ -65,7 +73,7 @@ _FAQ = (
 )
 
 INPUTS: dict[str, Input] = {
-    "network": Input(read_network, stage="network"),
+    "network": Input(read_wired, stage="network"),
     "graph": Input(read_network_graph, stage="network"),
     "tensors": Input(read_tensors, stage="network"),
     "diagram": Input(read_finite_diagram, stage="diagram"),
@@ -186,6 +194,40 @@ MEASURES: dict[str, Measure] = {
         range=(0.0, 1.0),
         cost="1, once P log P",
     ),
+    "tensor_neural_persistence": Measure(
+        tensor_neural_persistence_distance,
+        "tensors",
+        "topology",
+        True,
+        citation=_NEURAL_PERSISTENCE,
+        range=(0.0, 1.0),
+        cost="1, once P log P",
+    ),
+    "deep_graph_persistence": Measure(
+        deep_graph_persistence_distance,
+        "network",
+        "topology",
+        True,
+        citation=_DEEP_GRAPH_PERSISTENCE,
+        range=(0.0, 1.0),
+        cost="1, once d P",
+    ),
+    "tensor_wasserstein": Measure(
+        tensor_wasserstein,
+        "tensors",
+        "topology_pairwise",
+        False,
+        citation=_WASSERSTEIN,
+        cost="m log m, once P log P",
+    ),
+    "tensor_bottleneck": Measure(
+        tensor_bottleneck,
+        "tensors",
+        "topology_pairwise",
+        False,
+        citation=_BOTTLENECK,
+        cost="m log m, once P log P",
+    ),
     "norm_1": Measure(
         norm_1,
         "graph",
@@ -224,7 +266,7 @@ MEASURES: dict[str, Measure] = {
         False,
         vector=None,
         citation=_FAQ,
-        requires=("same shape",),
+        requires=("same shape", "dense layers"),
         cost="d D^2 + t h D^3",
     ),
     "tensor_cosine": Measure(

@@ -19,6 +19,7 @@ from netkin.distance.relabelling import (
     fixed_products,
     relabelled_distance,
 )
+from netkin.errors import UndefinedDistance
 from netkin.network.file import Network
 from netkin.options import checked
 
@@ -63,7 +64,7 @@ def faq(
     Raises
     ------
     UndefinedDistance
-        The networks differ in shape.
+        The networks differ in shape, or are no chains of dense layers.
 
     Notes
     -----
@@ -74,6 +75,8 @@ def faq(
     hidden layers of n units, a step takes time in O(h n^3), not O(h^3 n^3), and memory in
     O(h n^2), and the inputs count only once.
     """
+    if not (isinstance(a, Network) and isinstance(b, Network)):
+        raise UndefinedDistance("it compares chains of dense layers")
     return relabelled_distance(a, b, partial(_match, max_iterations=max_iterations))
 
 

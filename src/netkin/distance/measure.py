@@ -26,11 +26,17 @@ its norm, the components of least variance are left out, the variances of the co
 more equal, all is divided by the Frobenius norm, the row means are taken away, each row is divided
 by its norm."""
 Requirement = Literal[
-    "labels", "probabilities", "same classes", "gradients", "training rows", "same shape"
+    "labels",
+    "probabilities",
+    "same classes",
+    "gradients",
+    "training rows",
+    "same shape",
+    "dense layers",
 ]
 """What the items have to bring besides activations, predicted classes or weights: the true labels
 of the rows, class probabilities, networks that know the same classes, gradients by the input,
-rows of the training part, networks of the same layers."""
+rows of the training part, networks of the same layers, chains of dense layers."""
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,26 @@
 Rieck et al. 2019, Neural persistence: a complexity measure for deep neural networks using
 algebraic topology (ICLR, arXiv 1812.09764). It reads the strength of the weights, not
 which units they join, so networks of any two shapes can be compared.
+
+A convolution is taken as the layer that it is at one point of its grid: a unit for each output
+channel, one for each input channel at each place of the kernel. So it does not depend on the size
+of the grid, as what it is unrolled to over all points would.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from netkin.diagram.forest import minimum_spanning_forest
+from netkin.distance.tensors import NO_TENSOR, Tensors, matrix_of
 from netkin.errors import NetkinError, UndefinedDistance
 from netkin.finite import require_finite
+from netkin.graph.blocks import BlockGraph
 from netkin.graph.edges import SAMPLE_SIZE, EdgeBlock
 from netkin.network.file import Network
 from netkin.options import OR_INF, checked
@@ -22,7 +30,10 @@ from netkin.options import OR_INF, checked
 
 @checked
 def neural_persistence_distance(
-    a: Network, b: Network, *, order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
+    a: Network | BlockGraph,
+    b: Network | BlockGraph,
+    *,
+    order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0,
 ) -> float:
     """Absolute difference of the mean normalised neural persistence of two networks.
 
@@ -31,7 +42,7 @@ def neural_persistence_distance(
 
     Parameters
     ----------
-    a, b : Network
+    a, b : Network or BlockGraph
         Of any shapes.
     order : float
         See `neural_persistence`.
@@ -50,14 +61,14 @@ def neural_persistence_distance(
 
 
 @lru_cache(maxsize=128)
-def _mean(network: Network, order: float) -> float:
+def _mean(network: Network | BlockGraph, order: float) -> float:
     """Return the mean over layers; a network is asked for it once for each of its pairs."""
     return float(layer_neural_persistence(network, order=order).mean())
 
 
 @checked
 def layer_neural_persistence(
-    network: Network, *, order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
+    network: Network | BlockGraph, *, order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
 ) -> NDArray[np.float64]:
     """Compute the normalised neural persistence of every layer.
 
@@ -65,8 +76,9 @@ def layer_neural_persistence(
 
     Parameters
     ----------
-    network : Network
-        A layer of n units on both sides together has the upper bound
+    network : Network or BlockGraph
+        Of a graph each block of trained weights is a layer, the groups of a grouped convolution
+        side by side. A layer of n units on both sides together has the upper bound
         ``(n - 1) ** (1 / order)``, reached where all its weights are 0; the neural
         persistence is divided by it (Definition 3). The bound of Theorem 1 also has the
         factor max - min of the w' of the layer; as in the authors' program it is taken as
@@ -87,18 +99,124 @@ def layer_neural_persistence(
     NetkinError
         A weight is NaN or infinite.
     """
-    for weight in network.weights:
+    if isinstance(network, Network):
+        return _normalised([weight[None] for weight in network.weights], order)
+    layers = []
+    for block in network.blocks:
+        if block.kind == "weight":
+            weight = np.asarray(block.weight[:])
+            layers.append(weight.reshape(block.groups, block.n_out // block.groups, -1))
+    if not layers:
+        raise UndefinedDistance("the network has no weights")
+    return _normalised(layers, order)
+
+
+def _normalised(layers: Sequence[NDArray[np.floating[Any]]], order: float) -> NDArray[np.float64]:
+    """Return the normalised neural persistence of layers of shape (n_groups, n_out, n_in)."""
+    for weight in layers:
         require_finite(weight, "weights of a network")
-    largest = max(float(np.abs(weight).max()) for weight in network.weights)
+    largest = max(float(np.abs(weight).max()) for weight in layers)
     if largest == 0:
         raise UndefinedDistance("all weights of a network are 0, so none is the strongest")
-    return np.array(
-        [
-            neural_persistence(weight, largest, order=order)
-            / (sum(weight.shape) - 1) ** (1 / order)
-            for weight in network.weights
-        ]
-    )
+    found = []
+    for weight in layers:
+        # of groups side by side one class for each never ends
+        n_ends = len(weight) * (weight.shape[1] + weight.shape[2] - 1)
+        parts = [neural_persistence(each, largest, order=order) for each in weight]
+        whole = float(np.linalg.norm(parts, ord=order)) if len(parts) > 1 else parts[0]
+        found.append(whole / n_ends ** (1 / order))
+    return np.array(found)
+
+
+class TensorPersistence(NamedTuple):
+    """Neural persistence of the tensors of a file.
+
+    Attributes
+    ----------
+    values : dict of str to float
+        Name of a tensor of two and more axes -> its normalised neural persistence.
+    left_out : tuple of str
+        The others, of one axis or none: biases, and the scales of norms.
+    """
+
+    values: dict[str, float]
+    left_out: tuple[str, ...]
+
+
+@checked
+def tensor_neural_persistence(
+    tensors: Tensors, *, order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
+) -> TensorPersistence:
+    """Compute the normalised neural persistence of every tensor of a file, wired or not.
+
+    Parameters
+    ----------
+    tensors : Tensors
+        Of which those of two and more axes are layers, see
+        `netkin.distance.tensors.matrix_of`. The strongest weight is the strongest of all of them.
+        A file does not say what a grouped convolution joins: its groups are taken to have the
+        same inputs.
+    order : float
+        See `neural_persistence`.
+
+    Returns
+    -------
+    TensorPersistence
+
+    Raises
+    ------
+    UndefinedDistance
+        There is no such tensor, all of them are 0, or one holds NaN or infinity.
+    """
+    with tensors.opened() as opened:
+        matrices = {name: matrix_of(one) for name, one in opened.items() if not one.same_as}
+        left_out = tuple(name for name, matrix in matrices.items() if matrix is None)
+    layers = {name: matrix[None] for name, matrix in matrices.items() if matrix is not None}
+    if not layers:
+        raise UndefinedDistance(NO_TENSOR)
+    values = _normalised(list(layers.values()), order).tolist()
+    return TensorPersistence(dict(zip(layers, values, strict=True)), left_out)
+
+
+@checked
+def tensor_neural_persistence_distance(
+    a: Tensors, b: Tensors, *, order: Annotated[float, Ge(1), Le(100), OR_INF] = 2.0
+) -> float:
+    """Absolute difference of the mean normalised neural persistence of the tensors of two files.
+
+    As `neural_persistence_distance`, where nothing need be known of the wiring. Nothing is
+    matched.
+
+    Parameters
+    ----------
+    a, b : Tensors
+        Of any names and shapes.
+    order : float
+        See `neural_persistence`.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    UndefinedDistance
+        As `tensor_neural_persistence`.
+    """
+    return abs(_mean_of_tensors(a, order) - _mean_of_tensors(b, order))
+
+
+_known: "WeakKeyDictionary[Tensors, dict[float, float]]" = WeakKeyDictionary()
+"""Tensors -> their mean for each order, for as long as somebody else has them."""
+
+
+def _mean_of_tensors(tensors: Tensors, order: float) -> float:
+    known = _known.setdefault(tensors, {})
+    if order not in known:
+        values = tensor_neural_persistence(tensors, order=order).values
+        known[order] = float(np.mean(list(values.values())))
+    return known[order]
 
 
 @checked

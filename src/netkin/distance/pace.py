@@ -20,6 +20,10 @@ SECONDS = {
     "silhouette_pairwise": 0.11,
     "heat_pairwise": 0.12,
     "neural_persistence": 0.001,
+    "tensor_neural_persistence": 0.12,
+    "deep_graph_persistence": 3.5,
+    "tensor_wasserstein": 1.5,
+    "tensor_bottleneck": 1.5,
     "norm_1": 0.067,
     "frobenius": 0.074,
     "weight_matching": 5.0,
@@ -81,8 +85,9 @@ SECONDS = {
 }
 """Measure -> seconds that a pair of base networks takes with 1,000 rows, what is made of each
 network alone included, on one core: what `benchmarks/compare.py --pace` printed, rounded up. But
-of `wasserstein` and `bottleneck` with the start of numba, and of `weight_matching` and `faq` what
-trained networks take, on which their search is longer than on random ones."""
+of matchings of diagrams and of `deep_graph_persistence` with the start of numba, and of
+`weight_matching` and `faq` what trained networks take, on which their search is longer than on
+random ones."""
 QUICK = 0.5
 """What takes no longer is computed without being asked for."""
 

@@ -21,7 +21,7 @@ from netkin.distance.reasons import Reasons
 from netkin.errors import Absent, NetkinError, UndefinedDistance
 from netkin.finite import is_finite
 from netkin.network.format import open_model
-from netkin.network.format.model import Tensor
+from netkin.network.format.model import Tensor, as_floats
 from netkin.storage import id_of, open_layout
 
 NUMBERS_AT_ONCE = 1 << 20
@@ -115,6 +115,39 @@ def matched_names(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> list[str]
             seen.add(both)
             names.append(name)
     return names
+
+
+def matrix_of(tensor: Tensor) -> NDArray[np.floating[Any]] | None:
+    """Return a tensor of weights as the matrix of a layer, None where it is none.
+
+    A kernel of a convolution becomes (n_out, n_in * taps): what it computes at one point. Its
+    outputs are the last axis of a tensor that is called ``kernel``, as Keras and Flax have it,
+    else the first, as torch and ONNX have it.
+
+    Parameters
+    ----------
+    tensor : Tensor
+
+    Returns
+    -------
+    float32 or float64 array of shape (n_out, n_in)
+        None for one without two axes, or without numbers.
+
+    Raises
+    ------
+    UndefinedDistance
+        It holds NaN or infinity.
+    """
+    if 0 in tensor.shape:
+        return None
+    numbers = _numbers(tensor)
+    if len(tensor.shape) < 2:
+        return None
+    last = tensor.name.replace("/", ".").rsplit(".", 1)[-1].split(":")[0]
+    array = numbers.reshape(tensor.shape)
+    if last == "kernel":
+        array = np.moveaxis(array, -1, 0)
+    return as_floats(array.reshape(len(array), -1))
 
 
 def tensor_cosine(a: Tensors, b: Tensors) -> float:

@@ -130,6 +130,28 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
+class Heads:
+    """Channels that an operator without weights takes set by set, such as the heads of attention.
+
+    They make no edges; they say which channels may take one another's place, see
+    `netkin.graph.symmetry`. Pairs are (position in `BlockGraph.groups`, channel).
+
+    Attributes
+    ----------
+    name : str
+    values : int64 array of shape (n_heads, n_values, 2)
+        What a head mixes, or what a group of a normalisation is made of.
+    queries, keys : int64 array of shape (n_heads, n_scored, 2), optional
+        A head multiplies those at the same place and adds up the products.
+    """
+
+    name: str
+    values: NDArray[np.int64]
+    queries: NDArray[np.int64] | None = None
+    keys: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class BlockGraph:
     """Groups and the blocks between them.
 
@@ -145,6 +167,10 @@ class BlockGraph:
         What symbolic axes were taken as, such as the length of a sequence.
     notes : tuple of str
         What was chosen in the translation and can be read by a person.
+    heads : tuple of Heads
+        Of attention, and the groups of group normalisation.
+    outputs : tuple of int
+        Groups that are outputs although something reads them, or whose channels have a meaning.
 
     Raises
     ------
@@ -158,11 +184,17 @@ class BlockGraph:
     unused: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    heads: tuple[Heads, ...] = ()
+    outputs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that every block lies within its groups."""
         for block in self.blocks:
             _check(block, self.groups)
+        for heads in self.heads:
+            _check_heads(heads, self.groups)
+        if not all(0 <= place < len(self.groups) for place in self.outputs):
+            raise NetkinError("the graph names outputs that are no groups of it.")
 
     @property
     def n_edges(self) -> int:
@@ -207,6 +239,20 @@ def _check(block: Block, groups: Sequence[Group]) -> None:
         low, high = np.minimum(first, last), np.maximum(first, last)
         if (taps[:, :, COUNT] < 1).any() or (low < 0).any() or (high >= grid).any():
             raise NetkinError(f"{what} leaves the grid {group.grid} of '{group.name}'.")
+
+
+def _check_heads(heads: Heads, groups: Sequence[Group]) -> None:
+    channels = np.array([group.channels for group in groups], dtype=np.int64)
+    for part in (heads.values, heads.queries, heads.keys):
+        if part is None:
+            continue
+        place, channel = part[..., 0], part[..., 1]
+        if part.ndim != 3 or part.shape[2] != 2 or len(part) != len(heads.values):
+            raise NetkinError(f"the heads of '{heads.name}' have channels of shape {part.shape}.")
+        if ((place < 0) | (place >= len(groups))).any() or (
+            (channel < 0) | (channel >= channels[place])
+        ).any():
+            raise NetkinError(f"the heads of '{heads.name}' have channels that are not there.")
 
 
 def points(taps: NDArray[np.int64], grid: tuple[int, ...], column: int) -> Iterator[NDArray[Any]]:
@@ -270,8 +316,9 @@ def unrolled(graph: BlockGraph) -> Unrolled:
         target = graph.groups[block.target]
         o, i = np.indices(weight.shape[:2])
         heads = first[block.target] + (block.target_channel + o) * target.points
+        grid: tuple[int, ...] = ()
         if block.kind == "bias":
-            tails, grid = np.full_like(heads, -1), ()
+            tails = np.full_like(heads, -1)
         else:
             source = graph.groups[block.source]
             channel = o // (block.n_out // block.groups) * weight.shape[1] + i
@@ -309,7 +356,11 @@ def no_taps() -> NDArray[np.int64]:
 
 
 def dense_graph(
-    weights: Sequence[Any], biases: Sequence[NDArray[np.floating[Any]] | None]
+    weights: Sequence[Any],
+    biases: Sequence[NDArray[np.floating[Any]] | None],
+    made_of: Sequence[tuple[str, ...]] | None = None,
+    *,
+    activations: Sequence[str] = (),
 ) -> BlockGraph:
     """Return the graph of a feed-forward network of dense layers.
 
@@ -318,17 +369,26 @@ def dense_graph(
     weights : sequence of array-likes of shape (n_out, n_in)
         From the inputs on; sliced by rows.
     biases : sequence of arrays of shape (n_out,), or None
+    made_of : sequence of tuple of str, optional
+        Names of the parameters of each layer.
+    activations : sequence of str, optional
+        What the units of each layer pass, "" where that is not known.
     """
+    names = made_of or [()] * len(weights)
     groups = [Group("inputs", weights[0].shape[1])]
     blocks = []
     one = np.zeros(1, dtype=np.int64)
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        groups.append(Group(f"layer {layer}", weight.shape[0]))
-        name = f"layer {layer}"
-        blocks.append(Block(name, "weight", layer, layer + 1, OneColumn(weight), no_taps(), one))
+        name, own = f"layer {layer}", names[layer]
+        passed = activations[layer] if activations else ""
+        groups.append(Group(name, weight.shape[0], activation=passed))
+        blocks.append(
+            Block(name, "weight", layer, layer + 1, OneColumn(weight), no_taps(), one, made_of=own)
+        )
         if bias is not None:
+            column = bias[:, None, None]
             blocks.append(
-                Block(name, "bias", NO_GROUP, layer + 1, bias[:, None, None], no_taps(), one)
+                Block(name, "bias", NO_GROUP, layer + 1, column, no_taps(), one, made_of=own)
             )
     return BlockGraph(tuple(groups), tuple(blocks))
 
@@ -339,6 +399,7 @@ class OneColumn:
     def __init__(self, matrix: Any) -> None:
         self._matrix = matrix
         self.shape = (*matrix.shape, 1)
+        self.halves = getattr(matrix, "halves", None)
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return some rows."""

@@ -5,7 +5,7 @@ each number. Whatever only moves numbers (reshape, transpose, slice, concatenate
 array by numpy; what multiplies them by weights finds groups, channels and taps in it again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -14,16 +14,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.errors import shown
-from netkin.graph.blocks import NO_GROUP, Block, BlockGraph, Group, Kind
+from netkin.graph.blocks import (
+    NO_GROUP,
+    SOURCE,
+    TARGET,
+    Block,
+    BlockGraph,
+    Group,
+    Heads,
+    Kind,
+)
+from netkin.graph.blocks import points as points_of
+from netkin.graph.connect import (
+    NOTHING,
+    Run,
+    Taps,
+    Units,
+    alike,
+    all_differ,
+    as_slice,
+    axis_of,
+    boxes,
+    distinct,
+    numbers_in,
+    runs,
+    split_groups,
+    taps_of,
+    taps_of_points,
+    together,
+    window,
+)
+from netkin.graph.lazy import LazyMatrix
+
+__all__ = ["NOTHING", "Builder", "Mean", "NotUnderstood", "Parameter", "Scores", "Value"]
 
 Floats = NDArray[np.floating[Any]]
-Units = NDArray[np.int64]
-
-NOTHING = -1
-"""In `Value.units`: a 0 that comes from no unit, as of padding."""
-MOST_TAPS = 1 << 20
-"""Taps of a block, at most; more means that no regular distances were found."""
 
 
 class NotUnderstood(Exception):
@@ -33,9 +58,12 @@ class NotUnderstood(Exception):
     ----------
     understood : BlockGraph, optional
         What comes before it, for `netkin inspect`; who follows the operators sets it.
+    node : str
+        The node or layer that could be left out; "" where that would not help.
     """
 
     understood: BlockGraph | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +73,12 @@ class Parameter:
     Attributes
     ----------
     array : array
+        Or a `LazyMatrix`, of shape (n_out, n_in, 1), where a fully connected layer reads it.
     names : tuple of str
         The parameters that it is made of; empty for a literal.
     """
 
-    array: NDArray[Any]
+    array: Any
     names: tuple[str, ...] = ()
 
 
@@ -118,9 +147,13 @@ class Scores:
     Attributes
     ----------
     shape : tuple of int
+    queries, keys : int64 arrays of shape (n_heads, n_tokens, n_scored), optional
+        Units whose products are added up.
     """
 
     shape: tuple[int, ...]
+    queries: Units | None = None
+    keys: Units | None = None
 
 
 @dataclass
@@ -146,16 +179,6 @@ class _Draft:
         return self.channels * self.points
 
 
-@dataclass
-class _Run:
-    """Channels of a value that lie in one group, all at the same points."""
-
-    group: int
-    index: NDArray[np.int64]
-    channel: NDArray[np.int64]
-    points: Units
-
-
 class Builder:
     """Makes groups and blocks, operator by operator.
 
@@ -166,6 +189,10 @@ class Builder:
         self._groups: list[_Draft] = []
         self._blocks: list[Block] = []
         self._first: list[int] = [0]
+        self._heads: list[Heads] = []
+        self._kept: set[int] = set()
+        # values that got units of their own, by identity, so that all readers meet the same ones
+        self._own: dict[int, tuple[Value, Value]] = {}
         self.notes: list[str] = []
 
     # --- groups -----------------------------------------------------------------------------
@@ -176,6 +203,11 @@ class Builder:
         self._groups.append(draft)
         self._first.append(draft.first + draft.size)
         return np.arange(draft.first, self._first[-1]).reshape(channels, *grid)
+
+    @property
+    def n_units(self) -> int:
+        """Units of all groups so far; those of a later one are numbered from here."""
+        return self._first[-1]
 
     def input(self, name: str, shape: Sequence[int], channel_axis: int | None = None) -> Value:
         """Return an input of the network.
@@ -203,6 +235,7 @@ class Builder:
         parameters: dict[str, int] | None = None,
         sizes: dict[str, int] | None = None,
         unused: dict[str, str] | None = None,
+        outputs: Sequence[Any] = (),
     ) -> BlockGraph:
         """Return the graph.
 
@@ -214,8 +247,14 @@ class Builder:
             What symbolic axes were taken as.
         unused : dict of str to str, optional
             Parameters that are left out on purpose -> why.
+        outputs : sequence of Value, optional
+            What the network gives; what nothing reads is so without being named.
         """
+        for value in outputs:
+            if isinstance(value, Value):
+                self._kept.update(self._owners(value.units))
         blocks = list(self._blocks)
+        self._add_up_biases()
         for place, draft in enumerate(self._groups):
             if draft.bias is not None:
                 blocks.append(_bias_block(place, draft))
@@ -238,6 +277,8 @@ class Builder:
             left | (unused or {}),
             sizes or {},
             tuple(dict.fromkeys(self.notes)),
+            tuple(self._heads),
+            tuple(sorted(self._kept)),
         )
 
     # --- layers with weights ----------------------------------------------------------------
@@ -264,10 +305,13 @@ class Builder:
         """
         x = self.units_of(x, name)
         axis %= len(x.shape)
+        x = self._foldable(x, axis, name)
         matrix = weight.array
-        if matrix.ndim != 2 or matrix.shape[1] != x.shape[axis]:
+        if not isinstance(matrix, LazyMatrix) and matrix.ndim == 2:
+            matrix = matrix[:, :, None]
+        if matrix.ndim != 3 or matrix.shape[1:] != (x.shape[axis], 1):
             raise NotUnderstood(
-                f"{name} has weights of shape {matrix.shape} for {x.shape[axis]} units"
+                f"{name} has weights of shape {weight.array.shape[:2]} for {x.shape[axis]} units"
             )
         units = np.moveaxis(x.units, axis, 0)
         points = units.shape[1:]
@@ -279,7 +323,7 @@ class Builder:
             name,
             x,
             axis,
-            matrix[:, :, None],
+            matrix,
             [(0, every, np.arange(prod(points)).reshape(points))],
             weight.names,
         )
@@ -322,7 +366,7 @@ class Builder:
             Of a transposed one.
         channel_axis : int
         """
-        x = self.units_of(x, name)
+        x = self._foldable(self.units_of(x, name), channel_axis, name)
         units = np.moveaxis(x.units[0], channel_axis - 1, 0)
         n_in, size = units.shape[0], units.shape[1:]
         kernel = weight.array.shape[2:]
@@ -337,7 +381,7 @@ class Builder:
                 f"{name} has weights of shape {weight.array.shape} for units of shape {x.shape}"
             )
         axes = [
-            _window(
+            window(
                 size[at],
                 kernel[at],
                 stride[at],
@@ -405,6 +449,7 @@ class Builder:
         name: str,
         reverse: bool = False,
         reset_after: bool = True,
+        activation: str = "tanh",
     ) -> Value:
         """Return the states of a recurrent layer in one direction, from a constant first one.
 
@@ -425,6 +470,8 @@ class Builder:
         reset_after : bool
             Of a GRU: whether the reset gate multiplies what its recurrent weights give, not what
             they take.
+        activation : str
+            Of the states of an ``rnn``.
 
         Returns
         -------
@@ -451,8 +498,8 @@ class Builder:
 
         if kind == "rnn":
             state = fed("", 0, biases)
-            feed_back(replace(state, activation="tanh"), state, 0)
-            return replace(state, activation="tanh")
+            feed_back(replace(state, activation=activation), state, 0)
+            return replace(state, activation=activation)
         made = {gate: fed(gate, k, biases) for k, gate in enumerate(gates) if gate != "new"}
         if kind == "lstm":
             cell = self._like(f"{name} cell state", made["cell"])
@@ -503,6 +550,8 @@ class Builder:
             return replace(x, is_linear=False)
         if not x.is_plain or x.centred is not None:
             x = self.own_units(x, name)
+        if kind == "prelu":  # its slopes tell channels apart
+            self._keep(x)
         passed = kind if not x.activation or kind == x.activation else f"{x.activation} {kind}"
         return replace(x, activation=passed)
 
@@ -562,6 +611,8 @@ class Builder:
         name: str,
         *,
         centred: int | None,
+        parts: int | None = 1,
+        channel_axis: int = 1,
     ) -> Value:
         """Return a value divided by statistics of its own, then scaled and shifted.
 
@@ -574,8 +625,14 @@ class Builder:
         centred : int, optional
             The axis whose mean is subtracted, where every layer that reads it is fully connected
             along it.
+        parts : int, optional
+            In how many parts channels are taken, as group normalisation does; None where that is
+            not known. It makes no edge, but says which of them may change places.
+        channel_axis : int
         """
         x = self.activation(self.units_of(x, name), "normalisation", name)
+        if parts != 1:
+            self._note_parts(x, parts, channel_axis, name)
         found: Value = self.affine(x, scale, shift, name, sole=False)
         return replace(found, centred=None if centred is None else centred % len(x.shape))
 
@@ -613,7 +670,8 @@ class Builder:
         wide = [self.moved(each, lambda a: np.broadcast_to(a, shape)) for each in values]
         if all(np.array_equal(wide[0].units, each.units) for each in wide[1:]):
             plain = next((each for each in wide if not each.is_plain), wide[0])
-            return self.activation(plain, "product", name)
+            is_square = len({each.activation for each in wide}) == 1
+            return self.activation(plain, "square" if is_square else "product", name)
         total = self._like(name, next((v for v in values if v.shape == shape), wide[0]), shape)
         for each in wide:
             if not each.is_plain or each.centred is not None:
@@ -666,7 +724,7 @@ class Builder:
                 if (-(-reach // stride[at])) * stride[at] >= length + before:
                     extra = 0
             axes.append(
-                _window(
+                window(
                     length, kernel[at], stride[at], (before, after + extra), dilation[at], False, 0
                 )
             )
@@ -686,7 +744,7 @@ class Builder:
         share = np.ones(grid)
         if kind == "mean":
             counted = [
-                _counted(
+                numbers_in(
                     size[at], kernel[at], stride[at], padding[at], dilation[at], n, count_padding
                 )
                 for at, n in enumerate(grid)
@@ -727,7 +785,7 @@ class Builder:
         itself is shifted or divided by it.
         """
         if isinstance(x, Scores):
-            return Scores(np.empty(x.shape).mean(tuple(axes), keepdims=keepdims).shape)
+            return replace(x, shape=np.empty(x.shape).mean(tuple(axes), keepdims=keepdims).shape)
         if isinstance(x, Mean):
             x = self.units_of(x, name)
         axes = tuple(axis % len(x.shape) for axis in axes)
@@ -742,7 +800,13 @@ class Builder:
             one.shape[-2],
             other.shape[-1],
         )
-        return Scores(shape)
+        if not (isinstance(one, Value) and isinstance(other, Value)):
+            return Scores(shape)
+        queries, keys = (
+            np.broadcast_to(units, (*shape[:-2], *units.shape[-2:])).reshape(-1, *units.shape[-2:])
+            for units in (one.units, np.swapaxes(other.units, -1, -2))
+        )
+        return Scores(shape, queries, keys)
 
     def attended(self, scores: Scores, x: Any, name: str) -> Value:
         """Return values mixed by scores: at each token those of the same token.
@@ -765,6 +829,8 @@ class Builder:
                 "on either side"
             )
         self.notes.append("attention: what a token gives is joined to what it takes by its values")
+        wide_units = np.broadcast_to(x.units, (*shape[:-2], *x.shape[-2:]))
+        self._note_heads(name, wide_units.reshape(-1, *x.shape[-2:]), scores.queries, scores.keys)
         x = replace(x, activation="attention")
         if queries == 1 and x.shape[-2] > 1:
             units = np.broadcast_to(x.units, (*shape[:-2], *x.shape[-2:]))
@@ -774,12 +840,64 @@ class Builder:
                     "product", replace(x, units=units[..., token : token + 1, :]), total, name
                 )
             return total
-        wide = self.moved(x, lambda array: np.broadcast_to(array, shape))
-        if len(np.unique(wide.units)) == wide.units.size:
+        wide: Value = self.moved(x, lambda array: np.broadcast_to(array, shape))
+        if all_differ(wide.units):
             return wide
         total = self._like(name, wide)
         self._join("product", wide, total, name)
         return total
+
+    def _keep(self, x: Value) -> None:
+        """Let no channel of the groups of a value take the place of another."""
+        self._kept.update(self._owners(x.units))
+
+    def _note_parts(self, x: Value, parts: int | None, axis: int, name: str) -> None:
+        """Note which channels a normalisation takes together, where it does not take all."""
+        if parts is None or x.shape[axis] % parts or (x.units < 0).any():
+            self._keep(x)
+            return
+        units = np.moveaxis(x.units, axis, 0).reshape(parts, -1)
+        place, channel = self._places(units)
+        both = [
+            np.unique(np.stack(pair, axis=1), axis=0) for pair in zip(place, channel, strict=True)
+        ]
+        if len({len(each) for each in both}) > 1:
+            self._keep(x)
+        elif len(both[0]) > 1:
+            self._heads.append(Heads(name, np.stack(both)))
+
+    def _places(self, units: Units) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the group of each unit, -1 for none, and its channel."""
+        place = np.searchsorted(self._first, units, side="right") - 1
+        first = np.array([draft.first for draft in self._groups])
+        points = np.array([draft.points for draft in self._groups])
+        return place, (units - first[place]) // points[place]
+
+    def _note_heads(
+        self, name: str, values: Units, queries: Units | None = None, keys: Units | None = None
+    ) -> None:
+        """Note which channels are taken set by set; units of shape (n_heads, n_tokens, n)."""
+        of_values, *scored = (self._channels_of(units) for units in (values, queries, keys))
+        if of_values is None:
+            return
+        if all(each is not None and len(each) == len(of_values) for each in scored):
+            self._heads.append(Heads(name, of_values, *scored))
+        else:  # what chooses between them is not known, so none may take the place of another
+            self._heads += [Heads(name, each[None]) for each in of_values]
+
+    def _channels_of(self, units: Units | None) -> NDArray[np.int64] | None:
+        """Return group and channel of units (n_heads, n_tokens, n) as (n_heads, n, 2).
+
+        None, and their groups keep their channels, where these are not the same at all tokens.
+        """
+        if units is None:
+            return None
+        place, channel = self._places(units)
+        real = place >= 0
+        if real.all() and (place == place[:, :1]).all() and (channel == channel[:, :1]).all():
+            return np.stack([place[:, 0], channel[:, 0]], axis=-1)
+        self._kept.update(np.unique(place[real]).tolist())
+        return None
 
     def concatenate(self, values: Sequence[Any], axis: int, name: str) -> Value:
         """Return values one behind the other; a `Parameter` among them becomes units of its own."""
@@ -834,7 +952,7 @@ class Builder:
         A centred axis must not be touched otherwise than by moving it whole.
         """
         if isinstance(x, Scores):
-            return Scores(move(np.broadcast_to(np.int8(0), x.shape)).shape)
+            return replace(x, shape=move(np.broadcast_to(np.int8(0), x.shape)).shape)
         if isinstance(x, Mean):
             x = self.units_of(x, "a mean")
         parts = [
@@ -849,7 +967,7 @@ class Builder:
                 ),
                 x.shape,
             )
-            centred = _axis_of(move(along), x.shape[centred])
+            centred = axis_of(move(along), x.shape[centred])
             if centred is None and x.shape[x.centred] > 1:
                 return self.moved(self.own_units(x, "a normalisation"), move)
         return replace(x, units=move(x.units), scale=parts[0], shift=parts[1], centred=centred)
@@ -863,7 +981,7 @@ class Builder:
             It has none, as scores of attention.
         """
         if isinstance(x, Value):
-            return x
+            return self._own[id(x)][1] if id(x) in self._own else x
         if isinstance(x, Scores):
             raise NotUnderstood(f"{name} reads a product of two values as if it were one")
         if not isinstance(x, Mean):
@@ -896,13 +1014,8 @@ class Builder:
         """Return a value with what was multiplied and added in weights of a layer of their own."""
         if x.is_plain and x.centred is None:
             return x
-        if (
-            x.scale is None
-            and x.shift is not None
-            and not x.activation
-            and self._fold(replace(x, shift=None, names=()), None, x.shift, x.names)
-        ):
-            return replace(x, shift=None, names=())
+        if id(x) in self._own:
+            return self._own[id(x)][1]
         total = self._like(f"{name} scale", x)
         if x.scale is not None:
             kind: Kind = "weight" if x.names else "identity"
@@ -912,7 +1025,19 @@ class Builder:
         if x.shift is not None:
             place = self._group_of(total.units.flat[0])
             self._shift_bias(place, total, x.shift, x.names)
+        self._own[id(x)] = x, total
         return total
+
+    def _foldable(self, x: Value, axis: int, name: str) -> Value:
+        """Return a value whose scale and centre a layer along an axis can take in."""
+        if x.centred not in (None, axis):
+            return self.own_units(x, name)
+        if x.scale is not None:
+            wide = np.moveaxis(np.broadcast_to(x.scale, x.shape), axis, 0)
+            flat = wide.reshape(x.shape[axis], -1)
+            if not (flat == flat[:, :1]).all():
+                return self.own_units(x, name)
+        return x
 
     def _without_centre(self, x: Value, name: str) -> Value:
         return x if x.centred is None else replace(x, centred=None)
@@ -937,8 +1062,20 @@ class Builder:
 
     # --- how blocks are made ------------------------------------------------------------------
 
-    def _group_of(self, unit: int) -> int:
+    def _group_of(self, unit: Any) -> int:
         return int(np.searchsorted(self._first, unit, side="right")) - 1
+
+    def _owners(self, units: Units) -> list[int]:
+        """Return the groups in which units lie, in their order."""
+        real = units if units.size and units.min() >= 0 else units[units >= 0]
+        if not real.size:
+            return []
+        low, high = self._group_of(real.min()), self._group_of(real.max())
+        if low == high:
+            return [low]
+        place = np.searchsorted(self._first, real.ravel(), side="right") - 1 - low
+        found: list[int] = (np.flatnonzero(np.bincount(place)) + low).tolist()
+        return found
 
     def _grid_for(self, units: Units) -> tuple[int, ...]:
         """Return the grid of what reads units of shape (channels, ...) at every point.
@@ -992,9 +1129,7 @@ class Builder:
         return found or [max(range(units.ndim), key=lambda k: units.shape[k])]
 
     def _note_reading(self, x: Value) -> None:
-        for place in np.unique(
-            np.searchsorted(self._first, np.unique(x.units[x.units >= 0]), side="right") - 1
-        ):
+        for place in self._owners(x.units):
             self._groups[place].read = True
             self._groups[place].passed.add(x.activation)
 
@@ -1003,7 +1138,7 @@ class Builder:
         name: str,
         x: Value,
         axis: int,
-        weight: Floats,
+        weight: Any,
         windows: Sequence[tuple[int, tuple[slice, ...], Units]],
         made_of: tuple[str, ...],
         groups: int = 1,
@@ -1036,28 +1171,26 @@ class Builder:
         if shift is not None:
             self._shift_through(place, weight, windows, shift, groups, x.names)
         if scale is not None:
-            flat = scale.reshape(len(scale), -1)
-            if not (flat == flat[:, :1]).all():
-                plain = self.own_units(replace(x, shift=None), name)
-                raise NotUnderstood(f"{name} reads units scaled by {shown(plain.names)} unevenly")
-            weight = _scaled_in(weight, flat[:, 0], groups)
+            weight = _scaled_in(weight, scale.reshape(len(scale), -1)[:, 0], groups)
             names = (*made_of, *x.names)
         elif shift is not None:
             names = (*made_of, *x.names)
         if x.centred is not None:
             if x.centred != axis:
                 raise NotUnderstood(f"{name} is not taken over the axis that was normalised")
-            if groups == 1:
+            if isinstance(weight, LazyMatrix):
+                weight = weight.centred()
+            elif groups == 1:
                 wide = weight.astype(np.float64)
                 weight = (wide - wide.mean(axis=1, keepdims=True)).astype(weight.dtype)
-        for run in self._runs(units):
+        for run in runs(units, *self._layout()):
             self._connect_run(name, run, weight, windows, names, groups, place)
 
     def _connect_run(
         self,
         name: str,
-        run: list[_Run],
-        weight: Floats,
+        run: list[Run],
+        weight: Any,
         windows: Sequence[tuple[int, tuple[slice, ...], Units]],
         names: tuple[str, ...],
         groups: int,
@@ -1066,16 +1199,17 @@ class Builder:
         """Make blocks of channels of one group, at one or more sets of points."""
         n_out, per, n_columns = weight.shape
         first = run[0]
-        for part, target, picked, n_groups in _split_groups(first, n_out, per, groups):
+        for part, target, n_groups in split_groups(first, n_out, per, groups):
             # rows of weights: the target's channels; columns: channels of the source
             taps, columns, arrays = [], [], []
             for number, each in enumerate(run):
-                index = each.index[part]
-                inner = index % per if groups > 1 and n_groups == 1 else index
-                block = weight[target]
-                if n_groups == 1:
-                    block = block[:, _as_slice(inner)]
-                arrays.append(block)
+                if not isinstance(weight, LazyMatrix):
+                    index = each.index[part]
+                    inner = index % per if groups > 1 and n_groups == 1 else index
+                    block = weight[target]
+                    if n_groups == 1:
+                        block = block[:, as_slice(inner)]
+                    arrays.append(block)
                 for column, slices, target_points in windows:
                     found = self._taps(
                         each.points[slices],
@@ -1088,20 +1222,14 @@ class Builder:
                     columns += [number * n_columns + column] * len(found)
             if not taps:
                 continue
-            del picked
-            n_axes = max(len(tap) for tap in taps)
-            stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
-            stacked[:, :, 4] = 1
-            for k, tap in enumerate(taps):
-                stacked[k, : len(tap)] = tap
             self._blocks.append(
                 Block(
                     name,
                     "weight",
                     first.group,
                     place,
-                    arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=2),
-                    stacked,
+                    _joined(weight, run, arrays),
+                    together(taps),
                     np.array(columns, dtype=np.int64),
                     n_groups,
                     int(first.channel[part][0]),
@@ -1110,79 +1238,6 @@ class Builder:
                 )
             )
 
-    def _runs(self, units: Units) -> Iterator[list[_Run]]:
-        """Yield channels by group; those at several sets of points of one group together.
-
-        Each list holds runs of the same channels, in one order that goes up by one.
-        """
-        flat = units.reshape(len(units), -1)
-        if flat.size and (flat[:, 0] < 0).any():
-            kept = (flat >= 0).any(axis=1)
-            rows = np.flatnonzero(kept)
-        else:
-            rows = np.arange(len(flat))
-        probe = np.where(flat[rows] >= 0, flat[rows], -1).max(axis=1) if len(rows) else rows
-        owner = np.searchsorted(self._first, probe, side="right") - 1
-        for place in dict.fromkeys(owner.tolist()):
-            draft = self._groups[place]
-            mine = rows[owner == place]
-            local = np.where(flat[mine] >= 0, flat[mine] - draft.first, -1)
-            if (local >= draft.size).any() or ((local < 0) & (flat[mine] >= 0)).any():
-                yield from self._mixed(flat, mine, units.shape[1:])
-                continue
-            channel = np.where(local >= 0, local // draft.points, -1)
-            known = channel.max(axis=1)
-            if ((channel != known[:, None]) & (channel >= 0)).any():
-                yield from self._mixed(flat, mine, units.shape[1:])
-                continue
-            point = np.where(local >= 0, local % draft.points, -1)
-            if (point == point[:1]).all():
-                kinds = [np.arange(len(mine))]
-            else:
-                _, label = np.unique(point, axis=0, return_inverse=True)
-                label = label.ravel()
-                order = np.argsort(label, kind="stable")
-                cuts = np.flatnonzero(np.diff(label[order])) + 1
-                kinds = np.split(order, cuts)
-                kinds.sort(key=lambda kind: int(kind[0]))
-            runs: dict[tuple[int, int], list[_Run]] = {}
-            for kind in kinds:
-                kind = kind[np.argsort(known[kind], kind="stable")]
-                steps = np.flatnonzero(np.diff(known[kind]) != 1) + 1
-                for piece in np.split(kind, steps):
-                    key = int(known[piece[0]]), len(piece)
-                    runs.setdefault(key, []).append(
-                        _Run(
-                            place,
-                            mine[piece],
-                            known[piece],
-                            point[piece[0]].reshape(units.shape[1:]),
-                        )
-                    )
-            yield from runs.values()
-
-    def _mixed(
-        self, flat: Units, rows: NDArray[np.int64], shape: tuple[int, ...]
-    ) -> Iterator[list[_Run]]:
-        """Yield runs of channels that lie in several groups, or channels, at different points."""
-        for row in rows:
-            real = flat[row] >= 0
-            owner = np.where(real, np.searchsorted(self._first, flat[row], side="right") - 1, -1)
-            for place in np.unique(owner[owner >= 0]):
-                draft = self._groups[place]
-                local = flat[row] - draft.first
-                channel = np.where(owner == place, local // draft.points, -1)
-                for one in np.unique(channel[channel >= 0]):
-                    point = np.where(channel == one, local % draft.points, NOTHING)
-                    yield [
-                        _Run(
-                            int(place),
-                            np.array([row]),
-                            np.array([one]),
-                            point.reshape(shape),
-                        )
-                    ]
-
     def _taps(
         self,
         source: Units,
@@ -1190,29 +1245,18 @@ class Builder:
         target: Units,
         target_grid: tuple[int, ...],
         name: str,
-    ) -> list[NDArray[np.int64]]:
+        find: Callable[..., list[Taps] | None] = taps_of,
+    ) -> list[Taps]:
         """Return taps that join points of two grids one to one, at the same place of two arrays."""
-        if source.size == 0:
-            return []
-        if (source < 0).any():
-            return [
-                tap
-                for part in _boxes(source >= 0)
-                for tap in self._taps(source[part], source_grid, target[part], target_grid, name)
-            ]
-        found = _decoded(source, source_grid, target, target_grid)
-        if found is not None:
-            return [found]
-        if source.size > MOST_TAPS:
+        found = find(source, source_grid, target, target_grid)
+        if found is None:
             raise NotUnderstood(f"{name} joins units at no regular distances")
-        axis = _axis_at_fault(source, source_grid, target, target_grid)
-        return [
-            tap
-            for k in range(source.shape[axis])
-            for tap in self._taps(
-                source.take(k, axis), source_grid, target.take(k, axis), target_grid, name
-            )
-        ]
+        return found
+
+    def _layout(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the first unit of each group and of the next one, and the points of its grid."""
+        points = [draft.points for draft in self._groups]
+        return np.array(self._first, dtype=np.int64), np.array(points, dtype=np.int64)
 
     def _join(
         self,
@@ -1236,6 +1280,8 @@ class Builder:
         weight = np.broadcast_to(np.asarray(weight, dtype=np.float64), source.shape)
         if steps is not None:
             source, target, weight = source[steps[0]], target[steps[1]], weight[steps[0]]
+        if not source.size:  # one step has none before it
+            return
         place = self._group_of(target.flat[0])
         draft = self._groups[place]
         self._pairwise(name, kind, source, place, target - draft.first, weight, x.names)
@@ -1262,11 +1308,6 @@ class Builder:
             other.grid,
             name,
         )
-        n_axes = max(len(tap) for tap in taps)
-        stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
-        stacked[:, :, 4] = 1
-        for k, tap in enumerate(taps):
-            stacked[k, : len(tap)] = tap
         self._blocks.append(
             Block(
                 name,
@@ -1274,7 +1315,7 @@ class Builder:
                 place_of_source,
                 place,
                 weight.array[:, :, None],
-                stacked,
+                together(taps),
                 np.zeros(len(taps), dtype=np.int64),
                 made_of=weight.names,
             )
@@ -1292,31 +1333,57 @@ class Builder:
     ) -> None:
         """Make depthwise blocks of pairs of units, at the same place of two arrays."""
         draft = self._groups[place]
+        if self._is_copy(source, place, target) and (weight == weight.flat[0]).all():
+            whole = np.array([[[0, 1, 0, 1, n] for n in draft.grid]], dtype=np.int64)
+            dtype = np.float32 if kind == "weight" and not draft.double else np.float64
+            self._blocks.append(
+                Block(
+                    name,
+                    kind,
+                    self._group_of(source.flat[0]),
+                    place,
+                    np.full((draft.channels, 1, 1), weight.flat[0], dtype),
+                    whole.reshape(1, len(draft.grid), 5),
+                    np.zeros(1, dtype=np.int64),
+                    draft.channels,
+                    made_of=tuple(dict.fromkeys(names)) if kind == "weight" else (),
+                )
+            )
+            return
         channel, point = target // draft.points, target % draft.points
         real = source >= 0
         owner = np.searchsorted(self._first, source, side="right") - 1
-        for group in np.unique(owner[real]):
+        for group in self._owners(source):
             giver = self._groups[group]
             mine = real & (owner == group)
-            if mine.all():
-                given, taken, at, number = (
-                    each.ravel() for each in (source, channel, point, weight)
-                )
-            else:
-                given, taken, at, number = (each[mine] for each in (source, channel, point, weight))
-            local = given - giver.first
+            chosen: Any = slice(None) if mine.all() else mine
+            local = source[chosen].ravel() - giver.first
             self._depthwise(
                 name,
                 kind,
                 int(group),
                 place,
                 local // giver.points,
-                taken,
+                channel[chosen].ravel(),
                 local % giver.points,
-                at,
-                number,
+                point[chosen].ravel(),
+                weight[chosen].ravel(),
                 names,
             )
+
+    def _is_copy(self, source: Units, place: int, target: Units) -> bool:
+        """Tell whether units are all of a group, each joined to its like in a group of its form."""
+        draft = self._groups[place]
+        if source.size != draft.size or source.flat[0] < 0:
+            return False
+        giver = self._groups[self._group_of(source.flat[0])]
+        if (giver.channels, giver.grid) != (draft.channels, draft.grid):
+            return False
+        if not np.array_equal(source - giver.first, target):
+            return False
+        seen = np.zeros(draft.size, dtype=bool)
+        seen[target.ravel()] = True
+        return bool(seen.all())
 
     def _depthwise(
         self,
@@ -1333,44 +1400,21 @@ class Builder:
     ) -> None:
         """Make blocks of pairs (channel, point) to (channel, point)."""
         giver, draft = self._groups[group], self._groups[place]
-        # channels whose pairs have the same points go together
-        order = np.lexsort((source_point, target_point, source_channel, target_channel))
-        arrays = (source_channel, target_channel, source_point, target_point, weight)
-        source_channel, target_channel, source_point, target_point, weight = (
-            each[order] for each in arrays
-        )
-        pair = target_channel * giver.channels + source_channel
-        starts = np.flatnonzero(np.diff(pair, prepend=-1))
-        ends = np.append(starts[1:], len(pair))
-        begin = 0
-        while begin < len(starts):
-            stop = begin + 1
-            size = ends[begin] - starts[begin]
-            one = slice(starts[begin], ends[begin])
-            while (
-                stop < len(starts)
-                and ends[stop] - starts[stop] == size
-                and target_channel[starts[stop]] == target_channel[starts[stop - 1]] + 1
-                and source_channel[starts[stop]] == source_channel[starts[stop - 1]] + 1
-                and np.array_equal(source_point[one], source_point[starts[stop] : ends[stop]])
-                and np.array_equal(target_point[one], target_point[starts[stop] : ends[stop]])
-            ):
-                stop += 1
-            numbers = weight[starts[begin] : ends[stop - 1]].reshape(stop - begin, size)
-            same, column_of = _columns(numbers)
+        for one in alike((source_channel, source_point), (target_channel, target_point), weight):
+            same, column_of = distinct(one.weight)
             taps, columns = [], []
             for column in range(same.shape[1]):
                 at = column_of == column
-                for tap in self._point_taps(
-                    source_point[one][at], giver.grid, target_point[one][at], draft.grid, name
-                ):
-                    taps.append(tap)
-                    columns.append(column)
-            n_axes = max(len(tap) for tap in taps)
-            stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
-            stacked[:, :, 4] = 1
-            for k, tap in enumerate(taps):
-                stacked[k, : len(tap)] = tap
+                found = self._taps(
+                    one.source_point[at],
+                    giver.grid,
+                    one.target_point[at],
+                    draft.grid,
+                    name,
+                    taps_of_points,
+                )
+                taps += found
+                columns += [column] * len(found)
             dtype = np.float64 if draft.double else np.float32
             self._blocks.append(
                 Block(
@@ -1379,42 +1423,14 @@ class Builder:
                     group,
                     place,
                     same[:, None, :].astype(dtype if kind == "weight" else np.float64),
-                    stacked,
+                    together(taps),
                     np.array(columns, dtype=np.int64),
-                    stop - begin,
-                    int(source_channel[starts[begin]]),
-                    int(target_channel[starts[begin]]),
+                    len(one.weight),
+                    one.source_channel,
+                    one.target_channel,
                     tuple(dict.fromkeys(names)) if kind == "weight" else (),
                 )
             )
-            begin = stop
-
-    def _point_taps(
-        self,
-        source: Units,
-        source_grid: tuple[int, ...],
-        target: Units,
-        target_grid: tuple[int, ...],
-        name: str,
-    ) -> list[NDArray[np.int64]]:
-        """Return taps of pairs of points, which are sorted by the point of the target."""
-        coordinates = np.unravel_index(target, target_grid) if target_grid else ()
-        kinds = [np.unique(each, return_inverse=True) for each in coordinates]
-        shape = tuple(len(values) for values, _ in kinds)
-        if prod(shape) == len(target):
-            # a box of points
-            places = [index for _, index in kinds]
-            box = np.ravel_multi_index(places, shape) if shape else np.zeros(1, dtype=np.int64)
-            if len(np.unique(box)) == len(box):
-                order = np.argsort(box)
-                return self._taps(
-                    source[order].reshape(shape),
-                    source_grid,
-                    target[order].reshape(shape),
-                    target_grid,
-                    name,
-                )
-        return self._taps(source, source_grid, target, target_grid, name)
 
     def _structural(
         self,
@@ -1433,7 +1449,7 @@ class Builder:
         weights, column_of = np.unique(share, return_inverse=True)
         column_of = column_of.reshape(share.shape)
         channels = np.arange(len(units))
-        for run in (one for runs in self._runs(units) for one in runs):
+        for run in (one for each in runs(units, *self._layout()) for one in each):
             steps = np.flatnonzero(np.diff(run.index) != 1) + 1
             for part in np.split(channels[: len(run.index)], steps):
                 taps, columns = [], []
@@ -1443,7 +1459,7 @@ class Builder:
                         continue
                     which = column_of.ravel()[points]
                     for column in np.unique(which):
-                        for box in _boxes(which == column):
+                        for box in boxes(which == column):
                             found = self._taps(
                                 source[box],
                                 self._groups[run.group].grid,
@@ -1453,11 +1469,6 @@ class Builder:
                             )
                             taps += found
                             columns += [int(column)] * len(found)
-                n_axes = max(len(tap) for tap in taps)
-                stacked = np.zeros((len(taps), n_axes, 5), dtype=np.int64)
-                stacked[:, :, 4] = 1
-                for k, tap in enumerate(taps):
-                    stacked[k, : len(tap)] = tap
                 n = len(part)
                 self._blocks.append(
                     Block(
@@ -1466,7 +1477,7 @@ class Builder:
                         run.group,
                         place,
                         np.broadcast_to(weights, (n, 1, len(weights))),
-                        stacked,
+                        together(taps),
                         np.array(columns, dtype=np.int64),
                         n,
                         int(run.channel[part][0]),
@@ -1500,10 +1511,61 @@ class Builder:
             array = array[:, :1]
         self._put_bias(draft, array, names)
 
+    def _add_up_biases(self) -> None:
+        """Give the units of an unrolled recurrence one bias, where each step adds up two.
+
+        A layer for all steps goes step by step into sums, which nothing else does with it, and the
+        other term of each is a layer that nothing else reads.
+        """
+        readers: dict[int, list[Block]] = {}
+        terms: dict[int, list[Block]] = {}
+        for block in self._blocks:
+            readers.setdefault(block.source, []).append(block)
+            terms.setdefault(block.target, []).append(block)
+        for place, draft in enumerate(self._groups):
+            steps = readers.get(place, [])
+            if draft.bias is None or place in self._kept or len(steps) < 2:
+                continue
+            if not all(_adds_all(block, draft) for block in steps):
+                continue
+            at = [next(points_of(block.taps, draft.grid, SOURCE)) for block in steps]
+            if not all_differ(np.concatenate(at)):
+                continue
+            array = np.broadcast_to(draft.bias, (draft.channels, draft.points)).copy()
+            for block, step in zip(steps, at, strict=True):
+                for other in self._terms(block, terms[block.target], readers):
+                    if other.bias is None:
+                        continue
+                    array[:, step] += other.bias
+                    draft.bias_names = tuple(dict.fromkeys((*draft.bias_names, *other.bias_names)))
+                    other.bias, other.bias_names = None, ()
+            draft.bias = array[:, :1] if (array == array[:, :1]).all() else array
+
+    def _terms(
+        self, step: Block, terms: Sequence[Block], readers: dict[int, list[Block]]
+    ) -> list[_Draft]:
+        """Return the sum that a step goes into, and what else goes into nothing but it."""
+        total = self._groups[step.target]
+        to = next(points_of(step.taps, total.grid, TARGET))
+        if total.channels != step.n_out or not np.array_equal(to, np.arange(total.points)):
+            return []
+        found = [total]
+        for block in terms:
+            other = self._groups[block.source]
+            is_own = block is not step and block.source not in self._kept
+            if is_own and len(readers[block.source]) == 1 and _adds_all(block, other):
+                here, there = (
+                    next(points_of(block.taps, draft.grid, end))
+                    for draft, end in ((other, SOURCE), (total, TARGET))
+                )
+                if len(here) == other.points and np.array_equal(here, there):
+                    found.append(other)
+        return found
+
     def _shift_through(
         self,
         place: int,
-        weight: Floats,
+        weight: Any,
         windows: Sequence[tuple[int, tuple[slice, ...], Units]],
         shift: NDArray[np.float64],
         groups: int,
@@ -1512,6 +1574,20 @@ class Builder:
         """Add what a shift of the inputs gives, point by point where zeros are around them."""
         draft = self._groups[place]
         n_out, per, _ = weight.shape
+        if isinstance(weight, LazyMatrix):  # of a fully connected layer: one column, all points
+            each = shift.reshape(per, -1)
+            if (each == each[:, :1]).all():
+                each = each[:, :1]
+            self._put_bias(draft, weight.product(each), names)
+            return
+        each = shift.reshape(len(shift), -1)
+        is_everywhere = len(windows) == 1 and windows[0][2].size == draft.points
+        if is_everywhere and (each == each[:, :1]).all():  # one bias, the same to the last bit
+            wide = weight[:, :, windows[0][0]].astype(np.float64)
+            parts = each[:, 0].reshape(groups, 1, per)
+            total = (wide.reshape(groups, -1, per) * parts).sum(axis=2).reshape(n_out, 1)
+            self._put_bias(draft, total, names)
+            return
         total = np.zeros((n_out, draft.points))
         matrix = weight.astype(np.float64).reshape(groups, n_out // groups, per, -1)
         parts = shift.reshape(groups, per, *shift.shape[1:])
@@ -1540,19 +1616,19 @@ class Builder:
         if draft.read or draft.size != x.units.size:
             return False
         local = (x.units - draft.first).ravel()
-        if local.min() < 0 or local.max() >= draft.size or len(np.unique(local)) != draft.size:
+        if local.min() < 0 or local.max() >= draft.size or not all_differ(local):
             return False
         mine = [k for k, block in enumerate(self._blocks) if block.target == place]
         by_channel = None
         if scale is not None:
             flat = np.empty(draft.size)
             flat[local] = np.broadcast_to(scale, x.shape).ravel()
-            flat = flat.reshape(draft.channels, draft.points)
-            if not (flat == flat[:, :1]).all() or not mine:
+            by_point = flat.reshape(draft.channels, draft.points)
+            if not (by_point == by_point[:, :1]).all() or not mine:
                 return False
             if any(self._blocks[k].kind != "weight" for k in mine):
                 return False
-            by_channel = flat[:, 0]
+            by_channel = by_point[:, 0]
         elif not mine:
             return False
         if by_channel is not None:
@@ -1560,9 +1636,8 @@ class Builder:
                 block = self._blocks[k]
                 part = by_channel[block.target_channel : block.target_channel + block.n_out]
                 made_of = tuple(dict.fromkeys((*block.made_of, *names)))
-                scaled = block.weight.astype(np.float64) * part[:, None, None]
                 self._blocks[k] = replace(
-                    block, weight=scaled.astype(block.weight.dtype), made_of=made_of
+                    block, weight=_scaled_out(block.weight, part), made_of=made_of
                 )
             if draft.bias is not None:
                 draft.bias = draft.bias * by_channel[:, None]
@@ -1570,6 +1645,17 @@ class Builder:
         if shift is not None:
             self._shift_bias(place, x, shift, names)
         return True
+
+
+def _adds_all(block: Block, source: _Draft) -> bool:
+    """Tell whether a block adds all channels of its source, as they are, at some points."""
+    return (
+        block.kind == "identity"
+        and block.groups == block.n_out == source.channels
+        and len(block.taps) == 1
+        and block.target_channel == 0
+        and bool((block.weight[0 : block.n_out] == 1).all())
+    )
 
 
 def _bias_block(place: int, draft: _Draft) -> Block:
@@ -1600,220 +1686,25 @@ def _bias_block(place: int, draft: _Draft) -> Block:
     )
 
 
-def _window(
-    size: int,
-    kernel: int,
-    stride: int,
-    padding: tuple[int, int],
-    dilation: int,
-    transposed: bool,
-    output_padding: int,
-) -> tuple[int, list[tuple[slice, slice]]]:
-    """Return the length of what an axis becomes, and for each tap slices of before and after.
-
-    Along an axis of N inputs and O outputs tap t joins input ``stride * o + dilation * t -
-    padding`` to output o; of a transposed one, the ends are exchanged (docs/mathematics.md).
-    """
-    reach = dilation * (kernel - 1) + 1
-    if transposed:
-        length = (size - 1) * stride - sum(padding) + reach + output_padding
-        long, short = length, size
-    else:
-        length = (size + sum(padding) - reach) // stride + 1
-        long, short = size, length
-    found = []
-    for tap in range(kernel):
-        offset = dilation * tap - padding[0]
-        low = -(offset // stride) if offset < 0 else 0
-        high = min(short - 1, (long - 1 - offset) // stride)
-        if high < low:
-            found.append((slice(0, 0), slice(0, 0)))
-            continue
-        wide = slice(stride * low + offset, stride * high + offset + 1, stride)
-        narrow = slice(low, high + 1)
-        found.append((narrow, wide) if transposed else (wide, narrow))
-    return length, found
+def _joined(weight: Any, run: Sequence[Run], arrays: Sequence[Floats]) -> Any:
+    """Return the numbers of a block, of those at each set of points one behind the other."""
+    if isinstance(weight, LazyMatrix):
+        return weight.with_columns([each.index for each in run])
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=2)
 
 
-def _counted(
-    size: int,
-    kernel: int,
-    stride: int,
-    padding: tuple[int, int],
-    dilation: int,
-    length: int,
-    count_padding: bool,
-) -> NDArray[np.float64]:
-    """Return of how many numbers the mean of each window is taken, along one axis."""
-    starts = stride * np.arange(length) - padding[0]
-    taps = starts[:, None] + dilation * np.arange(kernel)
-    low, high = (-padding[0], size + padding[1]) if count_padding else (0, size)
-    return np.maximum(((taps >= low) & (taps < high)).sum(axis=1), 1).astype(np.float64)
+def _scaled_out(weight: Any, factor: NDArray[np.float64]) -> Any:
+    """Return weights times a number for each channel of the target."""
+    if isinstance(weight, LazyMatrix):
+        return weight.scaled_out(factor)
+    return (weight.astype(np.float64) * factor[:, None, None]).astype(weight.dtype)
 
 
-def _decoded(
-    source: Units, source_grid: tuple[int, ...], target: Units, target_grid: tuple[int, ...]
-) -> NDArray[np.int64] | None:
-    """Return the one tap that joins two arrays of points, (n_axes, 5), or None if it is none."""
-    ends = [_affine(source, source_grid), _affine(target, target_grid)]
-    if ends[0] is None or ends[1] is None:
-        return None
-    loops = [axis for axis, size in enumerate(source.shape) if size > 1]
-    n_axes = max(len(source_grid), len(target_grid))
-    tap = np.zeros((n_axes, 5), dtype=np.int64)
-    tap[:, 4] = 1
-    for column, (start, _) in zip((0, 2), ends, strict=True):
-        tap[: len(start), column] = start
-    taken: set[int] = set()
-    extra = []
-    for loop in loops:
-        moves = [[axis for axis in range(len(start)) if steps[axis][loop]] for start, steps in ends]
-        if any(len(each) > 1 for each in moves):
-            return None
-        axes = {axis for each in moves for axis in each}
-        if len(axes) > 1:
-            return None
-        if not axes:
-            extra.append(source.shape[loop])
-            continue
-        axis = axes.pop()
-        if axis in taken:
-            return None
-        taken.add(axis)
-        for column, (start, steps) in zip((1, 3), ends, strict=True):
-            if axis < len(start):
-                tap[axis, column] = steps[axis][loop]
-        tap[axis, 4] = source.shape[loop]
-    if extra:
-        tail = np.zeros((1, 5), dtype=np.int64)
-        tail[0, 4] = prod(extra)
-        tap = np.concatenate([tap, tail])
-    return tap
-
-
-def _affine(points: Units, grid: tuple[int, ...]) -> tuple[list[int], list[list[int]]] | None:
-    """Return where points of a grid start, and how they move along each axis of the array."""
-    if not grid:
-        return [], []
-    coordinates = np.unravel_index(points, grid)
-    starts, steps = [], []
-    for each in coordinates:
-        start = int(each.flat[0])
-        moves = []
-        expected = np.full(points.shape, start)
-        for axis, size in enumerate(points.shape):
-            move = 0
-            if size > 1:
-                at = [0] * points.ndim
-                at[axis] = 1
-                move = int(each[tuple(at)]) - start
-                shape = [-1 if k == axis else 1 for k in range(points.ndim)]
-                expected = expected + move * np.arange(size).reshape(shape)
-            moves.append(move)
-        if not np.array_equal(expected, each):
-            return None
-        starts.append(start)
-        steps.append(moves)
-    return starts, steps
-
-
-def _axis_at_fault(
-    source: Units, source_grid: tuple[int, ...], target: Units, target_grid: tuple[int, ...]
-) -> int:
-    """Return the axis of two arrays of points by which to take them apart: the shortest."""
-    del source_grid, target, target_grid
-    long = [axis for axis, size in enumerate(source.shape) if size > 1]
-    return min(long, key=lambda axis: source.shape[axis])
-
-
-def _boxes(wanted: NDArray[np.bool_]) -> Iterator[tuple[slice, ...]]:
-    """Yield boxes that hold all wanted places and no others."""
-    if wanted.all():
-        yield tuple(slice(None) for _ in wanted.shape)
-        return
-    if not wanted.any():
-        return
-    bounds = []
-    for axis in range(wanted.ndim):
-        other = tuple(k for k in range(wanted.ndim) if k != axis)
-        line = np.flatnonzero(wanted.any(axis=other))
-        bounds.append(slice(int(line[0]), int(line[-1]) + 1))
-    inside = wanted[tuple(bounds)]
-    if inside.all():
-        yield tuple(bounds)
-        return
-    # by the lines of the first axis, equal ones that follow one another together
-    first = bounds[0].start
-    flat = inside.reshape(len(inside), -1)
-    if inside.ndim == 1:
-        edges = np.flatnonzero(np.diff(inside.astype(np.int8), prepend=0, append=0))
-        for low, high in zip(edges[::2], edges[1::2], strict=True):
-            yield (slice(first + int(low), first + int(high)),)
-        return
-    cuts = np.flatnonzero((flat[1:] != flat[:-1]).any(axis=1)) + 1
-    for low, high in zip([0, *cuts], [*cuts, len(inside)], strict=True):
-        for rest in _boxes(inside[low]):
-            yield (
-                slice(first + int(low), first + int(high)),
-                *(
-                    slice(one.start + (each.start or 0), one.start + each.stop)
-                    if each.stop is not None
-                    else one
-                    for one, each in zip(bounds[1:], rest, strict=True)
-                ),
-            )
-
-
-def _columns(numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the different columns of a matrix, and which of them each column is."""
-    if (numbers == numbers[:, :1]).all():
-        return numbers[:, :1], np.zeros(numbers.shape[1], dtype=np.int64)
-    found, index = np.unique(numbers, axis=1, return_inverse=True)
-    return found, index.ravel()
-
-
-def _scaled_in(weight: Floats, scale: NDArray[np.float64], groups: int) -> Floats:
+def _scaled_in(weight: Any, scale: NDArray[np.float64], groups: int) -> Any:
     """Return weights times a number for each channel of the source."""
+    if isinstance(weight, LazyMatrix):
+        return weight.scaled(scale)
     n_out, per, _ = weight.shape
     each = np.repeat(scale.reshape(groups, 1, per), n_out // groups, axis=1)
     scaled: Floats = (weight.astype(np.float64) * each.reshape(n_out, per, 1)).astype(weight.dtype)
     return scaled
-
-
-def _split_groups(
-    run: _Run, n_out: int, per: int, groups: int
-) -> Iterator[tuple[slice, slice, None, int]]:
-    """Yield which channels of a run go to which channels of the target, and in how many groups."""
-    if groups == 1:
-        yield slice(None), slice(0, n_out), None, 1
-        return
-    out = n_out // groups
-    index = run.index
-    whole = len(index) % per == 0 and index[0] % per == 0
-    if whole and np.array_equal(index, np.arange(index[0], index[0] + len(index))):
-        begin, count = int(index[0]) // per, len(index) // per
-        yield slice(None), slice(begin * out, (begin + count) * out), None, count
-        return
-    # channels in another order: piece by piece, each within one group
-    own = index // per
-    cuts = np.flatnonzero(np.diff(own)) + 1
-    for low, high in zip([0, *cuts], [*cuts, len(index)], strict=True):
-        group = int(own[low])
-        yield slice(int(low), int(high)), slice(group * out, (group + 1) * out), None, 1
-
-
-def _as_slice(index: NDArray[np.int64]) -> Any:
-    """Return indices that go up by one as a slice, which copies nothing."""
-    if len(index) and np.array_equal(index, np.arange(index[0], index[0] + len(index))):
-        return slice(int(index[0]), int(index[0]) + len(index))
-    return index
-
-
-def _axis_of(along: NDArray[np.int64], size: int) -> int | None:
-    """Return the axis that counts 0 to size - 1, whatever stands at the others; None for none."""
-    for axis in range(along.ndim):
-        if along.shape[axis] == size:
-            line = np.arange(size).reshape([-1 if k == axis else 1 for k in range(along.ndim)])
-            if (along == line).all():
-                return axis
-    return None

@@ -8,7 +8,7 @@ from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError
-from netkin.graph.edges import EDGES_PER_BLOCK, SAMPLE_SIZE, EdgeBlock
+from netkin.graph.edges import EDGES_PER_BLOCK, MANY_EDGES, SAMPLE_SIZE, EdgeBlock
 from netkin.graph.graph import (
     BiasVertices,
     Graph,
@@ -38,6 +38,13 @@ class DenseEdges:
     NetkinError
         As `netkin.graph.graph.graph_from_weights`.
 
+    Attributes
+    ----------
+    n_vertices, n_edges : int
+    largest : float
+        The largest |w|.
+    zeta : float
+
     Notes
     -----
     The key of an edge is -|w|. Edges come layer by layer, row by row of (n_out, n_in), then
@@ -57,7 +64,7 @@ class DenseEdges:
         self._weights = weights
         self._biases = biases
         self._bias_vertices: BiasVertices = bias_vertices
-        self._zeta = zeta
+        self.zeta = zeta
         self._first = np.cumsum([0, *widths], dtype=np.int32)
         self._bias_blocks: list[EdgeBlock] = []
         self.n_vertices = int(self._first[-1])
@@ -72,7 +79,20 @@ class DenseEdges:
             self.n_vertices += n_new
         self.n_edges = sum(weight.shape[0] * weight.shape[1] for weight in weights)
         self.n_edges += sum(block.key.size for block in self._bias_blocks)
-        self._largest, self._sample = self._look_through()
+        self._sample: EdgeBlock | None = None
+        if self.n_edges < MANY_EDGES:
+            self.largest, self._sample = self._look_through()
+        else:
+            self.largest = self._strongest()
+        if self.largest == 0:
+            raise NetkinError("every weight is 0, so the values of the edges are undefined.")
+
+    def _strongest(self) -> float:
+        """Return the largest |w|, by loops that are compiled."""
+        from netkin.diagram.dense_forest import largest_weight
+
+        biases = [-block.key[:, None] for block in self._bias_blocks]
+        return max(largest_weight(weight) for weight in [*self._weights, *biases])
 
     def _look_through(self) -> tuple[float, EdgeBlock]:
         """Return the largest |w| and a sample of the edges."""
@@ -91,8 +111,6 @@ class DenseEdges:
             ends = (np.broadcast_to(end, block.key.shape)[place] for end in block[1:])
             sample.append((block.key[place], *ends))
             start += block.key.size
-        if largest == 0:
-            raise NetkinError("every weight is 0, so the values of the edges are undefined.")
         key, tail, head = (np.concatenate(part) for part in zip(*sample, strict=True))
         return largest, EdgeBlock(key, tail, head)
 
@@ -110,11 +128,26 @@ class DenseEdges:
 
     def sample(self) -> EdgeBlock:
         """Return some edges drawn evenly from all."""
+        if self._sample is None:
+            _, self._sample = self._look_through()
         return self._sample
+
+    def matrices(self) -> Iterator[tuple[Any, int, int, int]]:
+        """Yield weights, first vertex at either end, and groups; see `DensePart`.
+
+        Those of layers, then biases as columns.
+        """
+        for layer, weight in enumerate(self._weights):
+            yield weight, int(self._first[layer]), int(self._first[layer + 1]), 1
+        for block in self._bias_blocks:
+            # the strength of a bias is all that matters
+            strength = -block.key[:, None]
+            groups = len(strength) if len(block.tail) > 1 else 1
+            yield strength, int(block.tail[0]), int(block.head[0]), groups
 
     def values(self, key: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return the filtration values of edges with these keys."""
-        return edge_values(-key, self._largest, self._zeta)
+        return edge_values(-key, self.largest, self.zeta)
 
     def is_two_colourable(self) -> bool:
         """Return True: by the parity of the layer, a bias vertex one before what it feeds."""
@@ -126,7 +159,7 @@ class DenseEdges:
             [weight[:] for weight in self._weights],
             self._biases,
             bias_vertices=self._bias_vertices,
-            zeta=self._zeta,
+            zeta=self.zeta,
         )
 
 

@@ -1,11 +1,13 @@
 """Stage graph: from a network file to its graph, in memory or as a file."""
 
 import logging
+from typing import Any
 
 from netkin import storage
 from netkin.errors import Absent, NetkinError
-from netkin.graph.graph import BiasVertices, Graph, graph_from_weights, write_graph
-from netkin.network.file import read_network
+from netkin.graph.graph import BiasVertices, Graph, write_graph
+from netkin.graph.reading import Additions, Normaliser, Rescale, listed_graph
+from netkin.network.wired import open_graph
 
 logger = logging.getLogger(__name__)
 
@@ -16,16 +18,19 @@ def export_graph(
     graph_path: str,
     bias_vertices: BiasVertices,
     zeta: float,
+    additions: Additions = "contracted",
+    normaliser: Normaliser = "network",
+    rescale: Rescale = "none",
     code: str = "",
 ) -> None:
-    """Write the graph of a network; of one whose layers are not known, the reason.
+    """Write the graph of a network; of one whose wiring is not known, the reason.
 
     Parameters
     ----------
     network_path, graph_path : str
         The network file to read and the graph file to write.
-    bias_vertices, zeta
-        See `netkin.graph.graph.graph_from_weights`.
+    bias_vertices, zeta, additions, normaliser, rescale
+        See `netkin.graph.reading.BlockEdges`.
     code : str
         Digest of the code, recorded in the file.
 
@@ -34,11 +39,17 @@ def export_graph(
     NetkinError
         The network file is unreadable or its weights make no graph.
     """
+    reading = {
+        "bias_vertices": bias_vertices,
+        "zeta": zeta,
+        "additions": additions,
+        "normaliser": normaliser,
+        "rescale": rescale,
+    }
     # which of a bundle's networks it is of
-    member = storage.id_of(network_path)
-    parameters = {"member": member, "bias_vertices": bias_vertices, "zeta": zeta}
+    parameters = {"member": storage.id_of(network_path), **reading}
     try:
-        graph = read_network_graph(network_path, bias_vertices=bias_vertices, zeta=zeta)
+        graph = read_network_graph(network_path, **reading)
     except Absent as reason:
         with storage.create(
             graph_path, "graph", parameters=parameters, code=code, inputs=[network_path]
@@ -49,25 +60,27 @@ def export_graph(
     write_graph(graph_path, graph, parameters=parameters, code=code, inputs=[network_path])
 
 
-def read_network_graph(path: str, *, bias_vertices: BiasVertices, zeta: float) -> Graph:
+def read_network_graph(path: str, **reading: Any) -> Graph:
     """Return the graph of the network in a file.
 
     Parameters
     ----------
     path : str
         The network file.
-    bias_vertices, zeta
-        See `netkin.graph.graph.graph_from_weights`.
+    **reading
+        See `netkin.graph.reading.BlockEdges`.
 
     Raises
     ------
+    Absent
+        How the network is wired is not known.
     NetkinError
         The network file is unreadable or its weights make no graph.
     """
-    network = read_network(path)
-    try:
-        return graph_from_weights(
-            network.weights, network.biases, bias_vertices=bias_vertices, zeta=zeta
-        )
-    except NetkinError as error:
-        raise NetkinError(f"{path}: {error}") from None
+    with open_graph(path) as graph:
+        try:
+            return listed_graph(graph, **reading)
+        except Absent:
+            raise
+        except NetkinError as error:
+            raise NetkinError(f"{path}: {error}") from None

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
-from netkin.errors import NetkinError
+from netkin.errors import Absent, NetkinError
 from netkin.graph.blocks import (
     COUNT,
     SOURCE,
@@ -20,13 +21,15 @@ from netkin.graph.blocks import (
     Group,
     points,
 )
-from netkin.graph.edges import EDGES_PER_BLOCK, SAMPLE_SIZE, EdgeBlock
+from netkin.graph.edges import EDGES_PER_BLOCK, MANY_EDGES, SAMPLE_SIZE, EdgeBlock
 from netkin.graph.graph import BiasVertices, Graph, edge_values
 from netkin.options import checked
 
 Additions = Literal["contracted", "merged"]
 Normaliser = Literal["network", "layer"]
 Rescale = Literal["none", "relu"]
+MOST_LISTED = 1 << 28
+"""Edges that are listed one by one, at most: about 6 GB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,24 +212,96 @@ class BlockEdges:
         return self.stored().is_two_colourable()
 
     def stored(self) -> Graph:
-        """Return the graph with all edges in memory, reversed where a weight is <= 0."""
-        tails, heads, values = [], [], []
+        """Return the graph with all edges in memory, reversed where a weight is <= 0.
+
+        Edges stand block by block, biases last, each block by channels of the source, then of the
+        target, then by points.
+
+        Raises
+        ------
+        Absent
+            It has more than `MOST_LISTED` edges.
+        """
+        if self.n_edges > MOST_LISTED:
+            raise Absent(
+                f"the graph has {self.n_edges:,} edges, too many to be listed one by one; allowed "
+                f"are {MOST_LISTED:,}"
+            )
+        parts: dict[int, list[tuple[NDArray[Any], ...]]] = {}
         for part, weight, tail, head in self.edges():
             shape = np.broadcast_shapes(weight.shape, tail.shape, head.shape)
             reverse = weight <= 0
-            tails.append(np.broadcast_to(np.where(reverse, head, tail), shape).ravel())
-            heads.append(np.broadcast_to(np.where(reverse, tail, head), shape).ravel())
-            values.append(np.broadcast_to(part.values(weight, self.zeta), shape).ravel())
-        layer = np.zeros(self.n_vertices, dtype=np.int32)
-        is_bias = np.zeros(self.n_vertices, dtype=bool)
+            columns = (
+                np.where(reverse, head, tail),
+                np.where(reverse, tail, head),
+                part.values(weight, self.zeta),
+            )
+            of_part = parts.setdefault(id(part), [])
+            of_part.append(tuple(np.broadcast_to(column, shape) for column in columns))
+        listed: list[tuple[NDArray[Any], ...]] = []
+        for part in sorted(self.parts, key=lambda part: part.block.kind == "bias"):
+            for piece in _by_source(parts.pop(id(part)), len(part.block.taps)):
+                listed.append(tuple(column.ravel() for column in piece))
+        source, target, value = (np.concatenate(column) for column in zip(*listed, strict=True))
+        layer, is_bias = self._layers()
         return Graph(
-            np.concatenate(tails).astype(np.int32),
-            np.concatenate(heads).astype(np.int32),
-            np.concatenate(values),
-            self.n_vertices,
-            layer,
-            is_bias,
+            source.astype(np.int32), target.astype(np.int32), value, self.n_vertices, layer, is_bias
         )
+
+    def _layers(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Return the layer of each vertex, by the longest way from the inputs, and what is a bias.
+
+        Steps back in time do not count.
+        """
+        depth = dict.fromkeys(self.first.tolist(), 0)
+        own = [
+            (int(self.first[p.block.source]), int(self.first[p.block.target])) for p in self.parts
+        ]
+        for part, (source, target) in zip(self.parts, own, strict=True):
+            if part.block.kind != "bias" and source < target:
+                depth[target] = max(depth[target], depth[source] + 1)
+        is_bias = np.zeros(self.n_vertices, dtype=bool)
+        layer = np.zeros(self.n_vertices, dtype=np.int32)
+        for place, group in enumerate(self.groups):
+            layer[self.first[place] : self.first[place] + group.size] = depth[
+                int(self.first[place])
+            ]
+        for part, (_, target) in zip(self.parts, own, strict=True):
+            if part.block.kind == "bias":
+                group = self.groups[part.block.source]
+                first = int(self.first[part.block.source])
+                layer[first : first + group.size] = depth[target]
+                is_bias[first : first + group.size] = True
+        # no layer is empty
+        return np.unique(layer, return_inverse=True)[1].astype(np.int32), is_bias
+
+
+def listed_graph(graph: BlockGraph, **options: Any) -> Graph:
+    """Return a graph with all edges in memory.
+
+    Parameters
+    ----------
+    graph : BlockGraph
+    **options
+        See `BlockEdges`.
+
+    Raises
+    ------
+    NetkinError
+        As `BlockEdges`, and for more than `MOST_LISTED` edges.
+    """
+    return BlockEdges(graph, **options).stored()
+
+
+def _by_source(
+    pieces: list[tuple[NDArray[Any], ...]], n_taps: int
+) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield the edges of a block in the order of its sources where it has one tap."""
+    if n_taps > 1:
+        yield from pieces
+        return
+    columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
+    yield tuple(np.swapaxes(column, 0, 1) for column in columns)
 
 
 def _with_biases(graph: BlockGraph, bias_vertices: BiasVertices) -> tuple[list[Group], list[Block]]:
@@ -303,11 +378,15 @@ def branches(groups: Sequence[Group], blocks: Sequence[Block]) -> list[Block]:
 def is_whole(block: Block, groups: Sequence[Group]) -> bool:
     """Tell whether a block joins each unit of one group to the same unit of another one."""
     source, target = groups[block.source], groups[block.target]
-    if source.channels != target.channels or source.grid != target.grid:
+    n_axes = block.taps.shape[1]
+    # further axes have one point
+    grid, other = (
+        np.array([*group.grid, *[1] * (n_axes - len(group.grid))]) for group in (source, target)
+    )
+    if source.channels != target.channels or not np.array_equal(grid, other):
         return False
     if block.groups != block.n_out or block.n_out != source.channels or len(block.taps) != 1:
         return False
-    grid = np.array([*source.grid, *[1] * (block.taps.shape[1] - len(source.grid))])
     tap = block.taps[0]
     starts = (tap[:, [SOURCE, TARGET]] == 0).all()
     steps = ((tap[:, [SOURCE_STEP, TARGET_STEP]] == 1).all(axis=1) | (grid == 1)).all()
@@ -317,11 +396,17 @@ def is_whole(block: Block, groups: Sequence[Group]) -> bool:
 def _largest(blocks: Sequence[Block], normaliser: Normaliser) -> list[float]:
     """Return for each block what |w| is divided by."""
     strongest: list[float] = []
+    many = sum(prod(block.weight.shape) for block in blocks) >= MANY_EDGES
     for block in blocks:
         found = 0.0
         if block.is_trained:
             meets = np.flatnonzero(block.multiplicity())
             n_out, n_in, n_columns = block.weight.shape
+            if many and len(meets) == n_columns:
+                from netkin.diagram.dense_forest import largest_weight
+
+                strongest.append(largest_weight(block.weight))
+                continue
             rows = max(1, EDGES_PER_BLOCK // (n_in * n_columns))
             for row in range(0, n_out, rows):
                 weight = np.asarray(block.weight[row : min(row + rows, n_out)])

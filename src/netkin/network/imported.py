@@ -14,9 +14,12 @@ from netkin import storage
 from netkin.errors import Lacking, NetkinError
 from netkin.failure import Together
 from netkin.finite import is_finite
+from netkin.graph.blocks import BlockGraph
 from netkin.network.format import named_by, open_model
+from netkin.network.format.input_shape import parse_input_shape
 from netkin.network.format.model import Layer, Model, Tensor
-from netkin.network.format.wiring import parse_wiring
+from netkin.network.format.wiring_file import Wiring, wiring_of
+from netkin.network.wired import PLACE, get_graph, put_graph
 
 MOST_FILES = 10_000
 """Files of a folder that is one network, at most."""
@@ -25,6 +28,9 @@ MOST_LETTERS = 2000
 
 MOST_ATTRIBUTE = 30_000
 """Letters of an attribute, which HDF5 limits; the names of tied tensors beyond are left out."""
+
+NO_CHAIN = "it is wired as a graph, and no chain of dense layers"
+"""Why a network has no layers whose file of wiring says its graph."""
 
 Stamps = dict[str, list[int]]
 """Name of a file -> its size in bytes and when it was changed, in nanoseconds; empty for one that
@@ -89,7 +95,7 @@ def import_networks(
         The file, or the folder, of each network.
     networks : mapping
         What each is called in the bundle -> ``path``, what the sheet calls its file, ``wiring``
-        (see `netkin.network.format.wiring.parse_wiring`) and ``files``, sizes and times when the
+        (see `netkin.network.format.wiring_file.wiring_of`) and ``files``, sizes and times when the
         run was planned (see `stamps_of`); recorded.
     networks_path : str
         The bundle to write.
@@ -118,7 +124,7 @@ def import_networks(
 def _import(path: str, group: h5py.Group, made_of: Mapping[str, Any]) -> None:
     try:
         with open_model(path) as model:
-            _put(group, model, path, made_of["wiring"])
+            _put(group, model, path, made_of["wiring"], made_of.get("input_shape", ""))
     except Lacking:
         raise
     except NetkinError as error:
@@ -147,6 +153,9 @@ class Understood:
         Why its layers are not known, or why it cannot be read; "" for neither.
     is_read : bool
         Whether there is anything to compare.
+    graph : str
+        Of a network that is no chain of dense layers, how large the graph is that its file
+        says; "" for none.
     """
 
     format: str
@@ -155,6 +164,7 @@ class Understood:
     left_out: str
     reason: str
     is_read: bool
+    graph: str = ""
 
 
 def read_understood(path: str | os.PathLike[str]) -> Understood:
@@ -176,31 +186,60 @@ def read_understood(path: str | os.PathLike[str]) -> Understood:
             (weights[0][1], *(shape[0] for shape in weights)) if weights else (),
             sum(array.size for array in arrays),
             str(file.attrs.get("left_out", "")),
-            str(file.attrs.get("reason", "")),
+            # that of a graph is why it is no chain, which hinders few measures
+            "" if PLACE in file else str(file.attrs.get("reason", "")),
             bool(arrays),
+            _size(get_graph(file, path)) if PLACE in file else "",
         )
 
 
-def _put(file: h5py.Group, model: Model, path: str, wiring: str) -> None:
+def _size(graph: BlockGraph) -> str:
+    """Return how large a graph is, and what its open axes were taken as."""
+    sizes = [f"{name} = {size}" for name, size in graph.sizes.items()]
+    what = f"{len(graph.groups)} groups, {len(graph.blocks)} blocks, {graph.n_edges:,} edges"
+    return "; ".join([what, *sizes])
+
+
+def _put(file: h5py.Group, model: Model, path: str, wiring: str, input_shape: str) -> None:
     """Write what was understood."""
     file.attrs["format"] = model.format
     if model.left_out:
         file.attrs["left_out"] = _shortened(json.dumps(dict(model.left_out)))
     # a mistake in what the sheet says is not answered with what could be read without it
-    wired = parse_wiring(wiring)
+    wired = wiring_of(wiring)
+    graph: BlockGraph | None = None
     layers: Sequence[Layer] = ()
     try:
-        layers = model.layers(wired)
+        if isinstance(wired, Wiring):
+            graph = model.graph(wired, parse_input_shape(input_shape))
+            file.attrs["reason"] = NO_CHAIN
+        else:
+            layers = model.layers(wired)
     except NetkinError as error:
         if wired or not model.tensors:
             raise
         file.attrs["reason"] = _line(error, path)
     if layers:
-        _put_layers(file, layers, path)
+        _put_layers(file, layers, path, [] if wired else model.activations())
+    elif graph is None:
+        graph = _graph(file, model, path, input_shape)
     if not all(_is_plain(layer, model) for layer in layers) or not layers:
         # what was folded, turned or put together is stored as it is too, for tensors are compared
-        _put_tensors(file, model, path)
+        stored = _put_tensors(file, model, path)
+        if graph is not None:
+            put_graph(file, graph, stored)
     _put_other_names(file, model)
+
+
+def _graph(file: h5py.Group, model: Model, path: str, input_shape: str) -> BlockGraph | None:
+    """Return the graph of a network that is no chain, or None and note why there is none."""
+    if model.wired is None:
+        return None
+    try:
+        return model.graph(shape=parse_input_shape(input_shape))
+    except NetkinError as error:
+        file.attrs["reason"] = _line(error, path)
+        return None
 
 
 def _is_plain(layer: Layer, model: Model) -> bool:
@@ -216,7 +255,9 @@ def _is_plain(layer: Layer, model: Model) -> bool:
     )
 
 
-def _put_layers(file: h5py.Group, layers: Sequence[Layer], path: str) -> None:
+def _put_layers(
+    file: h5py.Group, layers: Sequence[Layer], path: str, activations: Sequence[str]
+) -> None:
     largest = 0.0
     for index, layer in enumerate(layers):
         for number, (part, array) in enumerate((("weight", layer.weight[:]), ("bias", layer.bias))):
@@ -227,15 +268,23 @@ def _put_layers(file: h5py.Group, layers: Sequence[Layer], path: str) -> None:
             _check_numbers(path, name, array)
             _put_array(file, place, array, name)
             largest = max(largest, float(np.abs(array).max()))
+    for index, activation in enumerate(activations):
+        if activation:
+            file[f"layers/{index}/weight"].attrs["activation"] = activation
     if largest == 0:
         raise NetkinError(f"{path}: every weight is 0.")
 
 
-def _put_tensors(file: h5py.Group, model: Model, path: str) -> None:
+def _put_tensors(file: h5py.Group, model: Model, path: str) -> dict[str, tuple[str, Tensor]]:
+    """Write all tensors; return where each stands."""
+    found = {}
     for index, tensor in enumerate(one for one in model.tensors.values() if not one.same_as):
         array = np.atleast_1d(tensor[:])
         _check_numbers(path, tensor.name, array)
-        _put_array(file, f"tensors/{index}", array, tensor.name)
+        place = f"tensors/{index}"
+        _put_array(file, place, array, tensor.name)
+        found[tensor.name] = place, tensor
+    return found
 
 
 def _put_other_names(file: h5py.Group, model: Model) -> None:
@@ -261,7 +310,7 @@ def _put_array(file: h5py.Group, place: str, array: Any, name: str) -> None:
 
 def _discard(file: h5py.Group) -> None:
     """Take out what was written before the file was found to be unreadable."""
-    for group in ("layers", "tensors"):
+    for group in ("layers", "tensors", PLACE):
         if group in file:
             del file[group]
     for name in ("reason", "also"):

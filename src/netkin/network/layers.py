@@ -1,11 +1,14 @@
-"""The layers of a network read block by block, for networks larger than memory."""
+"""The layers or the graph of a network read block by block, for networks larger than memory."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from netkin.graph.blocks import BlockGraph
 from netkin.network.format import open_model
+from netkin.network.format.input_shape import parse_input_shape
 from netkin.network.format.model import Layer
+from netkin.network.format.wiring_file import wiring_of
 
 
 @contextmanager
@@ -30,3 +33,29 @@ def open_layers(
     """
     with open_model(path) as model:
         yield model.layers(wiring)
+
+
+@contextmanager
+def open_network_graph(
+    path: str | Path, wiring: str = "", input_shape: str = ""
+) -> Iterator[BlockGraph]:
+    """Open the graph of a network, whose numbers are read while it is open.
+
+    Parameters
+    ----------
+    path : path
+        See `open_layers`.
+    wiring : str
+        See `netkin.network.format.wiring_file.wiring_of`.
+    input_shape : str
+        Sizes that the file leaves open, see
+        `netkin.network.format.input_shape.parse_input_shape`.
+
+    Raises
+    ------
+    NetkinError
+        The file cannot be read, how it is wired is not known, or a part of it has no rule.
+    """
+    named, shape = wiring_of(wiring), parse_input_shape(input_shape)
+    with open_model(path) as model:
+        yield model.graph(named, shape)

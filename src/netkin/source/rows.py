@@ -10,10 +10,11 @@ from pathlib import Path
 
 from netkin.errors import NetkinError, allowed, did_you_mean, listed, shown
 from netkin.network.format.foreign import is_of_hub
-from netkin.network.format.wiring import parse_wiring
+from netkin.network.format.input_shape import parse_input_shape
+from netkin.network.format.wiring_file import ENDINGS, wiring_content, wiring_of
 from netkin.network.imported import Stamps, stamps_of
 
-COLUMNS = ("network", "path", "group", "replicate", "wiring")
+COLUMNS = ("network", "path", "group", "replicate", "wiring", "input_shape")
 """Columns that have a meaning; any other one is an annotation."""
 LATER = ("activations", "predictions")
 """Columns that nothing reads yet."""
@@ -34,7 +35,7 @@ class Row:
     ----------
     line : int
         Its number in the file.
-    network, replicate, group, wiring : str
+    network, replicate, group, wiring, input_shape : str
         As the sheet has it; all values are text, also ``1`` and ``NA``.
     path : str
         As the sheet has it.
@@ -54,6 +55,7 @@ class Row:
     group: str = ""
     replicate: str = ONCE
     wiring: str = ""
+    input_shape: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -249,7 +251,12 @@ def _row(sheet: str, number: int, header: Sequence[str], values: Sequence[str]) 
         if found.pop(column, ""):
             raise NetkinError(f"{column}: no measure reads this yet; leave it empty.")
     wiring = found.pop("wiring", "")
-    parse_wiring(wiring)
+    if wiring.lower().endswith(ENDINGS):
+        # as its text, so that an edit of the file is an edit of the sheet
+        wiring = wiring_content(Path(sheet).parent / Path(wiring).expanduser())
+    wiring_of(wiring)
+    input_shape = found.pop("input_shape", "")
+    parse_input_shape(input_shape)
     if not path:
         raise NetkinError("path: found nothing; it is the file of the network, or its folder.")
     try:
@@ -286,6 +293,7 @@ def _row(sheet: str, number: int, header: Sequence[str], values: Sequence[str]) 
         group=found.pop("group", ""),
         replicate=replicate,
         wiring=wiring,
+        input_shape=input_shape,
         annotations=found,
     )
 

@@ -92,7 +92,10 @@ class Sheet:
     def making(self, member: Member) -> dict[str, Any]:
         """Return what determines what is read of a network."""
         row = self._rows[member.id]
-        return {"path": row.path, "wiring": row.wiring, "files": row.files}
+        made_of = {"path": row.path, "wiring": row.wiring, "files": row.files}
+        if row.input_shape:
+            made_of["input_shape"] = row.input_shape
+        return made_of
 
     def described(self) -> list[dict[str, str]]:
         """Return what the sheet says of each network, for a table."""

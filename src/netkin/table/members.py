@@ -37,6 +37,7 @@ def tabulate_members(
         own = {
             "format": known.format,
             "layers": "-".join(map(str, known.units)),
+            "graph": known.graph,
             "parameters": known.parameters,
             "read": "yes" if known.is_read else "no",
             "reason": known.reason,
@@ -50,9 +51,10 @@ def tabulate_members(
         csv_path=csv_path,
         html_path=html_path,
         title=title,
-        note="What was understood of each file. The reason says why a network could not be read, "
-        "or why its layers are not known: then its tensors alone are compared. Left out is what a "
-        "file holds besides parameters.",
+        note="What was understood of each file: the units of a chain of dense layers, or the graph "
+        "of another architecture. The reason says why a network could not be read, or why its "
+        "wiring is not known: then its tensors alone are compared. Left out is what a file holds "
+        "besides parameters.",
         decimals={},
     )
 

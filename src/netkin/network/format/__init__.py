@@ -13,10 +13,12 @@ from netkin.errors import NetkinError, shown
 from netkin.failure import error_code, is_of_content
 from netkin.network.format import (
     foreign,
+    huggingface,
     keras_file,
     netkin_file,
     npz_file,
     onnx_file,
+    pt2_file,
     safetensors_file,
     sharded_file,
     torch_file,
@@ -69,6 +71,7 @@ FORMATS = {
         torch_file.opened,
         (".bin", ".pt", ".pth", ".ckpt"),
     ),
+    "pt2": Format("an exported program of torch", pt2_file.recognises, pt2_file.opened, (".pt2",)),
     "keras": Format(
         "a file of Keras", keras_file.recognises, keras_file.opened, (".keras", ".h5", ".hdf5")
     ),
@@ -102,7 +105,7 @@ def open_model(path: str | Path) -> Iterator[Model]:
     with _printable():
         sharded_file.refuse_part(Path(path))
         with open_bare(path) as model:
-            yield cleaned(model)
+            yield huggingface.with_config(cleaned(model), Path(path))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ MOST_POINTS = 1 << 31
 
 @dataclass(frozen=True)
 class InputShape:
-    """Sizes of inputs and of symbolic axes.
+    """Sizes of inputs and of symbolic axes, and what else a user says of a network.
 
     Attributes
     ----------
@@ -19,10 +19,13 @@ class InputShape:
         Name of an input -> its shape without the batch axis; "" for the only one.
     axes : dict of str to int
         Name of a symbolic axis, such as ``sequence_length`` -> its size.
+    leave_out : tuple of str
+        Nodes, layers or operators that are left out, see `netkin.network.format.leave_out`.
     """
 
     inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     axes: dict[str, int] = field(default_factory=dict)
+    leave_out: tuple[str, ...] = ()
 
     def of(self, name: str) -> tuple[int, ...] | None:
         """Return the shape of an input without the batch axis; None where it is not given."""

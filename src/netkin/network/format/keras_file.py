@@ -7,6 +7,7 @@ alone say nothing of it: not even a list of layers tells which takes whose outpu
 
 import io
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -23,6 +24,8 @@ from typing import Any, BinaryIO
 import h5py
 
 from netkin.errors import NetkinError
+from netkin.graph.blocks import BlockGraph
+from netkin.graph.builder import NotUnderstood
 from netkin.network.format import keras_wiring as wiring
 from netkin.network.format.folding import NoChain
 from netkin.network.format.hdf5 import (
@@ -38,6 +41,8 @@ from netkin.network.format.hdf5 import (
     text_of,
     texts_of,
 )
+from netkin.network.format.input_shape import InputShape
+from netkin.network.format.keras_graph import graph_of
 from netkin.network.format.keras_wiring import Node
 from netkin.network.format.model import STATISTIC, Layer, Model, Tensor
 from netkin.network.format.trial import tried
@@ -46,6 +51,13 @@ CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 DEPENDENCIES = "_layer_checkpoint_dependencies"
 """How Keras 2.12 and 2.13 call what is ``layers`` later."""
 BYTES_AT_ONCE = 1 << 24
+PARTS_OF = {
+    **dict.fromkeys(["SimpleRNN", "LSTM", "GRU"], ("cell",)),
+    "MultiHeadAttention": tuple(
+        f"{mark}{part}_dense" for mark in ("", "_") for part in ("query", "key", "value", "output")
+    ),
+}
+"""Layers whose variables are those of objects of theirs -> what Keras 3 calls these."""
 OPTIMISER = "the state of the optimiser, not of the network"
 GENERATOR = "the state of a random generator"
 
@@ -122,7 +134,13 @@ def _model_of(path: Path) -> Iterator[Model]:
             chain, unchained = contents.chain(model)
         contents.leave_statistics(chain)
         yield Model(
-            str(path), "keras", contents.tensors, contents.left_out, chain, unchained=unchained
+            str(path),
+            "keras",
+            contents.tensors,
+            contents.left_out,
+            chain,
+            unchained=unchained,
+            wired=None if model is None else partial(contents.graph, model),
         )
 
 
@@ -290,6 +308,13 @@ class _Contents:
             return None, f"no layer of its config uses '{unused[0]}'"
         return chain, ""
 
+    def graph(self, model: Node, shape: InputShape) -> BlockGraph:
+        """Return the graph of a model of any layers; see `Model.wired`."""
+        if self.unsure:
+            raise NotUnderstood(self.unsure)
+        sizes = {name: math.prod(tensor.shape) for name, tensor in self.tensors.items()}
+        return graph_of(model, self.of, shape, sizes)
+
     def leave_statistics(self, chain: Sequence[Layer] | None) -> None:
         """Leave out the statistics, but for those that a chain is made of."""
         used = {name for layer in chain or () for name in layer.made_of}
@@ -332,7 +357,10 @@ class _Contents:
         if node.children is None:
             roles = [name.rpartition("/")[2] for name, _ in weights]
             if len(set(roles)) < len(roles):
-                return False
+                wanted = wiring.parameters(node)  # in their order, as of attention
+                if [role.rpartition("/")[2] for role in wanted] != roles:
+                    return False
+                roles = list(wanted)
             expected = [((node.name,), role) for role in roles]
         else:
             inner = list(wiring.leaves(node, (node.name,)))
@@ -348,7 +376,7 @@ class _Contents:
                     ]
             names = {path[-1] for path, _ in inner}
             fits = len(expected) == len(weights) and all(
-                parts[-1] == role
+                _one_name(parts[-1]) == _one_name(role)
                 and (len(parts) < 2 or parts[-2] not in names or parts[-2] == path[-1])
                 for (path, role), (name, _) in zip(expected, weights, strict=True)
                 for parts in [name.split("/")]
@@ -375,10 +403,18 @@ class _Contents:
             snake = _snake_case(node.kind)
             group = self._group(f"{top}{kind}/", snake, counts[snake])
             counts[snake] += 1
-            if node.children is not None and group:
-                self.take_groups(node, f"{group}/", (*path, node.name))
-            elif group:
-                self._take_group(node, f"{group}/vars", (*path, node.name))
+            if group:
+                self._take_object(node, group, (*path, node.name))
+
+    def _take_object(self, node: Node, group: str, path: wiring.Path) -> None:
+        """Take what a layer, a wrapper or a model has."""
+        if node.kind in wiring.WRAPPERS and node.children is not None:
+            for part, inner in zip(wiring.WRAPPERS[node.kind], node.children, strict=True):
+                self._take_object(inner, f"{group}/{part}", (*path, inner.name))
+        elif node.children is not None:
+            self.take_groups(node, f"{group}/", path)
+        else:
+            self._take_group(node, group, path)
 
     def _group(self, top: str, snake: str, index: int) -> str:
         if not top.endswith(f"{DEPENDENCIES}/"):
@@ -392,23 +428,32 @@ class _Contents:
         return sorted(there)[index][1] if index < len(there) else ""
 
     def _take_group(self, node: Node, group: str, path: wiring.Path) -> None:
-        if group not in self.stored.groups:
+        own = f"{group}/vars"
+        if own not in self.stored.groups:
             return
-        name = text_of(self.stored.groups[group].attrs, "name")
+        name = text_of(self.stored.groups[own].attrs, "name")
         if name is not None and name != node.name:
             self.unsure = self.unsure or f"the weights of layer '{node.name}' are those of '{name}'"
             return
-        numbers = [
-            part
+        found = self._variables(own)
+        for part in PARTS_OF.get(node.kind, ()):
+            found += self._variables(f"{group}/{part}/vars")
+        roles = wiring.parameters(node)
+        if len(roles) != len(found):
+            roles = tuple(where.rpartition("/")[2] for where in found)
+            if len(set(roles)) < len(roles):
+                return
+        for role, where in zip(roles, found, strict=True):
+            self._take("/".join((*path, role)), where, role, path)
+
+    def _variables(self, group: str) -> list[str]:
+        """Return the arrays of a group in the order of their numbers."""
+        found = [
+            (int(part), where)
             for where in self.stored.datasets
             if where.startswith(f"{group}/") and (part := where[len(group) + 1 :]).isdecimal()
         ]
-        numbers = sorted(numbers, key=int)
-        roles = wiring.parameters(node)
-        if len(roles) != len(numbers):
-            roles = tuple(numbers)
-        for role, number in zip(roles, numbers, strict=True):
-            self._take("/".join((*path, role)), f"{group}/{number}", role, path)
+        return [where for _, where in sorted(found)]
 
     def take_others(self) -> None:
         """Take the arrays that no layer was found for, by their paths."""
@@ -452,6 +497,12 @@ class _Contents:
             self._statistics.add(name)
         if path is not None:
             self.of.setdefault(path, {})[role] = tensor
+
+
+def _one_name(role: str) -> str:
+    """Return the last part of a variable's name, as Keras 3 has it."""
+    last = role.rpartition("/")[2]
+    return wiring.OTHER_NAMES.get(last, last)
 
 
 def _is_trained(model: Node, path: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ from netkin.network.format.model import Layer, Tensor, Transposed
 MOST_NESTED = 50
 """Models in models at most."""
 MODELS = ("Sequential", "Functional", "Model")
+WRAPPERS = {"TimeDistributed": ("layer",), "Bidirectional": ("forward_layer", "backward_layer")}
+"""Layers made of other layers -> what Keras 3 calls these in a file."""
 INPUT = "InputLayer"
 RESHAPES = ("Flatten", "Reshape")
 SAME = (
@@ -68,7 +70,7 @@ class Node:
     inbound : object
         What the JSON says of where its inputs come from, None in a Sequential model.
     children : list of Node, optional
-        Its layers; None for a layer.
+        Its layers, or those that a wrapper is made of; None for a layer.
     """
 
     name: str
@@ -106,16 +108,35 @@ def parse(entry: Any, depth: int = 0) -> Node:
     node = Node(str(name or kind), kind, config, own, entry.get("inbound_nodes"))
     if kind in MODELS and isinstance(layers, list):
         node.children = [parse(layer, depth + 1) for layer in layers]
+    elif kind in WRAPPERS and not own and isinstance(config.get("layer"), dict):
+        node.children = _wrapped(kind, config, depth + 1)
     return node
 
 
-def leaves(model: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
-    """Yield all layers that are no models, with the names on the way to them, in their order."""
+def _wrapped(kind: str, config: Mapping[str, Any], depth: int) -> list[Node]:
+    """Return the layers that a wrapper is made of."""
+    inner = parse(config["layer"], depth)
+    if kind != "Bidirectional":
+        return [inner]
+    name = inner.name.removeprefix("forward_")
+    other = config.get("backward_layer")
+    backward = parse(other if isinstance(other, dict) else config["layer"], depth)
+    if not isinstance(other, dict):
+        backward.name = f"backward_{name}"
+    inner.name = f"forward_{name}"
+    return [inner, backward]
+
+
+def leaves(model: Node, path: Path = (), *, unwrapped: bool = True) -> Iterator[tuple[Path, Node]]:
+    """Yield all layers that are no models, with the names on the way to them, in their order.
+
+    Of a wrapper those that it is made of, or itself unless `unwrapped`.
+    """
     for node in model.children or ():
-        if node.children is None:
+        if node.children is None or (node.kind in WRAPPERS and not unwrapped):
             yield (*path, node.name), node
         else:
-            yield from leaves(node, (*path, node.name))
+            yield from leaves(node, (*path, node.name), unwrapped=unwrapped)
 
 
 def parameters(node: Node) -> tuple[str, ...]:
@@ -123,19 +144,57 @@ def parameters(node: Node) -> tuple[str, ...]:
 
     Empty where they are not known.
     """
-    config = node.config
-    bias = ("bias",) if config.get("use_bias", True) else ()
-    if node.own:
-        return ()
-    if node.kind in ("Dense", "Conv1D", "Conv2D", "Conv3D"):
-        return ("kernel", *bias)
-    if node.kind == "BatchNormalization":
-        gamma = ("gamma",) if config.get("scale", True) else ()
-        beta = ("beta",) if config.get("center", True) else ()
-        return (*gamma, *beta, "moving_mean", "moving_variance")
-    if node.kind == "Normalization" and config.get("mean") is None:
-        return ("mean", "variance", "count")
-    return ("embeddings",) if node.kind == "Embedding" else ()
+    return () if node.own else _VARIABLES.get(node.kind, _none)(node.config)
+
+
+def _none(config: Mapping[str, Any]) -> tuple[str, ...]:
+    del config
+    return ()
+
+
+def _with_bias(*names: str) -> Callable[[Mapping[str, Any]], tuple[str, ...]]:
+    return lambda config: (*names, *(("bias",) if config.get("use_bias", True) else ()))
+
+
+def _of_scaling(config: Mapping[str, Any]) -> tuple[str, ...]:
+    gamma = ("gamma",) if config.get("scale", True) else ()
+    return (*gamma, *(("beta",) if config.get("center", True) else ()))
+
+
+def _of_attention(config: Mapping[str, Any]) -> tuple[str, ...]:
+    bias = ("kernel", *(("bias",) if config.get("use_bias", True) else ()))
+    parts = ("query", "key", "value", "attention_output")
+    return tuple(f"{part}/{role}" for part in parts for role in bias)
+
+
+_VARIABLES: dict[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = {
+    **dict.fromkeys(
+        [
+            *("Dense", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"),
+            *("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+        ],
+        _with_bias("kernel"),
+    ),
+    **dict.fromkeys(
+        ["SeparableConv1D", "SeparableConv2D"], _with_bias("depthwise_kernel", "pointwise_kernel")
+    ),
+    **dict.fromkeys(
+        ["SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU"],
+        _with_bias("kernel", "recurrent_kernel"),
+    ),
+    "BatchNormalization": lambda config: (*_of_scaling(config), "moving_mean", "moving_variance"),
+    **dict.fromkeys(["LayerNormalization", "GroupNormalization"], _of_scaling),
+    "RMSNormalization": lambda config: ("scale",),
+    "Normalization": lambda config: (
+        () if config.get("mean") is not None else ("mean", "variance", "count")
+    ),
+    "Embedding": lambda config: ("embeddings",),
+    "PReLU": lambda config: ("alpha",),
+    "MultiHeadAttention": _of_attention,
+}
+"""Class -> the names of its variables, by its config."""
+OTHER_NAMES = {"depthwise_kernel": "kernel"}
+"""What Keras 2 calls a variable of some classes -> what Keras 3 calls it."""
 
 
 def check_kinds(model: Node) -> None:
@@ -144,7 +203,7 @@ def check_kinds(model: Node) -> None:
         raise NoChain(
             f"the model is {with_article(model.kind)}, of a class that says what it does in code"
         )
-    for path, node in leaves(model):
+    for path, node in leaves(model, unwrapped=False):
         if node.own or node.kind not in ("Dense", *SAME, *ACTIVATIONS, *AFFINE):
             code = ", whose code is not run" if node.own or node.kind == "Lambda" else ""
             raise NoChain(f"layer '{'/'.join(path)}' is {with_article(node.kind)}{code}")
@@ -385,20 +444,7 @@ class _Building:
 
     def _is_linear(self, name: str, node: Node) -> bool:
         """Tell whether an activation changes nothing; it must be one of Keras."""
-        found = node.config.get("activation")
-        if isinstance(found, dict):
-            inner = found.get("config")
-            module = str(found.get("module", "keras")).partition(".")[0]
-            if module == "keras" and found.get("class_name") in ACTIVATIONS[1:]:
-                return False
-            if module in ("keras", "builtins") and isinstance(inner, str):
-                found = inner
-        if found is None:
-            return True
-        if not isinstance(found, str) or found not in FUNCTIONS:
-            what = f" '{found}'" if isinstance(found, str) else ""
-            raise NoChain(f"layer '{name}' has an activation{what} that is not of Keras")
-        return found == "linear"
+        return activation_of(name, node.config.get("activation")) == "linear"
 
     def _is_last_axis(self, axis: Any) -> bool:
         if isinstance(axis, list) and len(axis) == 1:
@@ -411,8 +457,8 @@ class _Building:
 
     def _affine(self, name: str, node: Node, tensors: Mapping[str, Tensor]) -> Affine:
         if node.kind == "Rescaling":
-            scale = _numbers(name, node.config.get("scale", 1.0))
-            shift = _numbers(name, node.config.get("offset", 0.0))
+            scale = numbers(name, node.config.get("scale", 1.0))
+            shift = numbers(name, node.config.get("offset", 0.0))
             _check_sizes(name, scale, shift)
             return Affine(scale, shift if shift.any() else None)
         axis = node.config.get("axis", -1)
@@ -430,7 +476,7 @@ class _Building:
         values = {role: _vector(name, tensor[:]) for role, tensor in given.items()}
         made_of = tuple(tensor.name for tensor in given.values())
         if node.kind == "Normalization" and not given:
-            values = {role: _numbers(name, node.config.get(role)) for role in ("mean", "variance")}
+            values = {role: numbers(name, node.config.get(role)) for role in ("mean", "variance")}
         _check_sizes(name, *values.values())
         if node.kind == "BatchNormalization":
             found = normalised(
@@ -438,7 +484,7 @@ class _Building:
                 values.get("beta", np.zeros(1)),
                 values["moving_mean"],
                 values["moving_variance"],
-                _numbers(name, node.config.get("epsilon", 1e-3)),
+                numbers(name, node.config.get("epsilon", 1e-3)),
             )
             return found._replace(made_of=made_of)
         with np.errstate(all="ignore"):
@@ -448,7 +494,30 @@ class _Building:
             return Affine(1 / deviation, -values["mean"] * (1 / deviation), made_of)
 
 
-def _numbers(name: str, value: Any) -> Numbers:
+def activation_of(name: str, found: Any) -> str:
+    """Return what a config calls an activation, a function or a layer of Keras.
+
+    Raises
+    ------
+    NoChain
+        It is none of Keras.
+    """
+    if isinstance(found, dict):
+        inner = found.get("config")
+        module = str(found.get("module", "keras")).partition(".")[0]
+        if module == "keras" and found.get("class_name") in ACTIVATIONS[1:]:
+            return str(found["class_name"])
+        if module in ("keras", "builtins") and isinstance(inner, str):
+            found = inner
+    if found is None:
+        return "linear"
+    if not isinstance(found, str) or found not in FUNCTIONS:
+        what = f" '{found}'" if isinstance(found, str) else ""
+        raise NoChain(f"layer '{name}' has an activation{what} that is not of Keras")
+    return found
+
+
+def numbers(name: str, value: Any) -> Numbers:
     """Return a number or a list of them, as a config has it."""
     if isinstance(value, dict):  # how Keras 3 writes an array
         value = value.get("config", {})

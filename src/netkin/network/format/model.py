@@ -4,17 +4,23 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netkin.errors import NetkinError, allowed, shown
 from netkin.failure import is_of_content
-from netkin.graph.blocks import BlockGraph
+from netkin.graph.blocks import BlockGraph, dense_graph
+from netkin.graph.builder import NotUnderstood
+from netkin.graph.edges import Halves
 from netkin.network.format.input_shape import InputShape
+
+if TYPE_CHECKING:
+    from netkin.network.format.wiring_file import Wiring
 
 Floats = NDArray[np.floating[Any]]
 
@@ -52,12 +58,15 @@ class Tensor:
     dtype : str
         As the file says, such as ``bfloat16``.
     read : callable
-        Returns the rows of a slice, or all for ``slice(None)``: float64 where the file has
-        float64, else float32, which holds halves and bfloat16 exactly.
+        Returns the rows of a slice, all for ``slice(None)``, or a part for a tuple of slices, one
+        for each axis: float64 where the file has float64, else float32, which holds halves and
+        bfloat16 exactly.
     same_as : str
         The name of an earlier tensor that is this very one, "" for none.
     path : str
         The file, for messages; its `Model` says it.
+    read_bits : callable, optional
+        Returns the rows of a slice as uint16, the bits of numbers that are float16 or bfloat16.
     """
 
     name: str
@@ -66,11 +75,23 @@ class Tensor:
     read: Callable[[slice], Floats]
     same_as: str = ""
     path: str = ""
+    read_bits: Callable[[slice], NDArray[np.uint16]] | None = None
 
     def __getitem__(self, rows: slice) -> Floats:
         """Return some rows, by `read`."""
+        found: Floats = self._checked(self.read, rows)
+        return found
+
+    @property
+    def halves(self) -> Halves | None:
+        """Its rows as bits, where it has 16 of them for a number and `read_bits` is known."""
+        if self.read_bits is None:
+            return None
+        return Halves(self.dtype, partial(self._checked, self.read_bits))
+
+    def _checked(self, read: Callable[[slice], Any], rows: slice) -> Any:
         try:
-            return self.read(rows)
+            return read(rows)
         except Exception as error:  # whatever a library makes of damage
             if not is_of_content(error):
                 raise
@@ -139,6 +160,9 @@ class Model:
         Returns the graph of a network that is no chain, for an
         `netkin.network.format.input_shape.InputShape`, where the format says how it is wired;
         raises `netkin.graph.builder.NotUnderstood`.
+    statistics : dict of str to Tensor
+        Means and variances that batch normalisation keeps, which are in `left_out` too: no
+        parameters, but a part of the network's function.
     """
 
     path: str
@@ -149,10 +173,11 @@ class Model:
     unchained: str = ""
     prefix: str = ""
     wired: Callable[[InputShape], BlockGraph] | None = None
+    statistics: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Let the tensors know their file, which an error while they are read must name."""
-        for tensor in self.tensors.values():
+        for tensor in (*self.tensors.values(), *self.statistics.values()):
             object.__setattr__(tensor, "path", self.path)
 
     def layers(self, wiring: Sequence[str | tuple[str, str]] = ()) -> list[Layer]:
@@ -201,6 +226,86 @@ class Model:
             )
         _check(self.path, layers)
         return layers
+
+    def graph(
+        self,
+        wiring: "Sequence[str | tuple[str, str]] | Wiring" = (),
+        shape: InputShape = InputShape(),  # noqa: B008 # it is frozen
+    ) -> BlockGraph:
+        """Return the graph of the network: of a chain of dense layers, or of what the file says.
+
+        Parameters
+        ----------
+        wiring : sequence or Wiring
+            See `layers`, or what a file of wiring says.
+        shape : InputShape
+            Sizes that the file leaves open.
+
+        Raises
+        ------
+        NetkinError
+            The wiring is not known or a part of it has no rule; the message names it.
+        """
+        # which needs models in turn
+        from netkin.network.format.leave_out import hinted, refuse_left_out
+        from netkin.network.format.wiring_file import Wiring, graph_from_wiring
+
+        if wiring or self.wired is None:
+            refuse_left_out(shape)
+        if isinstance(wiring, Wiring):
+            return graph_from_wiring(self, wiring, shape)
+        if self.wired is None or not self.is_graph(wiring, shape):
+            layers = self.layers(wiring)
+            graph = dense_graph(
+                [layer.weight for layer in layers],
+                [layer.bias for layer in layers],
+                [layer.made_of for layer in layers],
+                activations=() if wiring else self.activations(shape),
+            )
+            return replace(graph, parameters=self.numbers)
+        try:
+            return self.wired(shape)
+        except NotUnderstood as why:
+            # which knows what was understood before
+            raise NetkinError(f"{self.path}: {hinted(why)}.") from why
+
+    def is_graph(
+        self, wiring: "Sequence[str | tuple[str, str]] | Wiring", shape: InputShape
+    ) -> bool:
+        """Tell whether the network is taken as a graph, and not as a chain of dense layers.
+
+        Parameters
+        ----------
+        wiring, shape
+            As in `graph`.
+        """
+        if isinstance(wiring, Sequence):
+            is_said = self.wired is not None and (self.chain is None or bool(shape.leave_out))
+            return not wiring and is_said
+        return True
+
+    def activations(self, shape: InputShape = InputShape()) -> list[str]:  # noqa: B008
+        """Return what the units of each layer of a chain pass; empty where that is not known.
+
+        Parameters
+        ----------
+        shape : InputShape
+            Sizes that the file leaves open.
+        """
+        if self.chain is None or self.wired is None:
+            return []
+        try:
+            graph = self.wired(shape)
+        except (NotUnderstood, NetkinError):
+            return []
+        fed = dict.fromkeys(block.target for block in graph.blocks if block.kind == "weight")
+        found = [graph.groups[place].activation for place in fed]
+        return found if len(found) == len(self.chain) else []
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers its parameters are, a tensor under two names counted once."""
+        return sum(math.prod(one.shape) for one in self.tensors.values() if not one.same_as)
 
     def _refuse_unread(self) -> None:
         """Raise `NetkinError` for a part of the network that is not among the tensors."""

@@ -39,14 +39,14 @@ def cleaned(model: Model) -> Model:
     left_out = dict(model.left_out)
     # beside the weights only: where all are averaged, these are the weights
     averaged = [name for name in model.tensors if AVERAGED.fullmatch(name.partition(".")[0])]
-    tensors = dict(model.tensors)
+    tensors, statistics = dict(model.tensors), dict(model.statistics)
     if 0 < len(averaged) < len(tensors):
         for name in averaged:
             del tensors[name]
             left_out[name] = COPY
     for name in list(tensors):
         if name.rpartition(".")[2] in STATISTICS:
-            del tensors[name]
+            statistics[name] = tensors.pop(name)
             left_out[name] = STATISTIC
     prefix = prefix_of(tensors)
     # of several names of one tensor the first that is left is its own
@@ -67,4 +67,8 @@ def cleaned(model: Model) -> Model:
         tensors=bare,
         left_out={name.removeprefix(prefix): why for name, why in left_out.items()},
         prefix=prefix,
+        statistics={
+            name.removeprefix(prefix): replace(tensor, name=name.removeprefix(prefix))
+            for name, tensor in statistics.items()
+        },
     )

@@ -1,14 +1,18 @@
 """ONNX: tensors and how nodes wire them. No node is run; which are dense layers is read off."""
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from netkin.errors import Lacking, NetkinError
 from netkin.failure import is_of_content
+from netkin.graph.blocks import BlockGraph
 from netkin.network.format.folding import NoChain
+from netkin.network.format.input_shape import InputShape
 from netkin.network.format.model import STATISTIC, Layer, Model
 from netkin.network.format.onnx_tensors import Tensors
 from netkin.network.format.onnx_wiring import Wiring
@@ -169,4 +173,17 @@ def _model(path: Path, proto: Any, found: Tensors) -> Model:
             for layer in chain
         ]
         left_out |= dict.fromkeys(wiring.folded, FOLDED)
-    return Model(str(path), "onnx", tensors, left_out, chain, unchained)
+    return Model(
+        str(path), "onnx", tensors, left_out, chain, unchained, wired=_wired(proto, found, tensors)
+    )
+
+
+def _wired(
+    proto: Any, found: Tensors, tensors: Mapping[str, Any]
+) -> Callable[[InputShape], BlockGraph]:
+    """Return how to make the graph of a network that is no chain."""
+    from netkin.network.format.onnx_graph import Numbers, block_graph, without_numbers
+
+    sizes = {name: prod(tensor.shape) for name, tensor in tensors.items()}
+    numbers = Numbers(found.constants, found.quantised, sizes)
+    return partial(block_graph, without_numbers(proto, numbers), numbers)

@@ -110,6 +110,8 @@ class Tensors:
         self.tensors: dict[str, Tensor] = {}
         self.left_out: dict[str, str] = {}
         self.constants: dict[str, Constant] = {}
+        self.quantised: dict[str, Constant] = {}
+        """Whole numbers of few bits, which stand for others where a node gives their scale."""
         self._few_bits: dict[str, bool] = {}
         self._users: dict[str, list[_User | None]] = defaultdict(list)
         """Name of a value -> the nodes that take it, None for an output of the graph."""
@@ -231,6 +233,10 @@ class Tensors:
             if kind in FEW_BITS:
                 self._leave_out(name, COUNTER)
                 self._few_bits[name] = prod(shape) > 1
+                if kind in (2, 3) and tensor.data_location != TensorProto.EXTERNAL:
+                    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind))
+                    array = self._inside(name, tensor, shape, dtype)
+                    self.quantised[name] = Constant(shape, partial(same, array), whole=True)
                 return
             known = {number: text for text, number in TensorProto.DataType.items()}
             self._leave_out(name, f"stored as {known.get(kind, kind)}, which netkin does not read")

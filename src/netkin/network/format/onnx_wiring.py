@@ -197,7 +197,7 @@ class Wiring:
             (each.version for each in proto.opset_import if each.domain in STANDARD), default=0
         )
         local = {(function.domain, function.name) for function in proto.functions}
-        nodes = _leading_to(graph)
+        nodes = leading_to(graph)
         values: dict[str, _Value] = {name: _Unread(name) for name in self._others}
         values |= self._constants
         start = self._start(graph, nodes)
@@ -221,7 +221,7 @@ class Wiring:
 
     def _start(self, graph: Any, nodes: Sequence[Any]) -> Any:
         """Return the one input that nodes take."""
-        taken = {name for node in nodes for name in _inputs(node)}
+        taken = {name for node in nodes for name in inputs_of(node)}
         taken |= {each.name for each in graph.output}
         inputs = [
             each for each in graph.input if each.name in taken and each.name not in self._constants
@@ -613,23 +613,23 @@ def _beyond(node: Any, made: _Value) -> _Value:
     return _Other(str(not_understood(node)))
 
 
-def _inputs(node: Any) -> Iterator[str]:
+def inputs_of(node: Any) -> Iterator[str]:
     """Yield what a node takes, its subgraphs included."""
     yield from filter(None, node.input)
     for each in node.attribute:
         for graph in (each.g, *each.graphs):
             for inner in graph.node:
-                yield from _inputs(inner)
+                yield from inputs_of(inner)
             yield from (output.name for output in graph.output)
 
 
-def _leading_to(graph: Any) -> list[Any]:
+def leading_to(graph: Any) -> list[Any]:
     """Return the nodes that lead to an output of a graph, in their order."""
     wanted = {each.name for each in graph.output}
     found = []
     # what a node takes is made before it
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
-            wanted.update(_inputs(node))
+            wanted.update(inputs_of(node))
             found.append(node)
     return found[::-1]

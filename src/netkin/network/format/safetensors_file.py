@@ -2,6 +2,7 @@
 
 import json
 import math
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,10 +111,37 @@ def _tensor(path: Path, name: str, kind: str, shape: tuple[int, ...], place: int
     def read(rows: slice) -> Floats:
         if 0 in shape:
             return np.zeros(shape, np.float32)[rows]
-        mapped = np.memmap(path, stored, mode="r", offset=place, shape=shape or (1,))
-        return as_floats(_decoded(np.asarray(mapped[rows] if shape else mapped.reshape(())), kind))
+        return as_floats(_decoded(_mapped(path, stored, place, shape, rows), kind))
 
-    return Tensor(name, shape, NAMES[kind], read)
+    def read_bits(rows: slice) -> NDArray[np.uint16]:
+        if 0 in shape:
+            return np.zeros(shape, np.uint16)[rows]
+        return _mapped(path, np.dtype("<u2"), place, shape, rows)
+
+    return Tensor(
+        name, shape, NAMES[kind], read, read_bits=read_bits if kind in ("F16", "BF16") else None
+    )
+
+
+def _mapped(
+    path: Path, stored: np.dtype[Any], place: int, shape: tuple[int, ...], rows: Any
+) -> NDArray[Any]:
+    """Return a part of a tensor, mapped as long as it is used and no longer."""
+    if not shape or not isinstance(rows, slice) or rows.step not in (None, 1):
+        whole = np.memmap(path, stored, mode="r", offset=place, shape=shape or (1,))
+        return np.asarray(whole[rows] if shape else whole.reshape(()))
+    start, stop, _ = rows.indices(shape[0])
+    if start >= stop:
+        return np.zeros((0, *shape[1:]), stored)
+    # numpy takes longer to begin a map than to read some rows
+    row = math.prod(shape[1:])
+    begin = place + start * row * stored.itemsize
+    page = begin - begin % mmap.ALLOCATIONGRANULARITY
+    size = (stop - start) * row
+    with path.open("rb") as file:
+        length = begin - page + size * stored.itemsize
+        mapped = mmap.mmap(file.fileno(), length, offset=page, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, stored, size, begin - page).reshape(-1, *shape[1:])
 
 
 def _decoded(array: NDArray[Any], kind: str) -> NDArray[Any]:

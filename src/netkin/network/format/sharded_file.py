@@ -131,6 +131,7 @@ def _shards(path: Path, index: Path) -> Iterator[Model]:
     # a cache of Hugging Face consists of links from this folder to the one where all lies
     folders = {index.parent.resolve(), index.resolve().parent}
     tensors: dict[str, Tensor] = {}
+    statistics: dict[str, Tensor] = {}
     left_out: dict[str, str] = {}
     found: dict[str, str] = {}
     with ExitStack() as stack:
@@ -147,12 +148,13 @@ def _shards(path: Path, index: Path) -> Iterator[Model]:
                     where = f"in '{places[name]}'" if name in places else "nowhere"
                     raise NetkinError(f"{index}: it has '{name}' {where}, but it is in '{shard}'.")
             tensors |= part.tensors
+            statistics |= part.statistics
             left_out |= part.left_out
         for name, shard in places.items():
             if name not in found:
                 raise NetkinError(f"{index}: it has '{name}' in '{shard}', where it is not.")
         ordered = {name: tensors[name] for name in places if name in tensors}
-        yield Model(str(path), "sharded", ordered, left_out)
+        yield Model(str(path), "sharded", ordered, left_out, statistics=statistics)
 
 
 def _within(index: Path, shard: str, folders: set[Path]) -> Path:

@@ -80,6 +80,7 @@ def opened(path: Path) -> Iterator[Model]:
     import torch
 
     tensors: dict[str, Tensor] = {}
+    statistics: dict[str, Tensor] = {}
     left_out: dict[str, str] = {}
     weights = _weights_of(path, loaded, left_out)
     seen: dict[tuple[Any, ...], str] = {}
@@ -91,8 +92,6 @@ def opened(path: Path) -> Iterator[Model]:
             left_out[name] = f"stored as {dtype}, which netkin does not read"
         elif not value.is_floating_point():
             left_out[name] = COUNTER
-        elif name.rpartition(".")[2] in STATISTICS:
-            left_out[name] = STATISTIC
         elif value.numel() * value.element_size() > path.stat().st_size:
             raise NetkinError(
                 f"{path}: '{name}' declares {value.numel() * value.element_size():,} bytes; the "
@@ -106,7 +105,10 @@ def opened(path: Path) -> Iterator[Model]:
             tensors[name] = Tensor(
                 name, tuple(value.shape), dtype, _reader(value), first if first != name else ""
             )
-    yield Model(str(path), "torch", tensors, left_out)
+            if name.rpartition(".")[2] in STATISTICS:
+                left_out[name] = STATISTIC
+                statistics[name] = tensors.pop(name)
+    yield Model(str(path), "torch", tensors, left_out, statistics=statistics)
 
 
 def _load(path: Path) -> Any:
