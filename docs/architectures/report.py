@@ -17,7 +17,6 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE.parent), str(HERE), str(ROOT / "src")]
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from pages import markdown
 from scipy.stats import rankdata
 from train import FAMILIES, MATCHED, SIZES
@@ -37,6 +36,9 @@ TRIVIAL = {
     "accuracy": "difference of accuracy",
 }
 """What any network has a number of; beside them stands every measure."""
+MARKERS = ("o", "s", "^", "D")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+"""Of the families; safe for colour-blind readers."""
 PER_CLASS = "heat_per_class"
 """Heat of a diagram in which each interval counts 1 / (their number)."""
 
@@ -86,30 +88,69 @@ def matrices(folder: Path, sheet: pd.DataFrame) -> dict[str, np.ndarray]:
         found[str(measure)] = matrix
     found[PER_CLASS] = per_class(folder, names)
     for what, label in TRIVIAL.items():
-        values = sheet[what].to_numpy(dtype=float)
+        # sizes that are meant to be equal are
+        values = sheet["size" if what == "parameters" else what].to_numpy(dtype=float)
         values = values if what == "accuracy" else np.log(values)
         found[label] = np.abs(values[:, None] - values)
     return found
 
 
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Return Spearman's correlation."""
-    x, y = rankdata(a), rankdata(b)
-    if x.std() == 0 or y.std() == 0:
+class Pairs:
+    """Pairs of networks, and how often each counts."""
+
+    def __init__(self, sheet: pd.DataFrame) -> None:
+        self.i, self.j = np.triu_indices(len(sheet), 1)
+        self._cells = list(sheet.groupby(["family", "size"]).indices.values())
+        cell = np.empty(len(sheet), dtype=int)
+        for number, members in enumerate(self._cells):
+            cell[members] = number
+        self._same_cell = cell[self.i] == cell[self.j]
+        self.n = len(sheet)
+
+    def weights(self, rng: np.random.Generator) -> np.ndarray:
+        """Return weights of networks drawn with replacement within each family and size.
+
+        Two draws of one network are no pair, so that pairs within a cell of n networks are fewer by
+        1 / n; they count as much more.
+        """
+        drawn = np.zeros(self.n)
+        for members in self._cells:
+            np.add.at(drawn, rng.choice(members, len(members)), 1)
+        n = len(self._cells[0])
+        return drawn[self.i] * drawn[self.j] * np.where(self._same_cell, n / (n - 1), 1.0)
+
+
+def correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float:
+    """Return the correlation of ranks, each pair with its weight."""
+    a, b = (each - np.average(each, weights=weight) for each in (a, b))
+    scale = np.sqrt((weight * a * a).sum() * (weight * b * b).sum())
+    return float((weight * a * b).sum() / scale) if scale else np.nan
+
+
+def beyond(a: np.ndarray, b: np.ndarray, given: list[np.ndarray], weight: np.ndarray) -> float:
+    """Return the partial correlation of ranks, given others."""
+    root = np.sqrt(weight)
+    known = np.column_stack([np.ones(len(a)), *given]) * root[:, None]
+    left = [
+        each
+        - np.column_stack([np.ones(len(a)), *given])
+        @ np.linalg.lstsq(known, each * root, rcond=None)[0]
+        for each in (a, b)
+    ]
+    if min(np.abs(each).max() for each in left) < 1e-6 * len(a):
         return np.nan
-    return float(np.corrcoef(x, y)[0, 1])
+    return correlation(*left, weight)
 
 
-def apart(matrix: np.ndarray, family: np.ndarray, pairs: np.ndarray) -> float:
+def apart(values: np.ndarray, same: np.ndarray, weight: np.ndarray) -> float:
     """Return how often a pair of two families is farther apart than one of one family.
 
-    0.5 is chance; ties count half. Only the pairs given.
+    0.5 is chance; ties count half.
     """
-    i, j = pairs
-    values, same = matrix[i, j], family[i] == family[j]
-    ranks = rankdata(values)
-    n, m = int((~same).sum()), int(same.sum())
-    return float((ranks[~same].sum() - n * (n + 1) / 2) / (n * m))
+    near, far = values[same], values[~same]
+    order = np.sign(far[:, None] - near)
+    both = weight[~same][:, None] * weight[same]
+    return float((both * (order + 1) / 2).sum() / both.sum())
 
 
 def nearest(matrix: np.ndarray, family: np.ndarray, size: np.ndarray) -> float:
@@ -118,55 +159,44 @@ def nearest(matrix: np.ndarray, family: np.ndarray, size: np.ndarray) -> float:
     return float((family[hidden.argmin(axis=1)] == family).mean())
 
 
-def interval(values: list[float]) -> str:
-    """Return the 95 % percentile interval of resampled values."""
+def stated(value: float, values: list[float]) -> str:
+    """Return a value with the 95 % interval of what resampling gives."""
+    if np.isnan(value):
+        return ""
     low, high = np.nanpercentile(values, [2.5, 97.5])
-    return f"{low:.2f} to {high:.2f}"
-
-
-def resampled(sheet: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """Return networks drawn with replacement within each family and size."""
-    cells = sheet.groupby(["family", "size"]).indices.values()
-    return np.concatenate([rng.choice(cell, len(cell)) for cell in cells])
-
-
-def distinct(chosen: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Return the pairs of different networks among those drawn, of which `keep` is true."""
-    i, j = np.triu_indices(len(chosen), 1)
-    i, j = chosen[i], chosen[j]
-    ok = (i != j) & keep[i, j]
-    return np.stack([i[ok], j[ok]])
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def table(sheet: pd.DataFrame, found: dict[str, np.ndarray]) -> pd.DataFrame:
     """Return a row for each measure: what it goes with, and whether it tells families apart."""
     family, size = sheet["family"].to_numpy(), sheet["size"].to_numpy()
-    everything = np.ones((len(sheet), len(sheet)), dtype=bool)
+    pairs = Pairs(sheet)
+    i, j = pairs.i, pairs.j
     # at one size of those at which all families have equally many parameters
-    equal = (size[:, None] == size) & np.isin(size, MATCHED)[:, None]
-    whole = np.arange(len(sheet))
+    equal = (size[i] == size[j]) & np.isin(size[i], MATCHED)
+    same = family[i] == family[j]
     rng = np.random.default_rng(0)
-    draws = [resampled(sheet, rng) for _ in range(RESAMPLED)]
-    edges, count = (found[TRIVIAL[what]] for what in ("edges", "parameters"))
+    every = np.ones(len(i))
+    draws = [every, *(pairs.weights(rng) for _ in range(RESAMPLED))]
+    edges, count = (rankdata(found[TRIVIAL[what]][i, j]) for what in ("edges", "parameters"))
     rows = []
     for name, matrix in found.items():
-        pairs, at_equal = distinct(whole, everything), distinct(whole, equal)
-        with_edges, with_count, told = [], [], []
-        for chosen in draws:
-            i, j = distinct(chosen, everything)
-            with_edges.append(correlation(matrix[i, j], edges[i, j]))
-            with_count.append(correlation(matrix[i, j], count[i, j]))
-            told.append(apart(matrix, family, distinct(chosen, equal)))
+        values = matrix[i, j]
+        ranks = rankdata(values)
+        known = {
+            "with edges": [correlation(ranks, edges, w) for w in draws],
+            "with parameters": [correlation(ranks, count, w) for w in draws],
+            "family beyond both": [
+                beyond(ranks, (~same).astype(float), [edges, count], w) for w in draws
+            ],
+            "families apart": [apart(values[equal], same[equal], w[equal]) for w in draws],
+        }
         rows.append(
             {
                 "measure": name.replace("_", " "),
-                "with edges": correlation(matrix[*pairs], edges[*pairs]),
-                "edges 95 %": interval(with_edges),
-                "with parameters": correlation(matrix[*pairs], count[*pairs]),
-                "parameters 95 %": interval(with_count),
-                "families apart": apart(matrix, family, at_equal),
-                "apart 95 %": interval(told),
+                **{what: each[0] for what, each in known.items()},
                 "nearest": nearest(matrix, family, size),
+                **{f"{what}, stated": stated(each[0], each[1:]) for what, each in known.items()},
             }
         )
     return pd.DataFrame(rows)
@@ -178,22 +208,17 @@ def draw_matrices(sheet: pd.DataFrame, found: dict[str, np.ndarray], names: list
     figure, axes = plt.subplots(1, len(names), figsize=(4.6 * len(names), 4.8), layout="tight")
     n = len(sheet) // len(FAMILIES)
     for axis, name in zip(np.atleast_1d(axes), names, strict=True):
-        sns.heatmap(
-            found[name][np.ix_(order, order)],
-            ax=axis,
-            square=True,
-            cmap="viridis",
-            cbar_kws={"shrink": 0.7},
-            xticklabels=False,
-            yticklabels=False,
-        )
+        image = axis.imshow(found[name][np.ix_(order, order)], interpolation="nearest")
+        figure.colorbar(image, ax=axis, shrink=0.7)
         axis.set_title(name.replace("_", " "))
-        middle = [n * (k + 0.5) for k in range(len(FAMILIES))]
+        middle = [n * (k + 0.5) - 0.5 for k in range(len(FAMILIES))]
         axis.set_xticks(middle, [LABELS[each] for each in FAMILIES], rotation=20)
-        axis.set_yticks(middle, [LABELS[each] for each in FAMILIES], rotation=90, va="center")
+        axis.set_yticks(
+            middle, [LABELS[each] for each in FAMILIES], rotation=90, va="center", fontsize=8
+        )
         for k in range(1, len(FAMILIES)):
-            axis.axhline(k * n, color="white")
-            axis.axvline(k * n, color="white")
+            axis.axhline(k * n - 0.5, color="white")
+            axis.axvline(k * n - 0.5, color="white")
     figure.savefig(HERE / "matrices.png", dpi=110)
     plt.close(figure)
 
@@ -203,34 +228,26 @@ def _family_first(column: pd.Series) -> pd.Series:
 
 
 def draw_map(sheet: pd.DataFrame, found: dict[str, np.ndarray], names: list[str]) -> None:
-    """Draw networks as points by multidimensional scaling, a shape for each family."""
+    """Draw networks by multidimensional scaling, larger ones larger."""
     from sklearn.manifold import MDS
 
     figure, axes = plt.subplots(1, len(names), figsize=(4.6 * len(names), 4.4), layout="tight")
     for axis, name in zip(np.atleast_1d(axes), names, strict=True):
         scaling = MDS(dissimilarity="precomputed", random_state=0, n_init=4)
         places = scaling.fit_transform(found[name] / found[name].max())
-        shown = sheet.assign(
-            x=places[:, 0],
-            y=places[:, 1],
-            family=sheet["family"].map(LABELS),
-            parameters=sheet["size"],
-        )
-        sns.scatterplot(
-            shown,
-            x="x",
-            y="y",
-            hue="family",
-            style="family",
-            size="parameters",
-            sizes=(20, 120),
-            palette="colorblind",
-            ax=axis,
-            legend="brief" if axis is np.atleast_1d(axes)[-1] else False,
-        )
-        axis.set(title=name.replace("_", " "), xlabel="", ylabel="", xticks=[], yticks=[])
+        for family, marker, colour in zip(FAMILIES, MARKERS, COLOURS, strict=True):
+            mine = np.flatnonzero(sheet["family"] == family)
+            axis.scatter(
+                *places[mine].T,
+                s=20 + 100 * sheet["size"].to_numpy()[mine] / max(SIZES),
+                marker=marker,
+                color=colour,
+                alpha=0.75,
+                label=LABELS[family],
+            )
+        axis.set(title=name.replace("_", " "), xticks=[], yticks=[])
         axis.set_aspect("equal")
-    sns.move_legend(np.atleast_1d(axes)[-1], "upper left", bbox_to_anchor=(1, 1))
+    np.atleast_1d(axes)[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(HERE / "map.png", dpi=110)
     plt.close(figure)
 
@@ -240,31 +257,39 @@ def sentences(rows: pd.DataFrame) -> list[str]:
     of = rows.set_index("measure")
     topological = [m for m in of.index if not m.startswith("difference")]
     size_bound = [m for m in topological if of.loc[m, "with edges"] > 0.9]
-    told = of.loc[topological, "families apart"]
-    trivial = of.loc[TRIVIAL["edges"], "families apart"]
-    lines = []
+    others = [m for m in topological if m not in size_bound]
+    told = of.loc[others, "families apart"]
+    lines = [
+        "At equal numbers of parameters pairs of two families are farther apart than pairs of one "
+        f"in {told.min():.0%} ({told.idxmin()}) to {told.max():.0%} ({told.idxmax()}) of cases; "
+        "chance is 50 %. So topology sees more than the number of parameters.",
+        "The number of edges sees it too, and needs no topology: the difference of log(edges) "
+        f"tells families apart in {of.loc[TRIVIAL['edges'], 'families apart']:.0%} of cases, for a "
+        "shared weight stands for as many edges as it has copies. Across sizes it does not: the "
+        "nearest network of another size is of the same family for "
+        f"{of.loc[TRIVIAL['edges'], 'nearest']:.0%} of networks (chance 25 %).",
+    ]
+    best = of.loc[others, "nearest"].sort_values(ascending=False)
+    lines.append(
+        f"Across sizes {best.index[0]} ({best.iloc[0]:.0%}) and {best.index[1]} "
+        f"({best.iloc[1]:.0%}) find the family best. Neither counts intervals: what they see is "
+        "how values are distributed."
+        if {*best.index[:2]} == {PER_CLASS.replace("_", " "), "silhouette"}
+        else f"Across sizes {best.index[0]} finds the family best ({best.iloc[0]:.0%})."
+    )
+    partial = of.loc[others, "family beyond both"].sort_values(ascending=False)
+    stated_as = of.loc[partial.index[0], "family beyond both, stated"]
+    lines.append(
+        "Given the differences of log(edges) and of log(parameters), whether two networks are of "
+        f"two families still goes with their distance: partial rank correlation {stated_as} for "
+        f"{partial.index[0]}, and {partial.min():.2f} to {partial.max():.2f} over all measures."
+    )
     if size_bound:
         lines.append(
-            f"The number of edges explains {', '.join(size_bound)} almost alone: Spearman's "
-            f"correlation over all pairs is above 0.9."
+            f"{' and '.join(size_bound).capitalize()} is the number of edges in other words: "
+            "Spearman's correlation with it is "
+            f"{of.loc[size_bound, 'with edges'].min():.2f} over all pairs."
         )
-    lines.append(
-        "At equal numbers of parameters pairs of two families are farther apart than pairs of one "
-        f"in {told.min():.0%} to {told.max():.0%} of cases (chance 50 %), most by {told.idxmax()}. "
-        "So topology sees more than the number of parameters."
-    )
-    lines.append(
-        f"The difference of log(edges), which needs no topology, does so in {trivial:.0%}: a "
-        "shared weight stands for as many edges as it has copies, which already tells a "
-        "convolution from a dense layer."
-    )
-    free = of.loc[[PER_CLASS.replace("_", " "), "silhouette"]]
-    best = free["families apart"].idxmax()
-    lines.append(
-        f"Of what does not count intervals ({', '.join(free.index)}), {best} tells families apart "
-        f"in {free.loc[best, 'families apart']:.0%} ({free.loc[best, 'apart 95 %']}) while its "
-        f"correlation with the number of edges is {free.loc[best, 'with edges']:.2f}."
-    )
     return lines
 
 
@@ -278,6 +303,9 @@ def main() -> None:
     draw_matrices(sheet, found, shown)
     draw_map(sheet, found, shown)
     rows.to_csv(HERE / "measures.csv", index=False, float_format="%.4g")
+    columns = ["with edges", "with parameters", "family beyond both", "families apart"]
+    shown_rows = rows[["measure", *(f"{each}, stated" for each in columns), "nearest"]]
+    shown_rows.columns = ["measure", *columns, "nearest"]
     cells = sheet.groupby(["family", "size"], sort=False).agg(
         networks=("network", "size"),
         parameters=("parameters", "first"),
@@ -298,8 +326,8 @@ def main() -> None:
         "",
         *(f"- {line}" for line in sentences(rows)),
         "",
-        "Intervals are percentiles of 1,000 resamplings of networks within family and size, never "
-        "of pairs.",
+        "Intervals (95 %) are of 1,000 resamplings of networks within family and size, never of "
+        "pairs.",
         "",
         "![matrices](matrices.png)",
         "",
@@ -308,13 +336,14 @@ def main() -> None:
         "## Every measure",
         "",
         "*with edges*, *with parameters*: Spearman's correlation of all pairs with the difference "
-        "of the logarithm. *families apart*: how often, at one of the two sizes at which all "
-        "families have equally many parameters, a pair of two families is farther apart than one "
-        "of one family; 0.5 is chance. *nearest*: for which share of networks the nearest one of "
-        "another size is of the same family; "
+        "of the logarithm. *family beyond both*: the partial rank correlation with whether two "
+        "networks are of two families, given both differences. *families apart*: how often, at one "
+        "of the two sizes at which all families have equally many parameters, a pair of two "
+        "families is farther apart than one of one family; 0.5 is chance. *nearest*: for which "
+        "share of networks the nearest one of another size is of the same family; "
         f"chance is {1 / len(FAMILIES):.2f}.",
         "",
-        markdown(rows, 2),
+        markdown(shown_rows, 2),
         "",
         "## The networks",
         "",
