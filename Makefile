@@ -74,6 +74,9 @@ bench: env
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/dag.py
+	$(BIN)/python benchmarks/graphs.py
+	$(BIN)/python benchmarks/books.py
+	$(BIN)/python benchmarks/large.py
 	$(BIN)/python benchmarks/many.py --matrix --study
 	$(BIN)/python benchmarks/equality.py
 

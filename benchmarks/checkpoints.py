@@ -22,6 +22,7 @@ def put_safetensors(
         begin, end = end, end + size * int(np.prod(shape))
         header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that numbers lie at multiples of their size
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name, shape in shapes.items():

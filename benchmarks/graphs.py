@@ -1,23 +1,30 @@
 """The forest of graphs of known architectures, as a ratio to sorting their weights.
 
-    python benchmarks/graphs.py
+    python benchmarks/graphs.py [networks | vectors | dense | flagser ...]
 
-Random weights of He's variance, one thread; prints Markdown tables: of known architectures, with
-one forward pass of torch beside; of dense layers; of small residual networks whose listed graph
-flagser finishes.
+Random weights of He's variance, one thread; prints Markdown tables, all unless said: of known
+architectures, with one forward pass of torch beside; of the same and GPT-2 from a file to the
+diagram and three vectors, in a process without torch; of dense layers; of small residual networks
+whose listed graph flagser finishes. Other programs disturb seconds of the processor less than
+those by the wall; the second table has both.
 """
 
+import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import common
 import numpy as np
+
+STARTED = time.perf_counter()
 
 
 def initialised(module: Any) -> Any:
@@ -252,6 +259,53 @@ def flagser_route(name: str) -> dict:
     }
 
 
+def vectors_route(name: str, folder: str) -> dict:
+    """Time a network from its file to three vectors; beside it reading and sorting its weights."""
+    from netkin.diagram.network import graph_diagram
+    from netkin.diagram.policy import apply_policy
+    from netkin.network.layers import open_network_graph
+    from netkin.vector import VECTORISERS
+    from netkin.vector.sampling import N_BINS, RANGE, Sampling
+
+    def vectors() -> float:
+        shape = "" if name.startswith("GPT") else "3x224x224"
+        with open_network_graph(folder, "", shape) as graph:
+            diagram = graph_diagram(graph, max_dimension=1).diagram
+        taken = time.process_time()
+        diagram = apply_policy(diagram)
+        for kind in ("landscape", "silhouette", "heat"):
+            VECTORISERS[kind].arrays(diagram, Sampling(*RANGE, N_BINS))
+        return taken
+
+    # of the process since it began, with all that it loads
+    taken = vectors()
+    found = {
+        "diagram": taken,
+        "vectors": time.process_time(),
+        "wall": time.perf_counter() - STARTED,
+        "peak_mib": common.peak_mib(),
+    }
+    assert "torch" not in sys.modules
+    again = time.process_time()
+    vectors()
+    found["again"] = time.process_time() - again
+    path = Path(folder) / "model.safetensors"
+    started = time.process_time()
+    weights = np.fromfile(path, np.float32, offset=path.stat().st_size % 4)
+    found["read"] = time.process_time() - started
+    found["sort"] = fastest(lambda: np.sort(weights), clock=time.process_time)
+    found["sort_wall"] = fastest(lambda: np.sort(weights))
+    return {**found, "weights": len(weights)}
+
+
+def write_route(name: str, folder: str) -> dict:
+    """Write the file of a network."""
+    from checkpoints import write_checkpoint
+
+    write_checkpoint(Path(folder), name)
+    return {}
+
+
 def small(channels: int, side: int) -> Any:
     """Return the graph of one residual block of two convolutions behind another one."""
     import torch
@@ -285,28 +339,36 @@ def sorting(graph: Any) -> tuple[float, int]:
     return fastest(lambda: np.sort(weights)), len(weights)
 
 
-def fastest(work: Callable[[], Any], repeat: int = 3) -> float:
+def fastest(
+    work: Callable[[], Any], repeat: int = 3, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Return the fewest seconds of some calls."""
     seconds = []
     for _ in range(repeat):
-        started = time.perf_counter()
+        started = clock()
         work()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(clock() - started)
     return min(seconds)
 
 
-ROUTES = {"network": route, "dense": dense_route, "flagser": flagser_route}
+ROUTES = {
+    "network": route,
+    "vectors": vectors_route,
+    "write": write_route,
+    "dense": dense_route,
+    "flagser": flagser_route,
+}
 NETWORKS = ("resnet18@224", "resnet50@224", "vit_b_16@224")
+FILES = ("ResNet-18", "ResNet-50", "ViT-B/16", "GPT-2 small")
 DENSE = ("2500-2200-2000-10", "8000-7000-6200-10")
 LISTED = ("16x16", "16x32")
 
 
-def main() -> None:
-    """Print the tables."""
-    print(common.machine())
+def print_networks() -> None:
+    """Print the forests of known architectures."""
     rows = []
     for name in NETWORKS:
-        found = common.in_own_process(__file__, "network", name)
+        found = common.in_own_process(__file__, "--route", "network", name)
         rows.append(
             [
                 name,
@@ -322,25 +384,83 @@ def main() -> None:
         )
     head = ["network", "weights", "edges", "forward pass", "sort", "reading", "forest", "diagram"]
     print(common.table(head, rows))
+
+
+def print_vectors() -> None:
+    """Print what files take to the diagram and to three vectors, in seconds of the processor."""
+    rows = []
+    for name in FILES:
+        with tempfile.TemporaryDirectory() as folder:
+            common.in_own_process(__file__, "--route", "write", name, folder)
+            # the first compiles what was never run on this machine
+            found = [
+                common.in_own_process(__file__, "--route", "vectors", name, folder) for _ in "ab"
+            ][1]
+        sort, read = found["sort"], found["read"]
+        rows.append(
+            [
+                name,
+                f"{found['weights'] / 1e6:.1f} M",
+                f"{read:.2f} s",
+                f"{sort:.2f} s",
+                f"{found['diagram']:.2f} s",
+                f"{found['vectors']:.2f} s",
+                f"{found['again']:.2f} s",
+                f"{found['diagram'] / (read + sort):.1f}",
+                f"{found['vectors'] / sort:.1f}",
+                f"{found['again'] / sort:.1f}",
+                f"{found['wall'] / found['sort_wall']:.1f}",
+                f"{found['peak_mib']:.0f} MiB",
+            ]
+        )
+    head = ["file", "weights", "numpy: read", "sort", "diagram", "three vectors", "again"]
+    ratios = ["diagram / (read + sort)", "vectors / sort", "again / sort", "vectors / sort, wall"]
+    print(common.table([*head, *ratios, "peak memory"], rows))
+
+
+def print_dense() -> None:
+    """Print the forests of dense layers."""
     rows = []
     for name in DENSE:
-        found = common.in_own_process(__file__, "dense", name)
+        found = common.in_own_process(__file__, "--route", "dense", name)
         each = (
             f"{found[what] / found['weights'] * 1e9:.2f}" for what in ("sort", "forest", "numpy")
         )
         rows.append([name, f"{found['weights'] / 1e6:.0f} M", *each])
     print(common.table(["layers", "weights", "sort, ns", "blocks, ns", "dense, ns"], rows))
+
+
+def print_flagser() -> None:
+    """Print the diagrams of small residual networks beside flagser."""
     rows = []
     for name in LISTED:
-        found = common.in_own_process(__file__, "flagser", name)
+        found = common.in_own_process(__file__, "--route", "flagser", name)
         times = f"{found['diagram']:.3f} s", f"{found['flagser']:.1f} s"
         ratio = f"{found['flagser'] / found['diagram']:.0f}"
         rows.append([name, f"{found['edges']:,}", *times, ratio])
     print(common.table(["channels x side", "edges", "exact", "flagser", "ratio"], rows))
 
 
+TABLES = {
+    "networks": print_networks,
+    "vectors": print_vectors,
+    "dense": print_dense,
+    "flagser": print_flagser,
+}
+
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", nargs="*", default=list(TABLES))
+    print(common.machine())
+    for name in parser.parse_args().table:
+        print()
+        TABLES[name]()
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        print(json.dumps(ROUTES[sys.argv[1]](sys.argv[2])))
+    if sys.argv[1:2] == ["--route"]:
+        print(json.dumps(ROUTES[sys.argv[2]](*sys.argv[3:])))
     else:
         main()

@@ -1,54 +1,52 @@
 """Diagrams of networks that memory does not hold: dense float32, and a transformer of 16 bits.
 
-    python benchmarks/large.py dense FOLDER [CHECKOUT]
-    python benchmarks/large.py halves FOLDER [PARAMETERS ...]
+    python benchmarks/large.py [dense | halves] [--parameters N ...] [--folder F] [--checkout C]
 
-``dense`` writes 1e9 random weights (4 GB) into FOLDER and prints the time for each edge from that
-file to a diagram file, its size and the memory; with a checkout of commit 3379e22 also the time of
-its `vectorise_layers`, which had no diagram of that size. ``halves`` writes a transformer in
-bfloat16, 1e8 and 1e9 parameters unless said, in four files each, and prints the time for each
-parameter beyond a sum of all bytes. Every figure is of a process of its own; one thread.
+Both with 1e8 parameters unless said. ``dense`` writes random weights into a temporary folder (4 GB
+for 1e9) and prints the time for each edge from that file to a diagram file, its size and the
+memory, beside numpy that reads and sorts them all; with a checkout of commit 3379e22 also the time
+of its `vectorise_layers`, which had no diagram of that size. ``halves`` writes a transformer in
+bfloat16 in four files and prints the time for each parameter beyond a sum of all bytes. Every
+figure is of a process of its own; one thread.
 """
 
+import argparse
 import itertools
 import json
+import os
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import common
 import numpy as np
+from checkpoints import put_safetensors
 
-DENSE = [25_000, 22_000, 20_000, 500]
-
-
-def put_safetensors(path: Path, shapes: dict, kind: str, numbers) -> None:
-    """Write tensors block by block; `numbers(name, rows, n_in)` returns an array of some rows."""
-    size = {"F32": 4, "BF16": 2}[kind]
-    header, end = {}, 0
-    for name, shape in shapes.items():
-        begin, end = end, end + size * int(np.prod(shape))
-        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name, shape in shapes.items():
-            n_in = int(np.prod(shape[1:]))
-            rows = max(1, (1 << 20) // n_in)
-            for row in range(0, shape[0], rows):
-                file.write(numbers(name, min(rows, shape[0] - row), n_in).tobytes())
+DENSE = (25_000, 22_000, 20_000, 500)
+"""Units of the layers that have 1e9 weights."""
+EACH = 0.01
+"""Seconds from one look at the memory to the next."""
 
 
-def write_dense(path: Path) -> None:
+def layers_of(parameters: int) -> list[int]:
+    """Return units of layers that have about so many weights."""
+    return [max(1, round(n * (parameters / 1e9) ** 0.5)) for n in DENSE]
+
+
+def write_dense(path: Path, sizes: list[int]) -> None:
     """Write a network of normal weights of He's variance."""
     rng = np.random.default_rng(0)
-    shapes = {}
-    for layer, (n_in, n_out) in enumerate(itertools.pairwise(DENSE)):
-        shapes[f"{layer}.weight"] = (n_out, n_in)
+    shapes = {
+        f"{layer}.weight": (n_out, n_in)
+        for layer, (n_in, n_out) in enumerate(itertools.pairwise(sizes))
+    }
 
-    def numbers(name: str, rows: int, n_in: int) -> np.ndarray:
-        return np.float32(np.sqrt(2 / n_in)) * rng.standard_normal((rows, n_in), dtype=np.float32)
+    def numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        return np.float32(np.sqrt(2 / shape[1])) * rng.standard_normal(shape, dtype=np.float32)
 
     put_safetensors(path, shapes, "F32", numbers)
 
@@ -98,8 +96,8 @@ def write_llama(folder: Path, parameters: int) -> None:
     of_layer = 2.5 * width**2 + 12 * width**2
     config, shapes = llama(max(1, round((parameters - 16_000 * width) / of_layer)), width)
 
-    def numbers(name: str, rows: int, n_in: int) -> np.ndarray:
-        drawn = rng.standard_normal((rows, n_in), dtype=np.float32)
+    def numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        drawn = rng.standard_normal(shape, dtype=np.float32)
         drawn = 1 + drawn / 10 if name.endswith("norm.weight") else 0.02 * drawn
         return (drawn.view(np.uint32) >> 16).astype(np.uint16)
 
@@ -123,12 +121,26 @@ def anonymous_mib() -> float:
 
 
 def timed(work) -> dict:
-    """Return seconds by the wall and of the processor, and what `work` returns."""
+    """Return seconds by the wall and of the processor, the most memory, and what `work` returns."""
+    most, ended = [anonymous_mib()], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(EACH):
+            most.append(max(most.pop(), anonymous_mib()))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
     started, of_processor = time.perf_counter(), time.process_time()
-    found = work()
+    try:
+        found = work()
+    finally:
+        ended.set()
+        watching.join()
     return {
         "seconds": time.perf_counter() - started,
         "processor": time.process_time() - of_processor,
+        "own_mib": most[0],
+        "peak_mib": common.peak_mib(),
         "found": found,
     }
 
@@ -144,23 +156,29 @@ def dense(path: str) -> dict:
         def work() -> int:
             diagram, engine = network_file_diagram(path, max_dimension=1)
             write_diagram(target, diagram, engine=engine)
-            return len(diagram.intervals[1])
+            return target.stat().st_size
 
-        return {
-            **timed(work),
-            "bytes": target.stat().st_size,
-            "peak_mib": common.peak_mib(),
-            "own_mib": anonymous_mib(),
-        }
+        return timed(work)
 
 
-def former(checkout: str, path: str) -> dict:
+def sorting(path: str) -> dict:
+    """Time numpy on a file of dense layers: reading all weights and sorting them."""
+
+    def work() -> int:
+        weights = np.fromfile(path, np.float32, offset=Path(path).stat().st_size % 4)
+        weights.sort()
+        return len(weights)
+
+    return timed(work)
+
+
+def former(checkout: str, path: str, parameters: str) -> dict:
     """Time the route of another checkout from a file of dense layers to three vectors."""
     sys.path[:0] = [f"{checkout}/src", f"{checkout}/benchmarks"]
     del sys.modules["common"]
     import scale
 
-    scale.write_network(path, DENSE, seed=0)
+    scale.write_network(path, layers_of(int(parameters)), seed=0)
     try:
         return timed(lambda: scale.stream(path))
     finally:
@@ -186,39 +204,46 @@ def halves(folder: str) -> dict:
             found = graph_diagram(graph, max_dimension=1)
             return graph.parameters, found.diagram.n_classes()
 
-    return {"bytes": timed(all_bytes), **timed(work), "own_mib": anonymous_mib()}
+    return {"bytes": timed(all_bytes), **timed(work)}
 
 
-ROUTES = {"dense": dense, "former": former, "halves": halves}
+ROUTES = {"dense": dense, "sorting": sorting, "former": former, "halves": halves}
 
 
-def print_dense(folder: Path, checkout: str | None) -> None:
-    """Print the figures of 1e9 dense weights."""
+def print_dense(folder: Path, parameters: int, checkout: str | None) -> None:
+    """Print the figures of dense weights."""
     path = folder / "dense.safetensors"
-    write_dense(path)
-    n_edges = sum(a * b for a, b in itertools.pairwise(DENSE))
-    rows = []
+    sizes = layers_of(parameters)
+    write_dense(path, sizes)
+    n_edges = sum(a * b for a, b in itertools.pairwise(sizes))
     try:
-        found = common.in_own_process(__file__, "--route", "dense", str(path))
+        # the first loads what is compiled
+        found = [common.in_own_process(__file__, "--route", "dense", str(path)) for _ in "ab"][1]
+        peer = common.in_own_process(__file__, "--route", "sorting", str(path))
     finally:
         path.unlink()
-    rows.append(["netkin, to a diagram", found, f"{found['bytes'] / 1e6:.1f} MB"])
+    rows = [
+        ("netkin, to a diagram", found, f"{found['found'] / 1e6:.1f} MB"),
+        ("numpy: read and sort", peer, "-"),
+    ]
     if checkout:
         h5 = str(folder / "dense.h5")
-        found = common.in_own_process(__file__, "--route", "former", checkout, h5)
-        rows.append(["3379e22, to three vectors", found, "-"])
+        found = common.in_own_process(__file__, "--route", "former", checkout, h5, str(parameters))
+        rows.append(("3379e22, to three vectors", found, "-"))
     cells = [
         [
             name,
             f"{each['seconds'] / n_edges * 1e9:.1f} ns",
             f"{each['processor'] / n_edges * 1e9:.1f} ns",
             size,
-            f"{each['peak_mib']:.0f} MiB" if "peak_mib" in each else "-",
+            f"{each['own_mib']:.0f} MiB",
+            f"{each['peak_mib']:.0f} MiB",
         ]
         for name, each, size in rows
     ]
-    head = ["1e9 edges", "an edge", "of the processor", "diagram file", "peak memory"]
-    print(common.table(head, cells))
+    head = ["an edge", "of the processor", "diagram file", "own memory", "resident"]
+    print(common.table([f"{n_edges:,} edges", *head], cells))
+    print()
 
 
 def print_halves(folder: Path, sizes: list[int]) -> None:
@@ -252,14 +277,29 @@ def print_halves(folder: Path, sizes: list[int]) -> None:
         "own memory",
     ]
     print(common.table(head, cells))
+    print()
+
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", nargs="*", default=["dense", "halves"])
+    parser.add_argument("--parameters", nargs="+", type=float, default=[1e8])
+    parser.add_argument("--folder", help="where the files are written")
+    parser.add_argument("--checkout", help="of commit 3379e22")
+    options = parser.parse_args()
+    sizes = [int(n) for n in options.parameters]
+    print(f"Machine: {common.machine()}\n")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        if "dense" in options.table:
+            for size in sizes:
+                print_dense(Path(folder), size, options.checkout)
+        if "halves" in options.table:
+            print_halves(Path(folder), sizes)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--route":
+    if sys.argv[1:2] == ["--route"]:
         print(json.dumps(ROUTES[sys.argv[2]](*sys.argv[3:])))
     else:
-        print(f"Machine: {common.machine()}\n")
-        if sys.argv[1] == "dense":
-            print_dense(Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
-        else:
-            print_halves(Path(sys.argv[2]), [int(float(x)) for x in sys.argv[3:]] or [10**8, 10**9])
+        main()

@@ -41,7 +41,17 @@ DISTANCES = [f"results/distance/digits/{measure}.h5" for measure in TINY["distan
 """What its tables and figures are made of, beside the networks."""
 
 
-BUDGETS = {"stress": 90, "format": 60, "graphs": 60, "browser": 60, "docs": 60, "all tests": 540}
+BUDGETS = {
+    "stress": 90,
+    "format": 60,
+    "graphs": 60,
+    "families": 15,
+    "keras": 30,
+    "onnx": 40,
+    "torch": 30,
+    "docs": 60,
+    "all tests": 540,
+}
 """Group of tests -> seconds of a whole run that it may take, on an idle machine of two cores."""
 CORES = 2
 

@@ -21,6 +21,7 @@ def patched(monkeypatch, rng):
     monkeypatch.setattr("netkin.diagram.counts.MOST_KEPT", int(rng.choice([0, 5, 50, 10_000])))
     monkeypatch.setattr("netkin.diagram.counts.MANY_EDGES", int(rng.choice([0, 30, 10_000])))
     monkeypatch.setattr("netkin.diagram.counts.QUEUE", int(rng.integers(1, 40)))
+    monkeypatch.setattr("netkin.diagram.counts.MOST_QUEUES", int(rng.integers(1, 4)))
 
 
 def test_counts_are_those_of_repeated_values(monkeypatch):

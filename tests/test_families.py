@@ -28,6 +28,7 @@ import_torchvision()
 transformers = importlib.import_module("transformers")  # after torchvision
 transformers.utils.logging.disable_progress_bar()
 
+pytestmark = pytest.mark.budget("families")
 NORM = re.compile(
     r"(layer_?norm(_before|_after)?|\bnorm|ln_[12f]|downsampling_layer\.0)\.(weight|gamma)$",
     re.IGNORECASE,

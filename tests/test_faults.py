@@ -1,14 +1,16 @@
 """A job that is killed or fails after an edit: nothing stale is taken for current afterwards."""
 
+import shutil
+
 import pytest
 
-from tests.conftest import Checkout, content, made_once
+from tests.conftest import content
 from tests.stress.faults import (
     EDITS,
     copy,
     disturbed_run,
     everything,
-    prepare,
+    of_all_stages,
     run_with,
     take_up,
 )
@@ -34,19 +36,15 @@ SEVERAL = {
         "tabulate_accuracy",
         "plot_training",
     },
-    "compute_distances": {"summarise_distances", "tabulate_measures", "tabulate_groups"},
-    "summarise_distances": {"plot_distance_matrix", "tabulate_groups", "tabulate_costs"},
 }
 """Rule of several jobs, one of which is disturbed -> rules that follow from any of them."""
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
-    """A study of all stages."""
-    with made_once(tmp_path_factory, "faults") as (folder, to_make):
-        if to_make:
-            prepare(folder)
-    return Checkout(folder)
+TARGETS = (
+    *("results/graph/digits/width_8/seed_0.h5", "results/graph/digits/labels_2/seed_0.h5"),
+    *(f"results/distance/digits/{name}.h5" for name in ("heat", "norm_1", "cka", "disagreement")),
+    "results/distance/digits/layers/width_8/labels_2/seed_0.h5",
+    *("results/figure/digits/distance_matrix/heat.svg", "results/table/digits/accuracy.csv"),
+)
+"""Every stage, and of figures and tables one each; `make stress` has them all."""
 
 
 def test_every_stage_is_disturbed():
@@ -55,22 +53,19 @@ def test_every_stage_is_disturbed():
 
 # every stage is edited and disturbed by `make stress`, tests/stress/faults.py
 @pytest.mark.parametrize("script", ["train_network.py", "compute_diagrams.py"])
-def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(prepared, tmp_path, script):
-    checkout = copy(prepared, tmp_path / "checkout")
-    EDITS[script](checkout)
-    before = checkout.planned()
+def test_what_an_edit_asks_for_is_still_to_do_after_a_disturbed_job(copied, script):
+    EDITS[script](copied)
+    before = copied.planned()
     rule = script.removesuffix(".py")
-    assert disturbed_run(checkout, script, *FAULTS[script], "--until", rule)
-    if FAULTS[script][0] == "all killed":
-        checkout.run("--unlock")
-    after = checkout.planned()
+    assert disturbed_run(copied, script, *FAULTS[script], "--until", rule)
+    after = copied.planned()
     assert 1 <= after[rule] <= before[rule]
     if rule in SEVERAL:
         assert SEVERAL[rule] <= set(after)
     else:
         # all that follows from this job, whatever is there
-        assert set(checkout.planned("--forcerun", rule)) <= set(after)
-    assert checkout.ask("fresh").returncode == 1 or rule == "summarise_distances"
+        assert set(copied.planned("--forcerun", rule)) <= set(after)
+    assert copied.ask("fresh").returncode == 1
 
 
 CODE = {
@@ -91,42 +86,44 @@ CODE = {
 
 
 @pytest.mark.parametrize("edit", CODE)
-def test_an_edit_of_which_code_is_called_counts(prepared, tmp_path, edit):
+def test_an_edit_of_which_code_is_called_counts(copied, edit):
     change, rule = CODE[edit]
-    checkout = copy(prepared, tmp_path / "checkout")
-    checkout.edit(*change)
-    assert rule in checkout.planned()
-    assert checkout.ask("fresh").returncode == 1
+    copied.edit(*change)
+    assert rule in copied.planned()
+    assert copied.ask("fresh").returncode == 1
 
 
-def test_runs_disturbed_at_every_stage_end_as_an_undisturbed_one(prepared, tmp_path):
-    undisturbed, disturbed = (copy(prepared, tmp_path / name) for name in ("a", "b"))
-    # of the first stage: the others know of it by what they are made from alone
-    for checkout in (undisturbed, disturbed):
-        EDITS["prepare_dataset.py"](checkout)
-    undisturbed.run()
+def test_runs_disturbed_at_every_stage_end_as_an_undisturbed_one(copied, tmp_path_factory):
+    undisturbed = copy(copied, tmp_path_factory.mktemp("undisturbed") / "checkout")
+    for name in ("results", ".snakemake"):
+        shutil.rmtree(undisturbed.folder / name)
+    # of which one has results of another study, stale from the first stage on
+    for checkout in (undisturbed, copied):
+        EDITS["prepare_dataset.py"](of_all_stages(checkout))
+    undisturbed.run(*TARGETS)
     # one fault in each stage; what follows from it has to wait for the next run
     seen = set()
     for _ in range(2 * len(FAULTS)):
-        found = run_with(disturbed, FAULTS)
-        if found == seen:
+        seen = run_with(copied, FAULTS, *TARGETS)
+        if seen == set(FAULTS):
             break
-        seen = found
-        disturbed.run("--unlock", check=False)
+        copied.run("--unlock", check=False)
     assert seen == set(FAULTS)
-    assert take_up(disturbed) == ""
-    assert everything(disturbed) == everything(undisturbed)
-    assert disturbed.planned() == {}
-    assert disturbed.ask("fresh").returncode == 0
+    assert take_up(copied, *TARGETS) == ""
+    for found, wanted in zip(everything(copied), everything(undisturbed), strict=True):
+        assert {name: found[name] for name in wanted} == wanted
+    assert copied.planned(*TARGETS) == {}
+    assert copied.ask("fresh", *TARGETS).returncode == 0
 
 
 def test_files_come_back_after_a_forced_job_failed(copied):
-    path = copied.folder / "results/diagram/digits/seed_0/all.h5"
+    target = "results/diagram/digits/seed_0/all.h5"
+    path = copied.folder / target
     before = content(path)
     forced = ("--forcerun", "compute_diagrams")
     assert disturbed_run(copied, "compute_diagrams.py", "killed", "start", *forced)
     # Snakemake deletes what it is about to make
     assert not path.exists()
-    copied.run()
+    copied.run(target)
     assert content(path) == before
-    assert copied.planned() == {}
+    assert copied.planned(target) == {}

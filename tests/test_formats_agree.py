@@ -1,7 +1,5 @@
 """One torch module in every format gives one diagram."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +12,7 @@ from netkin.diagram.network import graph_diagram
 from netkin.network.format import open_model
 from netkin.network.format.input_shape import InputShape
 from netkin.network.format.wiring_file import graph_from_wiring, read_wiring
+from netkin.torchvision_compat import import_torchvision
 
 # torch's own, of its exporters
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -318,21 +317,6 @@ def layer_wiring(name, reads, pre):
     return "\n".join(lines)
 
 
-class Encoder(nn.Module):
-    def __init__(self, pre):
-        super().__init__()
-        self.layer, self.last = Layer(pre), nn.Linear(8, 2)
-        self.wiring = f"""
-input: {{x: [5, 8]}}
-layers:
-{layer_wiring("layer.", "x", pre)}
-  - {{op: linear, weight: last.weight, bias: last.bias}}
-"""
-
-    def forward(self, x):
-        return self.last(self.layer(x))
-
-
 class ViT(nn.Module):
     """A class token and learned positions."""
 
@@ -464,21 +448,19 @@ NETWORKS = {
     "rnn": (lambda: Recurrent(nn.RNN), (5, 3)),
     "gru": (lambda: Recurrent(nn.GRU), (5, 3)),
     "lstm": (lambda: Recurrent(nn.LSTM, 2, 2), (5, 3)),
-    "pre-norm": (lambda: Encoder(True), (5, 8)),
-    "post-norm": (lambda: Encoder(False), (5, 8)),
-    "encoder of a class token": (lambda: ViT(False), (1, 8, 8)),
+    "encoder, norms last": (lambda: ViT(False), (1, 8, 8)),
     "vit": (lambda: ViT(True), (1, 8, 8)),
     "gpt": (Gpt, None),
     "llama": (Llama, None),
 }
 
 
-def trained(make, seed=0):
+def trained(make, seed=0, std=0.5):
     """Return a module in which every number is random, statistics included."""
     torch.manual_seed(seed)
     module = make()
     for parameter in module.parameters():
-        nn.init.normal_(parameter, std=0.5)
+        nn.init.normal_(parameter, std=std)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.running_mean.normal_()
@@ -529,13 +511,7 @@ def in_core_operators(module, example, folder):
     return from_file(path)
 
 
-FORMATS = (
-    onnx_by_trace,
-    onnx_by_export,
-    exported_program,
-    in_core_operators,
-    state_dict_and_wiring,
-)
+FORMATS = (onnx_by_trace, onnx_by_export, exported_program, state_dict_and_wiring)
 FOLDING = (onnx_by_trace, onnx_by_export)
 """Exporters that fold batch norm themselves, in float32; here that is done in float64."""
 
@@ -564,3 +540,31 @@ def test_every_format_gives_one_diagram(name, tmp_path):
         # of values from 1/2 on the last bit of float32 is 2**-24; what is folded may miss it by one
         tolerance = 2**-23 if folds and read in FOLDING else 0.0
         assert_same(graph_diagram(found).diagram, wanted, tolerance)
+
+
+@pytest.mark.parametrize("name", ["rnn", "encoder, norms last", "llama"])
+def test_operators_that_torch_takes_apart_give_it_too(name, tmp_path):
+    make, shape = NETWORKS[name]
+    module = trained(make)
+    example = torch.zeros(1, 6, dtype=torch.long) if shape is None else torch.randn(1, *shape)
+    graph, found = (read(module, example, tmp_path) for read in (in_memory, in_core_operators))
+    assert_same(graph_diagram(found).diagram, graph_diagram(graph).diagram)
+
+
+@pytest.mark.parametrize(
+    ("kind", "blocks"), [("BasicBlock", (2, 2, 2, 2)), ("Bottleneck", (1, 1, 1, 1))]
+)
+def test_resnets_of_torchvision_are_one_graph_in_onnx(kind, blocks, tmp_path):
+    resnet = import_torchvision().models.resnet
+    module = trained(lambda: resnet.ResNet(getattr(resnet, kind), blocks), std=0.05)
+    example = torch.zeros(1, 3, 64, 64)
+    graph, found = (read(module, example, tmp_path) for read in (in_memory, onnx_by_trace))
+    assert [(g.channels, g.grid) for g in found.groups] == [
+        (g.channels, g.grid) for g in graph.groups
+    ]
+    assert not graph.unused
+    for mine, theirs in zip(found.blocks, graph.blocks, strict=True):
+        assert (mine.kind, mine.source, mine.target) == (theirs.kind, theirs.source, theirs.target)
+        np.testing.assert_array_equal(mine.taps, theirs.taps)
+        np.testing.assert_array_equal(mine.columns, theirs.columns)
+        np.testing.assert_allclose(mine.weight[:], theirs.weight[:], rtol=1e-6, atol=1e-6)

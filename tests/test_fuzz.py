@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.stress import models
 from tests.stress.networks import KINDS, ORIGINALS
 
-CASES = 60
+CASES = 40
 """Of each kind; the campaign `models` of `make stress` goes on for as long as one likes."""
-EXAMPLES = 60
+EXAMPLES = 30
 FIRST = [next(name for name, one in ORIGINALS.items() if one.kind == kind) for kind in KINDS]
 NAMES = [name for name in FIRST if ORIGINALS[name].target]
 """A file of each kind; the other kinds are folders."""

@@ -43,6 +43,8 @@ from netkin.graph.symmetry import Symmetry, same_structure
 from netkin.network.file import Network
 from netkin.network.wired import get_graph, put_graph
 
+pytestmark = pytest.mark.budget("graphs")
+
 # --- networks, each as a graph and as the function of torch that it stands for -----------------
 
 

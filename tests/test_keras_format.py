@@ -21,8 +21,11 @@ import keras
 
 L = keras.layers
 
-# of Keras itself
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.budget("keras"),
+    # of Keras itself
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 WHOLE = ["keras", "h5", "folder"]
 
 

@@ -20,9 +20,12 @@ import keras
 
 L = keras.layers
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning", "ignore:Using padding='same'"
-)
+pytestmark = [
+    pytest.mark.budget("keras"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation:DeprecationWarning", "ignore:Using padding='same'"
+    ),
+]
 HOW = ["keras", "h5"]
 
 

@@ -18,6 +18,7 @@ from netkin.errors import NetkinError
 from netkin.network.format import open_model
 from netkin.network.layers import open_layers
 
+pytestmark = pytest.mark.budget("onnx")
 SIZES = [6, 4, 4, 3]
 OLD_EXPORTER = pytest.mark.filterwarnings(
     "ignore:.*legacy TorchScript:DeprecationWarning",

@@ -683,6 +683,7 @@ def test_a_network_that_cannot_be_read_fails_the_run_when_the_others_are_done(ed
     assert "host $(ARGS); \\\n\t$(BIN)/python workflow/report.py $$? $(ARGS)" in makefile
     (edited_sheet.folder / "files/broken.pt").write_text("<html>")
     edited_sheet.set("graph.export", True)
+    edited_sheet.set("distance.measures", ["landscape"])
     write_sheet(edited_sheet, [*LINES, "broken\tfiles/broken.pt\ttwo\t1\t\t2022"])
     report = edited_sheet.folder / "results/report.html"
     # a dry run, and one that failed before all is done

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from netkin import storage
+from netkin import diagram_of, inspect, storage
 from netkin.diagram.network import graph_diagram
 from netkin.errors import Absent, NetkinError
 from netkin.graph.blocks import unrolled
@@ -14,6 +14,8 @@ from netkin.network.file import Network, write_network
 from netkin.network.format.input_shape import InputShape, parse_input_shape
 from netkin.network.format.model import Tensor
 from netkin.network.wired import get_graph, open_graph, put_graph
+
+pytestmark = pytest.mark.budget("graphs")
 
 
 def small_network():
@@ -61,9 +63,11 @@ def written(path, graph, arrays):
     }
     with storage.create(path, "networks", parameters={}, ids=["a"]) as file:
         group = storage.member(file, "a")
+        group.attrs.update({"format": "onnx", "test_accuracy": np.nan, "reason": "no chain"})
         stored = {}
         for number, (name, tensor) in enumerate(tensors.items()):
             group[f"tensors/{number}"] = tensor[:]
+            group[f"tensors/{number}"].attrs["name"] = name
             stored[name] = f"tensors/{number}", tensor
         put_graph(group, graph, stored)
     return f"{path}::a"
@@ -88,6 +92,17 @@ def test_a_graph_comes_back_from_its_file(tmp_path):
         diagrams = graph_diagram(found).diagram, graph_diagram(graph).diagram
     for one, other in zip(*(d.intervals for d in diagrams), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_a_graph_that_netkin_stored_is_read_like_any_file(tmp_path):
+    graph, arrays = small_network()
+    path = written(tmp_path / "networks.h5", graph, arrays)
+    found = diagram_of(path)
+    for one, other in zip(found.intervals, graph_diagram(graph).diagram.intervals, strict=True):
+        assert np.array_equal(one, other)
+    assert inspect(path).graph.complete
+    with pytest.raises(NetkinError, match="settled when it was imported"):
+        diagram_of(path, input_shape="2x9x9")
 
 
 def test_numbers_that_are_a_tensor_as_it_is_are_stored_once(tmp_path):

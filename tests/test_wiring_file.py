@@ -18,6 +18,7 @@ from netkin.network.format.input_shape import parse_input_shape
 from netkin.network.format.operators import OPERATORS
 from netkin.network.format.wiring_file import graph_from_wiring, read_wiring
 
+pytestmark = pytest.mark.budget("graphs")
 SILERO = Path(find_spec("silero_vad").submodule_search_locations[0]) / "data"
 SILERO_WIRING = """
 input: {sound: [1, samples]}

@@ -44,7 +44,7 @@ class WarmPython:
         )
 
     def run(self, **request):
-        """Be Python with the arguments of `become`; return the exit status."""
+        """Be Python with the arguments of `become`; return the exit status, -N after signal N."""
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -63,7 +63,7 @@ def warm_python():
     return python
 
 
-def run_python(arguments, folder, environment):
+def run_python(arguments, folder, environment, new_session=False):
     """Return the finished process, as `subprocess.run` does, of Python with these arguments."""
     with tempfile.TemporaryDirectory() as said:
         files = {name: Path(said, name) for name in ("stdout", "stderr")}
@@ -72,13 +72,16 @@ def run_python(arguments, folder, environment):
             folder=str(folder),
             environment=environment,
             files=[str(path) for path in files.values()],
+            new_session=new_session,
         )
         output = {name: path.read_text() for name, path in files.items()}
     return subprocess.CompletedProcess(arguments, status, **output)
 
 
-def become(arguments, folder, environment, files):
+def become(arguments, folder, environment, files, new_session):
     """Be `python ARGUMENTS` in a folder, whose output goes to files."""
+    if new_session:
+        os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -27,7 +27,7 @@ from netkin.inspection import WITHOUT_ROWS, by_reason, clause, path_of, refuse_o
 from netkin.measuring import ChosenMeasure, choose, require_measure
 from netkin.network.file import Network
 from netkin.network.format import open_model
-from netkin.network.format.input_shape import parse_input_shape
+from netkin.network.format.leave_out import given_of
 from netkin.network.format.model import Model
 from netkin.network.format.wiring_file import Wiring as WiringFile
 from netkin.network.format.wiring_file import wiring_of
@@ -224,11 +224,10 @@ class Compared:
 class _File:
     """One network of somebody's own, from which the sources of measures are read."""
 
-    def __init__(self, path: str, name: str, wiring: str, input_shape: str) -> None:
+    def __init__(self, path: str, name: str, wiring: str, input_shape: str, leave_out: str) -> None:
         self.path, self.name = path, name
-        self._wiring, self._text = wiring_of(wiring), wiring
-        parse_input_shape(input_shape)
-        self._input_shape = input_shape
+        self._wiring, self._said = wiring_of(wiring), (wiring, input_shape, leave_out)
+        self._shape = given_of(input_shape, leave_out)
 
     @cached_property
     def tensors(self) -> Tensors | Absent:
@@ -254,7 +253,7 @@ class _File:
                     layers = model.layers(self._named)
                     self.units = (layers[0].weight.shape[1], *(x.weight.shape[0] for x in layers))
                 else:
-                    model.graph(self._wiring, parse_input_shape(self._input_shape))
+                    model.graph(self._wiring, self._shape)
             return ""
 
         found = self._had(look)
@@ -263,14 +262,13 @@ class _File:
     units: tuple[int, ...] = ()
 
     def _diagram(self) -> Diagram:
-        with open_network_graph(self.path, self._text, self._input_shape) as graph:
+        with open_network_graph(self.path, *self._said) as graph:
             return graph_diagram(graph).diagram
 
     def _network(self) -> Network | BlockGraph:
         with open_model(self.path) as model:
             if self._is_graph(model):
-                shape = parse_input_shape(self._input_shape)
-                graph = in_memory(model.graph(self._wiring, shape))
+                graph = in_memory(model.graph(self._wiring, self._shape))
                 if not all(is_finite(block.weight) for block in graph.blocks):
                     raise NetkinError("a weight or bias is NaN or infinite")
                 return graph
@@ -290,9 +288,7 @@ class _File:
 
     def _is_graph(self, model: Model) -> bool:
         """Tell whether a network is read as a graph and not as a chain of layers."""
-        if isinstance(self._wiring, WiringFile):
-            return True
-        return not self._wiring and model.chain is None and model.wired is not None
+        return model.is_graph(self._wiring, self._shape)
 
     def _had(self, work: Callable[[], Made]) -> Made | Absent:
         try:
@@ -342,6 +338,7 @@ def compare(
     measures: Sequence[str] | str | None = None,
     wiring: Wiring | None = None,
     input_shape: Wiring | None = None,
+    leave_out: Wiring | None = None,
     names: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
@@ -367,6 +364,8 @@ def compare(
     input_shape : str, sequence of str or mapping, optional
         Sizes of inputs and symbolic axes that files leave open, in the same way; see
         `netkin.network.format.input_shape.parse_input_shape`.
+    leave_out : str, sequence of str or mapping, optional
+        Nodes, layers or operators that are left out, in the same way; names divided by commas.
     names : sequence of str, optional
         What the networks are called; their file names without ending when left out.
     options : mapping, optional
@@ -384,7 +383,7 @@ def compare(
     NetkinError
         Fewer than two paths, or an argument that is not allowed.
     """
-    files = _files(paths, wiring, input_shape, names)
+    files = _files(paths, wiring, input_shape, leave_out, names)
     chosen = choose(
         default_measures() if measures is None else measures, {} if options is None else options
     )
@@ -441,6 +440,7 @@ def _files(
     paths: Sequence[Path_],
     wiring: Wiring | None,
     input_shape: Wiring | None,
+    leave_out: Wiring | None,
     names: Sequence[str] | None,
 ) -> list[_File]:
     files = [path_of(path) for path in paths]
@@ -459,7 +459,8 @@ def _files(
         )
     wired = _of_each(files, called, wiring, "wiring")
     shapes = _of_each(files, called, input_shape, "input_shape")
-    return [_File(*each) for each in zip(files, called, wired, shapes, strict=True)]
+    without = _of_each(files, called, leave_out, "leave_out")
+    return [_File(*each) for each in zip(files, called, wired, shapes, without, strict=True)]
 
 
 def _names(files: Sequence[str]) -> list[str]:
@@ -562,6 +563,8 @@ def distances(
     *paths: Path_,
     measure: str,
     wiring: Wiring | None = None,
+    input_shape: Wiring | None = None,
+    leave_out: Wiring | None = None,
     names: Sequence[str] | None = None,
     **options: Any,
 ) -> "pd.DataFrame":
@@ -569,7 +572,7 @@ def distances(
 
     Parameters
     ----------
-    *paths, wiring, names
+    *paths, wiring, input_shape, leave_out, names
         As in `compare`.
     measure : str
         A measure of weights or topology.
@@ -591,7 +594,13 @@ def distances(
         if not Path(path).exists() and not Path(file_of(path)).exists():
             read_tensors(path)  # raises, and says what there is to say
     found = compare(
-        *paths, measures=[measure], wiring=wiring, names=names, options={measure: options}
+        *paths,
+        measures=[measure],
+        wiring=wiring,
+        input_shape=input_shape,
+        leave_out=leave_out,
+        names=names,
+        options={measure: options},
     )
     reasons = by_reason(
         {f"{row['network_a']} {row['network_b']}": row["reason"] for row in found.rows}
@@ -603,7 +612,14 @@ def distances(
     return found.matrix(measure)
 
 
-def diagram_of(path: Path_, wiring: str = "", *, input_shape: str = "", **options: Any) -> Diagram:
+def diagram_of(
+    path: Path_,
+    wiring: str = "",
+    *,
+    input_shape: str = "",
+    leave_out: str = "",
+    **options: Any,
+) -> Diagram:
     """Return the persistence diagram of the network in a file, whose weights stay on disk.
 
     Parameters
@@ -614,6 +630,8 @@ def diagram_of(path: Path_, wiring: str = "", *, input_shape: str = "", **option
         See `netkin.network.format.wiring_file.wiring_of`; where the file does not tell it.
     input_shape : str
         See `netkin.network.format.input_shape.parse_input_shape`; sizes that the file leaves open.
+    leave_out : str
+        Names of nodes, layers or operators that are left out, divided by commas.
     **options
         See `netkin.diagram.network.graph_diagram`.
 
@@ -628,17 +646,24 @@ def diagram_of(path: Path_, wiring: str = "", *, input_shape: str = "", **option
     NetkinError
         The file cannot be read, its wiring is not known, or an option is not allowed.
     """
-    return computed_of(path, wiring, input_shape=input_shape, **options).diagram
+    return computed_of(
+        path, wiring, input_shape=input_shape, leave_out=leave_out, **options
+    ).diagram
 
 
 def computed_of(
-    path: Path_ | BlockGraph, wiring: str = "", *, input_shape: str = "", **options: Any
+    path: Path_ | BlockGraph,
+    wiring: str = "",
+    *,
+    input_shape: str = "",
+    leave_out: str = "",
+    **options: Any,
 ) -> Computed:
     """Return the persistence diagram of the network in a file, and what computed it.
 
     Parameters
     ----------
-    path, wiring, input_shape, **options
+    path, wiring, input_shape, leave_out, **options
         As in `diagram_of`.
 
     Returns
@@ -656,19 +681,26 @@ def computed_of(
         return graph_diagram(path, **options)
     path = path_of(path)
     refuse_others(path)
-    with open_network_graph(path, wiring, input_shape) as graph:
+    with open_network_graph(path, wiring, input_shape, leave_out) as graph:
         try:
             return graph_diagram(graph, **options)
         except NetkinError as error:
             raise NetkinError(f"{path}: {clause(error, path)}.") from None
 
 
-def graph_of(path: Path_, wiring: str = "", *, input_shape: str = "", **options: Any) -> Graph:
+def graph_of(
+    path: Path_,
+    wiring: str = "",
+    *,
+    input_shape: str = "",
+    leave_out: str = "",
+    **options: Any,
+) -> Graph:
     """Return the graph of the network in a file, with all edges in memory.
 
     Parameters
     ----------
-    path, wiring, input_shape
+    path, wiring, input_shape, leave_out
         As in `diagram_of`.
     **options
         See `netkin.graph.reading.BlockEdges`.
@@ -687,7 +719,7 @@ def graph_of(path: Path_, wiring: str = "", *, input_shape: str = "", **options:
     check_options("graph", options, options_of(BlockEdges))
     path = path_of(path)
     refuse_others(path)
-    with open_network_graph(path, wiring, input_shape) as graph:
+    with open_network_graph(path, wiring, input_shape, leave_out) as graph:
         try:
             return listed_graph(graph, **options)
         except NetkinError as error:

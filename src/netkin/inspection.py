@@ -16,7 +16,8 @@ from netkin.graph.blocks import TRAINED, BlockGraph
 from netkin.graph.dense import DenseEdges
 from netkin.graph.reading import BlockEdges
 from netkin.network.format import FORMATS, HEAD_BYTES, netkin_file, open_model
-from netkin.network.format.input_shape import InputShape, parse_input_shape
+from netkin.network.format.input_shape import InputShape
+from netkin.network.format.leave_out import given_of, is_mistake
 from netkin.network.format.model import Layer, Model
 from netkin.network.format.wiring_file import Wiring, wiring_of
 
@@ -32,10 +33,12 @@ WITHOUT_ROWS = "it needs rows of data that both networks are given; that joins i
 """Why measures of activations and answers are not computed of files."""
 CHAINS_ONLY = "it compares chains of dense layers"
 """Why measures of layers are not computed of other graphs."""
-SECONDS_A_WEIGHT, SECONDS_A_VERTEX = 8e-8, 1.5e-7
-"""What a diagram takes for each number and each vertex, see docs/performance.md."""
-START_MIB, BYTES_A_WEIGHT, BYTES_A_VERTEX = 150, 12, 24
+START_SECONDS, SECONDS_A_WEIGHT, SECONDS_A_VERTEX = 1, 2.5e-8, 7e-8
+"""What a diagram takes in any case, for each number and each vertex, see docs/performance.md."""
+START_MIB, BYTES_A_WEIGHT, BYTES_A_VERTEX = 200, 16, 8
 """What it needs of memory."""
+MOST_IN_MEMORY = 1 << 24
+"""Numbers that need memory, at most: float32 has no more values than that from 0.5 to 1."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,10 @@ class BlockSeen:
         Names of the groups, "" for the source of a bias.
     weights, edges : int
         How many numbers it has, and for how many edges they stand.
+    ends : (int, int)
+        Positions of the groups in `GraphSeen.groups`, -1 for the source of a bias.
+    made_of : tuple of str
+        Names of its parameters.
     """
 
     name: str
@@ -110,6 +117,8 @@ class BlockSeen:
     target: str
     weights: int
     edges: int
+    ends: tuple[int, int] = (-1, -1)
+    made_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,32 +168,37 @@ class GraphSeen:
                 f"{len(trained)} of them",
             )
         ]
-        found += _listed("", [_block_text(block) for block in self.blocks])
-        found += _listed("not in it", _by_reason(self.unused))
+        found += _listed("", [self._text(block) for block in self.blocks])
+        found += _listed("unused", _by_reason(self.unused))
         found += _listed("taken as", [f"{name} = {size}" for name, size in self.sizes.items()])
         found += _listed("reading", list(self.notes))
         if self.theorem:
             found.append(
                 (
                     "engine",
-                    f"{self.theorem}; about {_seconds(self.seconds)} and "
+                    f"{self.theorem}; {_seconds(self.seconds)} and about "
                     f"{_memory(self.mebibytes)} on one core",
                 )
             )
         return found
 
+    def _text(self, block: BlockSeen) -> str:
+        source, target = ("bias" if end < 0 else self._group_text(end) for end in block.ends)
+        return (
+            f"{_short(block.name)} ({block.kind}): {source} -> {target}, "
+            f"{block.weights:,} number{'s' * (block.weights != 1)}, {block.edges:,} "
+            f"edge{'s' * (block.edges != 1)}"
+        )
 
-def _block_text(block: BlockSeen) -> str:
-    source = block.source or "bias"
-    return (
-        f"{_short(block.name)} ({block.kind}): {_short(source)} -> {_short(block.target)}, "
-        f"{block.weights:,} number{'s' * (block.weights != 1)}, {block.edges:,} "
-        f"edge{'s' * (block.edges != 1)}"
-    )
+    def _group_text(self, place: int) -> str:
+        name, channels, grid = self.groups[place]
+        return f"{_short(name)} [{' x '.join(map(str, (channels, *grid)))}]"
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.1g} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 0.1:
+        return "less than 0.1 s"
+    return f"about {seconds:.1g} s" if seconds < 10 else f"about {seconds:.0f} s"
 
 
 def _memory(mebibytes: float) -> str:
@@ -269,10 +283,11 @@ class Inspection:
             (
                 "parameters",
                 f"{self.parameters:,} in {names} tensor{'s' * (names != 1)}, {used} "
-                f"({self.share:.0%})",
+                f"({_percent(self.share)})",
             )
         )
-        lines += _listed("unused", [f"{t.name} {t.shape} {t.dtype}" for t in self._unused()])
+        if self.graph is None:
+            lines += _listed("unused", [f"{t.name} {t.shape} {t.dtype}" for t in self._unused()])
         lines += _listed("tied", [f"{t.name} is {t.same_as}" for t in self.tensors if t.same_as])
         lines += _listed("left out", _by_reason(self.left_out))
         if self.graph is not None:
@@ -319,6 +334,12 @@ class Inspection:
     def _chain(self) -> str:
         units = (*(x.inputs for x in self.layers[:1]), *(x.units for x in self.layers))
         return " -> ".join(map(str, units))
+
+
+def _percent(share: float) -> str:
+    """Return a share that is 0 % of nothing and 100 % of all alone."""
+    text = f"{share:.0%}"
+    return {"100%": "over 99%", "0%": "under 1%"}.get(text, text) if 0 < share < 1 else text
 
 
 def _listed(head: str, texts: Sequence[str], most: int = MOST_SHOWN) -> list[tuple[str, str]]:
@@ -370,7 +391,9 @@ def _families(measures: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(MEASURES[name].family for name in measures if name in MEASURES))
 
 
-def inspect(path: str | os.PathLike[str], wiring: str = "", input_shape: str = "") -> Inspection:
+def inspect(
+    path: str | os.PathLike[str], wiring: str = "", input_shape: str = "", leave_out: str = ""
+) -> Inspection:
     """Say what is understood of a file of weights, and what can be computed of it.
 
     Where the wiring is known all weights are looked through once.
@@ -384,6 +407,8 @@ def inspect(path: str | os.PathLike[str], wiring: str = "", input_shape: str = "
         `netkin.network.format.wiring_file.wiring_of`; where the file does not tell it.
     input_shape : str
         See `netkin.network.format.input_shape.parse_input_shape`; sizes that the file leaves open.
+    leave_out : str
+        Names of nodes, layers or operators that are left out, divided by commas.
 
     Returns
     -------
@@ -395,7 +420,7 @@ def inspect(path: str | os.PathLike[str], wiring: str = "", input_shape: str = "
     NetkinError
         The file cannot be read, or the wiring that was given does not fit it.
     """
-    given, shape = wiring_of(wiring), parse_input_shape(input_shape)
+    given, shape = wiring_of(wiring), given_of(input_shape, leave_out)
     path = path_of(path)
     refuse_others(path)
     with open_model(path) as model:
@@ -405,10 +430,12 @@ def inspect(path: str | os.PathLike[str], wiring: str = "", input_shape: str = "
         try:
             if isinstance(given, Wiring):
                 seen = graph_seen(model.graph(given, shape))
-            else:
+            elif not shape.leave_out:
                 layers = model.layers(given)
+            elif given or model.wired is None:
+                model.graph(given, shape)  # raises
         except NetkinError as error:
-            if given:
+            if given or shape.leave_out:
                 raise
             unknown = clause(error, path)
         if not layers and seen is None and model.wired is not None:
@@ -458,6 +485,8 @@ def _seen(model: Model, shape: InputShape, path: str) -> tuple[GraphSeen | None,
     try:
         graph = model.graph(shape=shape)
     except NetkinError as error:
+        if is_mistake(error, shape):
+            raise
         part = getattr(error.__cause__, "understood", None)
         return None if part is None else graph_seen(part, complete=False), clause(error, path)
     try:
@@ -486,8 +515,9 @@ def graph_seen(graph: BlockGraph, *, complete: bool = True) -> GraphSeen:
         edges = BlockEdges(graph)
         vertices, theorem = edges.n_vertices, theorem_of(edges)
         weights = sum(prod(part.block.weight.shape) for part in edges.parts)
-        seconds = SECONDS_A_WEIGHT * weights + SECONDS_A_VERTEX * vertices
-        mebibytes = START_MIB + (BYTES_A_WEIGHT * weights + BYTES_A_VERTEX * vertices) / 2**20
+        seconds = START_SECONDS + SECONDS_A_WEIGHT * weights + SECONDS_A_VERTEX * vertices
+        needed = BYTES_A_WEIGHT * min(weights, MOST_IN_MEMORY) + BYTES_A_VERTEX * vertices
+        mebibytes = START_MIB + needed / 2**20
     return GraphSeen(
         groups=tuple((group.name, group.channels, group.grid) for group in graph.groups),
         blocks=tuple(
@@ -498,6 +528,8 @@ def graph_seen(graph: BlockGraph, *, complete: bool = True) -> GraphSeen:
                 graph.groups[block.target].name,
                 prod(block.weight.shape),
                 block.n_edges,
+                (block.source, block.target),
+                block.made_of,
             )
             for block in graph.blocks
         ),
@@ -516,6 +548,8 @@ def graph_seen(graph: BlockGraph, *, complete: bool = True) -> GraphSeen:
 def _names_used(model: Model, layers: Sequence[Layer], seen: GraphSeen | None) -> set[str]:
     """Return the tensors that layers or blocks are made of, one under two names by its first."""
     names = {name for layer in layers for name in layer.made_of}
+    if seen is not None:
+        names = {name for block in seen.blocks for name in block.made_of}
     if seen is not None and seen.complete:
         names = {name for name in model.tensors if name not in seen.unused}
     return {model.tensors[name].same_as or name for name in names if name in model.tensors}

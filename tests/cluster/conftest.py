@@ -1,10 +1,12 @@
 """A Slurm of its own for these tests, and checkouts whose jobs it runs."""
 
+import copy
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from tests.conftest import DISTANCES, ROOT, Checkout, environment, made_once, ma
 
 RUN_SECONDS = int(os.environ.get("NETKIN_TEST_SECONDS", "600"))
 """Longest run of a workflow here, on a machine that is not busy; none may hang."""
+PROMPT = Path(__file__).with_name("prompt.py")
 EXTRACTOR = {"epochs": 1, "batch_size": 128}
 EVERYTHING = {**edits.EVERYTHING, "extract_features": 1}
 """Rule -> number of its jobs in a whole run here."""
@@ -39,9 +42,7 @@ class ClusterCheckout(Checkout):
     def command(self, *arguments):
         """Return the command line of Snakemake on this checkout."""
         return [
-            *(sys.executable, "-m", "snakemake", *arguments, "--profile", "slurm"),
-            # a cluster of tests has no queue to wait in
-            *("--slurm-init-seconds-before-status-checks", "1"),
+            *(sys.executable, str(PROMPT), *arguments, "--profile", "slurm"),
             *("--configfile", self.study.name),
         ]
 
@@ -50,6 +51,12 @@ class ClusterCheckout(Checkout):
         """What Snakemake's process has of variables."""
         variables = environment() | {"SLURM_CONF": str(self.cluster.conf)}
         return variables | {"PATH": f"{self.cluster.commands}:{variables['PATH']}"}
+
+    def moved(self, folder):
+        """Return a copy of all that is there, in a folder that is not."""
+        moved = copy.copy(self)
+        moved.folder = shutil.copytree(self.folder, folder)
+        return moved
 
     def start(self, *arguments):
         """Start Snakemake; its output goes to `said`."""

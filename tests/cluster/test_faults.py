@@ -45,6 +45,12 @@ def checkout(tmp_path_factory, cluster):
     return of_three_bundles(ClusterCheckout(folder, cluster))
 
 
+@pytest.fixture
+def moved(checkout, tmp_path):
+    """All that is there, in another folder."""
+    return checkout.moved(tmp_path / "elsewhere")
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The same study, run without a cluster as far as these tests go."""
@@ -202,10 +208,9 @@ def test_jobs_that_a_cluster_kills_are_sent_again(checkout, cluster, undisturbed
     assert_same(checkout, undisturbed, DIAGRAMS)
 
 
-def test_a_killed_job_of_all_networks_begins_anew(checkout, cluster, undisturbed):
-    shutil.rmtree(checkout.folder / "results/network")
-    plain = checkout.study.read_text()
-    checkout.set("network.together", 1)
+def test_a_killed_job_of_all_networks_begins_anew(moved, cluster, undisturbed):
+    shutil.rmtree(moved.folder / "results/network", ignore_errors=True)
+    moved.set("network.together", 1)
     known = ids(cluster)
     killed = []
 
@@ -216,21 +221,19 @@ def test_a_killed_job_of_all_networks_begins_anew(checkout, cluster, undisturbed
             cluster.ask("scancel", record["JobId"])
         return process.poll() is not None
 
-    process = checkout.start(*DIAGRAMS)
+    process = moved.start(*DIAGRAMS)
     try:
         wait_for(step, "end of the run", RUN_SECONDS)
     finally:
         end(process)
-    assert process.returncode == 0, checkout.said.read_text()
+    assert process.returncode == 0, moved.said.read_text()
     records = [r for r in cluster.jobs() if r["JobId"] not in known]
     states = [record["JobState"] for record in of(records, "train_networks")]
     assert states == ["CANCELLED", "COMPLETED"]
     # what is taken from the folder is taken where Snakemake runs
     assert not of(records, "take_network")
-    assert not list(checkout.folder.glob("results/network/*.together"))
-    assert_same(checkout, undisturbed, DIAGRAMS)
-    checkout.study.write_text(plain)
-    checkout.run(*DIAGRAMS)
+    assert not list(moved.folder.glob("results/network/*.together"))
+    assert_same(moved, undisturbed, DIAGRAMS)
 
 
 def test_memory_is_limited_where_it_can_be(cluster):
@@ -331,11 +334,11 @@ def test_an_interrupted_and_a_killed_snakemake_are_taken_up_again(checkout, clus
 def test_a_job_killed_after_an_edit_leaves_all_that_follows_to_do(
     checkout, cluster, undisturbed, tmp_path
 ):
-    plain = checkout.study.read_text()
     checkout.run(VECTORS)
+    moved = checkout.moved(tmp_path / "moved")
     known = ids(cluster)
-    checkout.set("graph.zeta", 1.0e-3)
-    process = checkout.start(VECTORS, "--retries", "0")
+    moved.set("graph.zeta", 1.0e-3)
+    process = moved.start(VECTORS, "--retries", "0")
     try:
         job = wait_for(lambda: running(cluster, known, "compute_diagrams"), "a job", RUN_SECONDS)
         cluster.ask("scancel", job["JobId"])
@@ -343,15 +346,14 @@ def test_a_job_killed_after_an_edit_leaves_all_that_follows_to_do(
     finally:
         end(process)
     assert process.returncode
-    assert checkout.planned(VECTORS) == {"compute_diagrams": 1, "vectorise_diagrams": 1}
-    checkout.run(VECTORS)
+    assert moved.planned(VECTORS) == {"compute_diagrams": 1, "vectorise_diagrams": 1}
+    moved.run(VECTORS)
     # the same edit where nothing is disturbed, and without a cluster
     local = Checkout(Path(shutil.copytree(undisturbed.folder, tmp_path / "local")))
     local.set("graph.zeta", 1.0e-3)
     local.run(VECTORS)
-    assert content(checkout.folder / VECTORS) == content(local.folder / VECTORS)
-    assert "Nothing to be done" in checkout.run(VECTORS)
-    checkout.study.write_text(plain)
+    assert content(moved.folder / VECTORS) == content(local.folder / VECTORS)
+    assert "Nothing to be done" in moved.run(VECTORS)
 
 
 def test_a_truncated_result_is_named_and_made_anew(checkout, undisturbed):

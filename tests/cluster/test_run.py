@@ -3,7 +3,6 @@
 All of this is one file, because test files run side by side and these tests share a run.
 """
 
-import copy
 import os
 import re
 import shutil
@@ -18,14 +17,18 @@ import yaml
 from netkin.study import Study
 from tests import edits
 from tests.cluster.conftest import EVERYTHING
-from tests.conftest import ROOT, restored, results
+from tests.conftest import DISTANCES, ROOT, restored, results
 
 GPU = {"train_network", "extract_features"}
 LARGE = {"compute_diagrams"}
 SMALL = EVERYTHING.keys() - GPU - LARGE
 EDITS = {
-    **edits.EDITS,
-    # those of the extractor too, which this study has
+    # all of them are tests of tests/test_workflow.py
+    **{
+        name: edits.EDITS[name]
+        for name in ("another seed", "how intervals are filtered", "one table", "the data folder")
+    },
+    # of the extractor too, which this study has
     **{
         name: (edits.EDITS[name][0], {**edits.EDITS[name][1], "extract_features": 1})
         for name in ("threads of training", "the device of training")
@@ -133,10 +136,7 @@ def test_a_second_run_submits_nothing(submitted, cluster):
 @pytest.fixture
 def moved(submitted, tmp_path):
     """All that the cluster's run left, in another folder."""
-    checkout = copy.copy(submitted)
-    checkout.folder = tmp_path / "elsewhere"
-    shutil.copytree(submitted.folder, checkout.folder)
-    return checkout
+    return submitted.moved(tmp_path / "elsewhere")
 
 
 @pytest.fixture
@@ -167,14 +167,17 @@ def test_jobs_of_several_trainings_go_where_those_of_one_do(edited):
 
 
 def test_a_rerun_submits_what_was_planned(moved, cluster):
-    change, expected = EDITS["n_bins of one vector"]
+    change, expected = edits.EDITS["n_bins of one vector"]
     change(moved)
     assert moved.planned() == expected
+    targets = (*DISTANCES, "results/figure/digits/overview.svg")
+    planned = moved.planned(*targets)
+    assert planned.items() <= expected.items()
     before = len(cluster.jobs())
-    moved.run()
+    moved.run(*targets)
     submitted = Counter(record["rule"] for record in cluster.jobs()[before:])
-    assert submitted == expected
-    assert moved.planned() == {}
+    assert submitted == planned
+    assert moved.planned(*targets) == {}
 
 
 def test_a_move_a_lost_record_and_a_new_clone(moved, submitted, cluster):

@@ -16,49 +16,67 @@ from tests.cluster.test_faults import end, ids, running
 from tests.conftest import make_checkout, results
 from tests.test_sheet import LINES, change_file, with_sheet, write_sheet
 
+DISTANCES = "results/distance/networks/tensor_difference.h5"
 
-@pytest.fixture(scope="module")
-def submitted_sheet(tmp_path_factory, cluster):
-    """A checkout whose sheet the cluster has worked through."""
-    checkout = ClusterCheckout(tmp_path_factory.mktemp("sheet") / "checkout", cluster)
+
+def with_a_broken_file(checkout):
+    """Give a checkout the sheet, one file of which cannot be read, and one measure."""
     with_sheet(checkout).set("distance.measures", ["tensor_difference"])
-    checkout.run()
+    (checkout.folder / "files/broken.pt").write_text("<html>")
+    write_sheet(checkout, [*LINES, "broken\tfiles/broken.pt\ttwo\t1\t\t2022"])
     return checkout
 
 
+@pytest.fixture(scope="module")
+def submitted_sheet(tmp_path_factory, cluster):
+    """A checkout whose sheet the cluster has worked through, and Slurm's records of it."""
+    checkout = ClusterCheckout(tmp_path_factory.mktemp("sheet") / "checkout", cluster)
+    before = ids(cluster)
+    with_a_broken_file(checkout).run("--retries", "0", check=False)
+    checkout.records = [record for record in cluster.jobs() if record["JobId"] not in before]
+    return checkout
+
+
+def test_a_network_that_cannot_be_read_fails_the_run_when_all_else_is_done(submitted_sheet):
+    said = submitted_sheet.said.read_text()
+    # not `check_members`, which fails here
+    assert {record["JobState"] for record in submitted_sheet.records} == {"COMPLETED"}
+    assert "1 of 6 networks could not be read" in said
+    assert "broken at 1 (files/broken.pt): " in said
+    assert submitted_sheet.planned() == {"check_members": 1}
+
+
 def test_a_sheet_gives_what_it_gives_without_a_cluster(submitted_sheet, tmp_path):
-    here = with_sheet(make_checkout(tmp_path))
-    here.set("distance.measures", ["tensor_difference"])
+    here = with_a_broken_file(make_checkout(tmp_path))
     # times of files count
     shutil.rmtree(here.folder / "files")
     shutil.copytree(submitted_sheet.folder / "files", here.folder / "files")
-    here.run()
-    assert results(submitted_sheet) == results(here)
     table = "results/table/networks/members.csv"
+    here.run(DISTANCES, table)
+    assert results(submitted_sheet) == results(here)
     assert (submitted_sheet.folder / table).read_text() == (here.folder / table).read_text()
 
 
-def test_jobs_of_a_sheet_run_in_their_places(submitted_sheet, cluster):
-    partitions = {record["rule"]: record["Partition"] for record in cluster.jobs()}
+def test_jobs_of_a_sheet_run_in_their_places(submitted_sheet):
+    partitions = {record["rule"]: record["Partition"] for record in submitted_sheet.records}
     assert partitions["import_networks"] == "cpu"
     use = pd.read_csv(submitted_sheet.folder / "results/table/use.csv").set_index("rule")
     assert use.loc["import_networks", "slurm_states"] == "COMPLETED 2"
 
 
-def test_a_changed_file_and_one_that_cannot_be_read(submitted_sheet, cluster):
+def test_of_a_changed_file_only_what_follows_is_submitted(submitted_sheet, cluster):
     change_file(submitted_sheet)
-    (submitted_sheet.folder / "files/broken.pt").write_text("<html>")
-    write_sheet(submitted_sheet, [*LINES, "broken\tfiles/broken.pt\ttwo\t1\t\t2022"])
-    before = {record["JobId"] for record in cluster.jobs()}
-    said = submitted_sheet.run("--retries", "0", check=False)
+    before = ids(cluster)
+    submitted_sheet.run(DISTANCES)
     records = [record for record in cluster.jobs() if record["JobId"] not in before]
-    rules = Counter(record["rule"] for record in records)
-    assert rules["import_networks"] == 1
-    # not `check_members`, which fails here
+    # one of two replicates
+    assert Counter(record["rule"] for record in records) == {
+        "import_networks": 1,
+        "compute_distances": 1,
+        "summarise_distances": 1,
+    }
     assert {record["JobState"] for record in records} == {"COMPLETED"}
-    assert "1 of 6 networks could not be read" in said
-    assert "broken at 1 (files/broken.pt): " in said
-    assert submitted_sheet.planned() == {"check_members": 1}
+    assert submitted_sheet.planned(DISTANCES) == {}
 
 
 def write_many(checkout, count):
@@ -93,8 +111,7 @@ def test_of_500_networks_only_lost_blocks_are_computed_again(tmp_path, cluster):
     settings["set-resources"]["compute_block"] = {"slurm_partition": "bigmem"}
     profile.write_text(yaml.safe_dump(settings))
     known = ids(cluster)
-    wanted = "results/distance/networks/tensor_difference.h5"
-    process = checkout.start(wanted)
+    process = checkout.start(DISTANCES)
     lost, dead = [], []
     try:
         first = wait_for(lambda: running(cluster, known, "compute_block"), "a block", RUN_SECONDS)
@@ -120,8 +137,8 @@ def test_of_500_networks_only_lost_blocks_are_computed_again(tmp_path, cluster):
     again = {comment for comment, times in blocks.items() if times > 1}
     assert set(lost) & set(blocks) <= again
     assert len(again) <= len(lost) + 2
-    assert checkout.planned(wanted) == {}
-    with h5py.File(checkout.folder / wanted) as file:
+    assert checkout.planned(DISTANCES) == {}
+    with h5py.File(checkout.folder / DISTANCES) as file:
         mean = file["mean"][:]
     assert mean.shape == (500, 500)
     assert np.isfinite(mean).all()

@@ -3,7 +3,6 @@
 import math
 import random
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from tests.conftest import environment, make_checkout, results
 from tests.stress.counts import Counts
 from tests.stress.disturb import FAULTS, MOMENTS, disturbance, happened
+from tests.warm import run_python
 
 STUDY = {
     "graph.export": True,
@@ -47,12 +47,17 @@ MOST_RUNS = 4
 """So often a disturbed run is taken up again before it counts as stuck."""
 
 
-def prepare(folder):
-    """Return a checkout whose small study of all stages has been run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    checkout = make_checkout(folder)
+def of_all_stages(checkout):
+    """Give a checkout the study of all stages."""
     for key, value in STUDY.items():
         checkout.set(key, value)
+    return checkout
+
+
+def prepare(folder):
+    """Return a checkout whose small study of all stages has been run."""
+    folder.mkdir(parents=True)
+    checkout = of_all_stages(make_checkout(folder))
     checkout.run()
     return checkout
 
@@ -88,23 +93,22 @@ def disturbed_run(checkout, script, fault, moment, *arguments):
 def run_with(checkout, jobs, *arguments):
     """Run a checkout while jobs are disturbed that were not so before; return which were by now."""
     hook = checkout.folder / ".disturbance"
-    # in a session of its own, which may be killed as a whole
-    subprocess.run(
-        checkout.command(*arguments),
-        cwd=checkout.folder,
-        env=environment() | disturbance(hook, jobs),
-        capture_output=True,
-        start_new_session=True,
+    run_python(
+        checkout.command(*arguments)[1:],
+        checkout.folder,
+        environment() | disturbance(hook, jobs),
+        # which may be killed as a whole
+        new_session=True,
     )
     return happened(hook)
 
 
-def take_up(checkout):
+def take_up(checkout, *targets):
     """Run again until all is done, as a user would; return why it did not end well, or ""."""
     output = ""
     for _ in range(MOST_RUNS):
         checkout.run("--unlock", check=False)
-        output = checkout.run(check=False)
+        output = checkout.run(*targets, check=False)
         if "(100%) done" in output or "Nothing to be done" in output:
             return ""
     return f"does not end: {output[-500:]}"

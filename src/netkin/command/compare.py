@@ -13,9 +13,11 @@ from netkin.command.shared import (
     FilesArgument,
     InputShapesOption,
     JsonOption,
+    LeaveOutsOption,
     WiringsOption,
     examples,
     input_shapes,
+    left_out,
     note,
     progress,
     put,
@@ -55,6 +57,7 @@ def compare_files(
     ] = None,
     wiring: WiringsOption = None,
     input_shape: InputShapesOption = None,
+    leave_out: LeaveOutsOption = None,
     name: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,6 +87,7 @@ def compare_files(
             measures=names or None,
             wiring=wirings(files, wiring or []),
             input_shape=input_shapes(files, input_shape or []),
+            leave_out=left_out(files, leave_out or []),
             names=name or None,
             options=_options(option or []),
             progress=tell,

@@ -12,6 +12,7 @@ from netkin.command.shared import (
     ForceOption,
     InputShapeOption,
     JsonOption,
+    LeaveOutOption,
     NormaliserOption,
     RescaleOption,
     WiringOption,
@@ -51,6 +52,7 @@ def diagram_of_file(
     ] = "",
     wiring: WiringOption = "",
     input_shape: InputShapeOption = "",
+    leave_out: LeaveOutOption = "",
     max_dimension: Annotated[
         int, typer.Option(metavar="NUMBER", help="Highest homology dimension.")
     ] = 3,
@@ -83,6 +85,7 @@ def diagram_of_file(
         file,
         wiring,
         input_shape=input_shape,
+        leave_out=leave_out,
         max_dimension=max_dimension,
         bias_vertices=bias_vertices,
         additions=additions,

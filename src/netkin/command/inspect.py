@@ -8,9 +8,11 @@ from netkin.command.shared import (
     FilesArgument,
     InputShapesOption,
     JsonOption,
+    LeaveOutsOption,
     WiringsOption,
     examples,
     input_shapes,
+    left_out,
     note,
     put,
     put_json,
@@ -38,6 +40,7 @@ def inspect_files(
     files: FilesArgument,
     wiring: WiringsOption = None,
     input_shape: InputShapesOption = None,
+    leave_out: LeaveOutsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is understood of files of weights, and what can be computed of them and why not.
@@ -48,10 +51,11 @@ def inspect_files(
     from netkin.inspection import inspect
 
     found = []
-    shapes = input_shapes(files, input_shape or [])
-    for file, wired, shape in zip(files, wirings(files, wiring or []), shapes, strict=True):
+    wired, shapes = wirings(files, wiring or []), input_shapes(files, input_shape or [])
+    without = left_out(files, leave_out or [])
+    for file, *said in zip(files, wired, shapes, without, strict=True):
         try:
-            found.append(inspect(file, wired, shape))
+            found.append(inspect(file, *said))
         except NetkinError as error:
             note(f"netkin: {spelled(str(error))}")
             continue

@@ -45,6 +45,19 @@ InputShapesOption = Annotated[
         help=f"{_SIZES} For all files, or FILE=SIZES for one; may be repeated.",
     ),
 ]
+_LEFT_OUT = (
+    "Nodes, layers or operators without a rule that are left out of the graph, divided by commas, "
+    "such as 'Pad_1, Mod'. Where one gives what it takes, as an activation does, that goes on."
+)
+LeaveOutOption = Annotated[str, typer.Option("--leave-out", metavar="NAMES", help=_LEFT_OUT)]
+LeaveOutsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--leave-out",
+        metavar="[FILE=]NAMES",
+        help=f"{_LEFT_OUT} For all files, or FILE=NAMES for one; may be repeated.",
+    ),
+]
 AdditionsOption = Annotated[
     str,
     typer.Option(
@@ -79,11 +92,13 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file th
 IN_LIBRARY = {
     "name all weights in their order (wiring)": "name all weights in their order (--wiring)",
     "to be asked for by name (measures)": "to be asked for by name (--measures)",
+    "to leave it out: leave_out=": "to leave it out: --leave-out ",
 }
 """How sentences of the library name an argument -> how the command line does."""
 LEADING = {
     "wiring: ": "--wiring: ",
     "input_shape: ": "--input-shape: ",
+    "leave_out: ": "--leave-out: ",
     "names: ": "--name: ",
     "options: ": "--option: ",
 }
@@ -143,6 +158,17 @@ def input_shapes(files: Sequence[str], given: Sequence[str]) -> list[str]:
         Something is said twice.
     """
     return _of_each(files, given, "--input-shape", "FILE=SIZES")
+
+
+def left_out(files: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Return what is left out of each file, of what is said for one file or for all.
+
+    Raises
+    ------
+    NetkinError
+        Something is said twice.
+    """
+    return _of_each(files, given, "--leave-out", "FILE=NAMES")
 
 
 def _of_each(files: Sequence[str], given: Sequence[str], option: str, form: str) -> list[str]:

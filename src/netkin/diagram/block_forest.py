@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from netkin.compiled import compiled
 from netkin.diagram.counts import ValueCounts
-from netkin.errors import NetkinError
+from netkin.errors import Absent
 from netkin.graph.blocks import (
     COUNT,
     SOURCE,
@@ -88,7 +88,7 @@ def block_forest(edges: BlockEdges, counted: ValueCounts | None = None) -> Block
 
     Raises
     ------
-    NetkinError
+    Absent
         The graph has 2**31 vertices or more, without those of biases.
 
     Notes
@@ -208,7 +208,7 @@ class _Layout:
         self.n_alike = int(points_of_channel[used].sum() - size.sum())
         self.n_vertices = int(size.sum())
         if self.n_vertices >= 1 << 31:
-            raise NetkinError(
+            raise Absent(
                 f"the graph has {self.n_vertices} vertices; allowed are fewer than {1 << 31}."
             )
         start = np.cumsum(size) - size

@@ -33,7 +33,8 @@ def compute_diagrams(
     """Write the persistence diagrams of the graphs of networks.
 
     One network is in memory at a time; no graph is built for the engine ``exact``. Of a network
-    whose wiring is not known, the reason stands in place of its diagram.
+    whose wiring is not known, or whose graph the engine cannot take, as it has too many triangles,
+    the reason stands in place of its diagram.
 
     Parameters
     ----------
@@ -55,8 +56,7 @@ def compute_diagrams(
     Raises
     ------
     NetkinError
-        Unknown engine, an unreadable network file, weights that make no graph, or ``exact`` for
-        a graph it cannot take.
+        Unknown engine, an unreadable network file, or weights that make no graph.
     """
     options: dict[str, Any] = {
         "bias_vertices": bias_vertices,
@@ -101,5 +101,7 @@ def _computed(path: str, options: Mapping[str, Any]) -> Computed:
     with open_graph(path) as graph:
         try:
             return graph_diagram(graph, **options)
+        except Absent as reason:  # of this graph; those of other networks may be had
+            raise Absent(str(reason).rstrip(".")) from None
         except NetkinError as error:
             raise NetkinError(f"{path}: {error}") from None

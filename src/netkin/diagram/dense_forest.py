@@ -164,15 +164,31 @@ def largest_weight(weight: Any) -> float:
 
     matrix = _Matrix(DensePart(weight, 0, 0, 1.0))
     most = 0.0
-    for row in matrix.starts():
-        bits = matrix.read(row)
-        # the bits of NaN and infinity are beyond those of all numbers
-        found = np.array([strongest(bits.reshape(-1), _mask(bits.dtype))], dtype=bits.dtype)
-        number = float(matrix.magnitudes(found)[0])
-        if not np.isfinite(number):
-            raise NetkinError("a weight or bias is NaN or infinite: the training diverged.")
-        most = max(most, number)
+    if matrix.scaled is not None:
+        most = _largest_scaled(matrix, *matrix.scaled)
+    else:
+        for row in matrix.starts():
+            bits = matrix.read(row)
+            # the bits of NaN and infinity are beyond those of all numbers
+            found = np.array([strongest(bits.reshape(-1), _mask(bits.dtype))], dtype=bits.dtype)
+            number = float(matrix.magnitudes(found)[0])
+            most = max(most, number) if np.isfinite(number) else np.inf
+    if not np.isfinite(most):
+        raise NetkinError("a weight or bias is NaN or infinite: the training diverged.")
     return most
+
+
+def _largest_scaled(matrix: "_Matrix", halves: Halves, scale: NDArray[np.float32]) -> float:
+    """Return the largest |w| of bfloat16 with scaled columns, inf or NaN where it is not finite."""
+    from netkin.diagram.passes import strongest_of_columns
+
+    bits = np.zeros(matrix.n_in, dtype=np.uint16)
+    for row in matrix.starts():
+        rows = slice(row, min(row + matrix.rows, matrix.n_out))
+        strongest_of_columns(halves.read(rows).reshape(-1, matrix.n_in), bits)
+    # a rounded product grows as its factors do
+    with np.errstate(all="ignore"):
+        return float(np.abs((bits.astype(np.uint32) << 16).view(np.float32) * scale).max())
 
 
 class _Found(NamedTuple):
@@ -195,7 +211,10 @@ class _Matrix:
         self.rows_per_group = self.n_out // part.groups
         self.rows = max(1, EDGES_PER_READ // self.n_in)
         self._halves: Halves | None = getattr(part.weight, "halves", None)
-        self._scaled = getattr(part.weight, "scaled_halves", None)
+        scaled = getattr(part.weight, "scaled_halves", None)
+        self.scaled: tuple[Halves, NDArray[np.float32]] | None = (
+            scaled if scaled is not None and scaled[0].dtype == "bfloat16" else None
+        )
         self.half = self._halves.dtype if self._halves else "float16"
 
     def starts(self) -> range:
@@ -206,10 +225,10 @@ class _Matrix:
         """Return the bits of some rows from one on, unsigned of shape (rows, n_in)."""
         which = slice(row, min(row + (rows or self.rows), self.n_out))
         array: NDArray[Any]
-        if self._scaled is not None and self._scaled[0].dtype == "bfloat16":
+        if self.scaled is not None:
             from netkin.diagram.passes import scaled_bfloat16
 
-            halves, scale = self._scaled
+            halves, scale = self.scaled
             array = halves.read(which)
             scaled = np.empty(array.shape, dtype=np.uint32)
             scaled_bfloat16(array, scale, scaled)

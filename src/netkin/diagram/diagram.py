@@ -17,6 +17,8 @@ MOST_DIMENSIONS = 11
 
 MOST_CLASSES = 1 << 53
 """Classes of one dimension; up to here whole numbers are exact in float64 too."""
+ROWS = 1 << 18
+"""Intervals that are written at once, about."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,15 +154,39 @@ def put_diagram(group: h5py.Group, diagram: Diagram, *, engine: str, theorem: st
     if theorem:
         group.attrs["theorem"] = theorem
     for dimension, part in enumerate(zip(diagram.intervals, diagram.counts, strict=True)):
-        # what differed may be equal in float32
-        intervals, counts = _merge(part[0].astype(np.float32), part[1])
-        packed: dict[str, Any] = {}
-        if len(intervals):  # more compression gains little and costs time
-            packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-        group.create_dataset(f"H{dimension}", data=intervals, **packed)
+        intervals, counts = part
+        if not _ascend_as_float32(intervals):  # what differed may be equal in float32
+            intervals, counts = _merge(intervals.astype(np.float32), counts)
+        _put_packed(group, f"H{dimension}", intervals, np.dtype(np.float32))
         # the shortest signed type that holds them
         shortest = np.min_scalar_type(-1 - int(counts.max(initial=1)))
-        group.create_dataset(f"H{dimension}_count", data=counts, dtype=shortest, **packed)
+        _put_packed(group, f"H{dimension}_count", counts, shortest)
+
+
+def _ascend_as_float32(intervals: NDArray[Any]) -> bool:
+    """Tell whether intervals that are rounded to float32 still ascend; without a copy of all."""
+    return all(
+        _ascend(intervals[row : row + ROWS + 1].astype(np.float32))
+        for row in range(0, len(intervals), ROWS)
+    )
+
+
+def _put_packed(group: h5py.Group, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Write an array as another type, by pieces of whole chunks: a copy of it may be large."""
+    if not len(array):
+        group.create_dataset(name, data=array, dtype=dtype)
+        return
+    dataset = group.create_dataset(
+        name,
+        array.shape,
+        dtype,
+        compression="gzip",
+        compression_opts=1,  # more gains little and costs time
+        shuffle=True,
+    )
+    rows = -(-ROWS // dataset.chunks[0]) * dataset.chunks[0]
+    for row in range(0, len(array), rows):
+        dataset[row : row + rows] = array[row : row + rows].astype(dtype)
 
 
 def read_diagram(path: str | os.PathLike[str]) -> Diagram:

@@ -17,7 +17,7 @@ from netkin.diagram.counts import ValueCounts
 from netkin.diagram.dense_forest import DensePart, dense_forest, dense_parts
 from netkin.diagram.diagram import Diagram
 from netkin.diagram.forest import minimum_spanning_forest
-from netkin.errors import NetkinError
+from netkin.errors import Absent, NetkinError
 from netkin.graph.dense import DenseEdges
 from netkin.graph.edges import MANY_EDGES
 from netkin.graph.graph import Edges
@@ -75,7 +75,7 @@ def _diagram_of_blocks(edges: BlockEdges, max_dimension: int) -> Diagram:
     from netkin.diagram.block_forest import block_forest
 
     if may_have_triangles(edges):
-        raise NetkinError(
+        raise Absent(
             "the engine 'exact' needs a graph without triangles, and this one may have some (as "
             "skip connections over one or two layers make); use 'auto', or additions: contracted."
         )
@@ -119,7 +119,10 @@ def _diagram(
     values, counts = counted.result()
     counts[np.searchsorted(values, deaths)] -= joined
     born = counts > 0
-    values, counts = values[born], counts[born]
+    # one after the other: of large networks each takes 70 MB
+    values = values[born]
+    counts = counts[born]
+    del born
     # an edge of value 0 joins two vertices as they enter, an interval of length zero
     joins = np.flatnonzero(deaths)
     deaths, joined = deaths[joins], joined[joins]
@@ -127,6 +130,7 @@ def _diagram(
         deaths, joined = np.append(deaths, np.inf), np.append(joined, n_components)
     h0, h1 = np.zeros((len(deaths), 2)), np.full((len(values), 2), np.inf)
     h0[:, 1], h1[:, 0] = deaths, values
+    del values
     intervals = [h0, h1, *[np.empty((0, 2))] * (max_dimension - 1)]
     numbers = [joined, counts, *[np.empty(0, np.int64)] * (max_dimension - 1)]
     return Diagram(tuple(intervals[: max_dimension + 1]), tuple(numbers[: max_dimension + 1]))

@@ -6,7 +6,7 @@ import numpy as np
 from annotated_types import Ge
 
 from netkin.diagram.diagram import Diagram
-from netkin.errors import NetkinError
+from netkin.errors import Absent, NetkinError
 from netkin.graph.graph import Edges, Graph
 from netkin.options import checked
 
@@ -23,7 +23,7 @@ def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Di
     ----------
     edges : Edges
         Without loops and parallel edges, values >= 0. An edge of value 0 that stands for a
-        contraction is given a vertex in its middle, so that it is a part of no clique.
+        contraction is given two vertices in between, so that it is a part of no clique.
     max_dimension : int
         Highest homology dimension.
 
@@ -67,25 +67,30 @@ def flagser_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Di
 
 
 def _subdivided(graph: Graph) -> Graph:
-    """Return the graph with a vertex in the middle of each edge of value 0."""
+    """Return the graph with two vertices within each edge of value 0.
+
+    With one of them it would be part of a triangle where other edges join its ends.
+    """
     zero = np.flatnonzero(graph.value == 0)
-    middle = np.arange(graph.n_vertices, graph.n_vertices + len(zero), dtype=np.int32)
+    inner = np.arange(graph.n_vertices, graph.n_vertices + 2 * len(zero), dtype=np.int32)
+    one, other = inner.reshape(2, -1)
     target = graph.target.copy()
-    target[zero] = middle
+    target[zero] = one
+    layer = graph.layer[graph.source[zero]]
     return Graph(
-        np.concatenate([graph.source, middle]),
-        np.concatenate([target, graph.target[zero]]),
-        np.concatenate([graph.value, graph.value[zero]]),
-        graph.n_vertices + len(zero),
-        np.concatenate([graph.layer, graph.layer[graph.source[zero]]]),
-        np.concatenate([graph.is_bias, np.zeros(len(zero), dtype=bool)]),
+        np.concatenate([graph.source, one, other]),
+        np.concatenate([target, other, graph.target[zero]]),
+        np.concatenate([graph.value, graph.value[zero], graph.value[zero]]),
+        graph.n_vertices + len(inner),
+        np.concatenate([graph.layer, layer, layer]),
+        np.concatenate([graph.is_bias, np.zeros(len(inner), dtype=bool)]),
     )
 
 
 def _refuse_multigraph(graph: Graph) -> None:
     loops = np.flatnonzero(graph.source == graph.target)
     if loops.size:
-        raise NetkinError(
+        raise Absent(
             f"the engine flagser takes no edge from a vertex to itself, as vertex "
             f"{graph.source[loops[0]]} has; use 'auto'."
         )
@@ -93,7 +98,7 @@ def _refuse_multigraph(graph: Graph) -> None:
     parallel = name[1:][name[1:] == name[:-1]]
     if parallel.size:
         source, target = divmod(int(parallel[0]), graph.n_vertices)
-        raise NetkinError(
+        raise Absent(
             f"the engine flagser takes no parallel edges, as from vertex {source} to {target}; use "
             "'auto'."
         )

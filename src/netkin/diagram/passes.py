@@ -25,6 +25,13 @@ def _strongest(bits: NDArray[Any], mask: Any) -> Any:
     return most
 
 
+def _strongest_of_columns(bits: NDArray[np.uint16], most: NDArray[np.uint16]) -> None:
+    """Raise `most`, the largest magnitude of each column, to that of further rows."""
+    for r in range(len(bits)):
+        for i in range(len(most)):
+            most[i] = max(most[i], bits[r, i] & np.uint16(0x7FFF))
+
+
 def _scaled_bfloat16(
     bits: NDArray[np.uint16], scale: NDArray[np.float32], out: NDArray[np.uint32]
 ) -> None:
@@ -51,9 +58,11 @@ def _count_magnitudes(bits: NDArray[np.uint16], counters: NDArray[np.int64]) -> 
         counters[bits[k] & np.uint16(0x7FFF)] += 1
 
 
-def _empty_into(waiting: NDArray[np.uint16], n_waiting: int, counters: NDArray[np.int64]) -> None:
+def _empty_into(
+    waiting: NDArray[np.uint16], n_waiting: int, times: int, counters: NDArray[np.int64]
+) -> None:
     for k in range(n_waiting):
-        counters[np.int64(waiting[k])] += 1
+        counters[np.int64(waiting[k])] += times
 
 
 _empty_into = compiled(_empty_into)
@@ -61,6 +70,7 @@ _empty_into = compiled(_empty_into)
 
 def _count_bits(
     bits: NDArray[np.uint32],
+    times: int,
     first: int,
     waiting: NDArray[np.uint16],
     n_waiting: NDArray[np.int64],
@@ -75,6 +85,8 @@ def _count_bits(
     Parameters
     ----------
     bits : uint32 array
+    times : int
+        How often each of them counts.
     first : int
         The bits of the first counter.
     waiting : uint16 array of shape (n_parts, n)
@@ -96,7 +108,7 @@ def _count_bits(
             n += 1
             n_waiting[part] = n
             if n == length:
-                _empty_into(waiting[part], n, histogram[part * PLACES :])
+                _empty_into(waiting[part], n, times, histogram[part * PLACES :])
                 n_waiting[part] = 0
         else:
             other[n_other] = bits[k]
@@ -105,11 +117,14 @@ def _count_bits(
 
 
 def _empty_all(
-    waiting: NDArray[np.uint16], n_waiting: NDArray[np.int64], histogram: NDArray[np.int64]
+    waiting: NDArray[np.uint16],
+    n_waiting: NDArray[np.int64],
+    times: int,
+    histogram: NDArray[np.int64],
 ) -> None:
     """Count all that waits."""
     for part in range(len(waiting)):
-        _empty_into(waiting[part], n_waiting[part], histogram[part * PLACES :])
+        _empty_into(waiting[part], n_waiting[part], times, histogram[part * PLACES :])
         n_waiting[part] = 0
 
 
@@ -211,6 +226,7 @@ def _roots(parent: NDArray[np.int32]) -> None:
 
 
 strongest = compiled(_strongest)
+strongest_of_columns = compiled(_strongest_of_columns)
 scaled_bfloat16 = compiled(_scaled_bfloat16)
 values_of = compiled(_values_of)
 count_magnitudes = compiled(_count_magnitudes)

@@ -17,7 +17,7 @@ from netkin.diagram.counts import ValueCounts
 from netkin.diagram.diagram import Diagram
 from netkin.diagram.flagser import flagser_diagram
 from netkin.diagram.forest import minimum_spanning_forest
-from netkin.errors import NetkinError
+from netkin.errors import Absent
 from netkin.graph.graph import Edges, Graph
 from netkin.options import checked
 
@@ -40,8 +40,8 @@ def split_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
     ----------
     edges : Edges
         Values >= 0. Loops are allowed, and parallel edges outside of triangles. Edges of value 0
-        that stand for a contraction are a part of no triangle, as if each had a vertex in its
-        middle.
+        that stand for a contraction are a part of no triangle, as if each had two vertices in
+        between.
     max_dimension : int
         Highest homology dimension.
 
@@ -53,12 +53,13 @@ def split_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
 
     Raises
     ------
+    Absent
+        Parallel edges lie in triangles, or there are more edges or triangles than can be handled.
     NetkinError
-        A value is negative, NaN or infinite; parallel edges lie in triangles; there are more edges
-        or triangles than can be handled; or pyflagser is needed and not installed.
+        A value is negative, NaN or infinite, or pyflagser is needed and not installed.
     """
     if edges.n_edges > MOST_EDGES:
-        raise NetkinError(
+        raise Absent(
             f"the graph has {edges.n_edges:,} edges; allowed are {MOST_EDGES:,} where "
             f"triangles are no pages of books{_hint(edges)}."
         )
@@ -140,7 +141,7 @@ def _classes(graph: Graph, chosen: NDArray[np.int64], edges: Edges) -> _Classes:
     neighbours = Neighbours.of(graph.source[chosen], graph.target[chosen], graph.n_vertices)
     places = list_triangles(neighbours, MOST_TRIANGLES)
     if places is None:
-        raise NetkinError(
+        raise Absent(
             f"the graph has more than {MOST_TRIANGLES:,} triangles, which is what is allowed"
             f"{_hint(edges)}."
         )
@@ -148,7 +149,7 @@ def _classes(graph: Graph, chosen: NDArray[np.int64], edges: Edges) -> _Classes:
     if neighbours.times[places].max(initial=1) > 1:
         parallel = first[neighbours.times[places] > 1][0]
         edge = chosen[parallel]
-        raise NetkinError(
+        raise Absent(
             f"parallel edges from vertex {graph.source[edge]} to {graph.target[edge]} lie in a "
             f"triangle; allowed are parallel edges in no triangle{_hint(edges)}."
         )
@@ -272,10 +273,10 @@ def _union(parts: list[_Part]) -> Graph:
 
 
 def _refuse_too_many(parts: list[_Part], unions: list[Graph], found: _Found, edges: Edges) -> None:
-    """Raise `NetkinError` for more than flagser can do in minutes and some gigabytes."""
+    """Raise `Absent` for more than flagser can do in minutes and some gigabytes."""
     triangles = sum(part.n_triangles for part in parts)
     if triangles > MOST_FOR_FLAGSER:
-        raise NetkinError(
+        raise Absent(
             f"{triangles:,} triangles of the graph are no pages of books, so that flagser would "
             f"take very long; allowed are {MOST_FOR_FLAGSER:,}{_hint(edges)}."
         )
@@ -286,7 +287,7 @@ def _refuse_too_many(parts: list[_Part], unions: list[Graph], found: _Found, edg
         neighbours = Neighbours.of(union.source, union.target, union.n_vertices)
         cells += count_cliques(neighbours, found.max_dimension + 2, MOST_CELLS - cells)
         if cells >= MOST_CELLS:
-            raise NetkinError(
+            raise Absent(
                 f"{triangles:,} triangles of the graph are no pages of books, and with larger "
                 f"cliques up to dimension {found.max_dimension + 1} they are more than "
                 f"{MOST_CELLS:,} simplices, which is what is allowed (about "

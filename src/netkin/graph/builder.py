@@ -49,6 +49,8 @@ from netkin.graph.lazy import LazyMatrix
 __all__ = ["NOTHING", "Builder", "Mean", "NotUnderstood", "Parameter", "Scores", "Value"]
 
 Floats = NDArray[np.floating[Any]]
+SCALED = 1 << 15
+"""Weights that are multiplied in float64 at once."""
 
 
 class NotUnderstood(Exception):
@@ -58,12 +60,12 @@ class NotUnderstood(Exception):
     ----------
     understood : BlockGraph, optional
         What comes before it, for `netkin inspect`; who follows the operators sets it.
-    node : str
+    node : str, optional
         The node or layer that could be left out; "" where that would not help.
     """
 
     understood: BlockGraph | None = None
-    node: str = ""
+    node: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -647,7 +649,8 @@ class Builder:
         shape = np.broadcast_shapes(*(each.shape for each in values))
         wide = [self.moved(each, lambda a: np.broadcast_to(a, shape)) for each in values]
         if all(np.array_equal(wide[0].units, each.units) for each in wide[1:]):
-            return self.activation(wide[0], "sum", name)
+            scaled = next((each for each in wide if not each.is_plain), wide[0])
+            return self.activation(scaled, "sum", name)
         total = self._like(name, next((v for v in values if v.shape == shape), wide[0]), shape)
         place = self._group_of(total.units.flat[0])
         for each, sign in zip(wide, signs, strict=True):
@@ -991,7 +994,10 @@ class Builder:
         source = self.own_units(x.of, name)
         kept = [axis for axis in range(len(source.shape)) if axis not in x.axes]
         shape = tuple(1 if axis in x.axes else n for axis, n in enumerate(source.shape))
-        total = self._like(name, Value(source.units[self._first_of(x.axes, source)]), shape)
+        first = source.units[self._first_of(x.axes, source)]
+        if (first < 0).any():  # zeros around a grid
+            first = source.units.max(axis=x.axes, keepdims=True)
+        total = self._like(name, Value(first), shape)
         self.notes.append("a mean over an axis is pooling")
         order = (*x.axes, *kept)
         flat = np.transpose(source.units, order).reshape(-1, *(source.shape[k] for k in kept))
@@ -1096,6 +1102,8 @@ class Builder:
         """Return a value of new units that are laid out as those of another one."""
         shape = x.shape if shape is None else shape
         real = x.units[x.units >= 0]
+        if not real.size:
+            raise NotUnderstood(f"{name} reads nothing but zeros")
         place = self._group_of(real.flat[0])
         draft = self._groups[place]
         if shape == x.shape and draft.size == x.units.size:
@@ -1184,7 +1192,9 @@ class Builder:
                 wide = weight.astype(np.float64)
                 weight = (wide - wide.mean(axis=1, keepdims=True)).astype(weight.dtype)
         for run in runs(units, *self._layout()):
-            self._connect_run(name, run, weight, windows, names, groups, place)
+            # at other points the same channels may belong to another group of the convolution
+            for part in [run] if groups == 1 else [[each] for each in run]:
+                self._connect_run(name, part, weight, windows, names, groups, place)
 
     def _connect_run(
         self,
@@ -1469,6 +1479,8 @@ class Builder:
                             )
                             taps += found
                             columns += [int(column)] * len(found)
+                if not taps:  # windows that are further apart than they are wide
+                    continue
                 n = len(part)
                 self._blocks.append(
                     Block(
@@ -1697,7 +1709,13 @@ def _scaled_out(weight: Any, factor: NDArray[np.float64]) -> Any:
     """Return weights times a number for each channel of the target."""
     if isinstance(weight, LazyMatrix):
         return weight.scaled_out(factor)
-    return (weight.astype(np.float64) * factor[:, None, None]).astype(weight.dtype)
+    found: Floats = np.empty(weight.shape, weight.dtype)
+    # by rows that the cache holds in float64
+    rows = max(1, SCALED // max(1, weight[:1].size))
+    for row in range(0, len(weight), rows):
+        part = slice(row, row + rows)
+        found[part] = weight[part].astype(np.float64) * factor[part, None, None]
+    return found
 
 
 def _scaled_in(weight: Any, scale: NDArray[np.float64], groups: int) -> Any:

@@ -267,11 +267,16 @@ def edge_values(
         allowed.
     """
     require_finite(strength, "strengths of edges")
+    check_scale(largest, zeta)
+    return np.maximum(1 - strength.astype(np.float64) / largest, zeta).astype(np.float32)
+
+
+def check_scale(largest: float, zeta: float) -> None:
+    """Raise `NetkinError` for a largest strength or a smallest value that is not allowed."""
     if not 0 < largest < np.inf:
         raise NetkinError(f"the largest strength is {largest}; allowed is a positive number.")
     if not 0 < zeta < 1:
         raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
-    return np.maximum(1 - strength.astype(np.float64) / largest, zeta).astype(np.float32)
 
 
 def check_layers(

@@ -12,8 +12,10 @@ BAND = 1 << 23
 """Numbers of a transposed matrix that are read at once, at most."""
 BAND_COLUMNS = 64
 """Columns of a matrix that lie in one line of a processor's cache, or some lines."""
-TILE = 1024
-"""Rows of a matrix that are turned at once."""
+PIECE = 1024
+"""Rows of a matrix to be turned that are read at once."""
+TILE = 32
+"""Rows that are turned at once; more of them leave the cache before they are written."""
 
 
 class LazyMatrix:
@@ -166,6 +168,8 @@ class LazyMatrix:
     def _turned_rows(self, start: int, stop: int) -> NDArray[Any]:
         """Return columns of what is stored as rows, tile by tile, which a cache holds."""
         found = np.empty((stop - start, self._matrix.shape[0]), dtype=self.dtype)
-        for row in range(0, found.shape[1], TILE):
-            found[:, row : row + TILE] = self._matrix[row : row + TILE, start:stop].T
+        for row in range(0, found.shape[1], PIECE):
+            piece = self._matrix[row : row + PIECE, start:stop]
+            for k in range(0, len(piece), TILE):
+                found[:, row + k : row + k + TILE] = piece[k : k + TILE].T
         return found

@@ -356,7 +356,7 @@ def branches(groups: Sequence[Group], blocks: Sequence[Block]) -> list[Block]:
 
     Raises
     ------
-    NetkinError
+    Absent
         A sum reads a part of what a branch gives.
     """
     fed = {block.target for block in blocks if block.kind == "weight"}
@@ -367,7 +367,7 @@ def branches(groups: Sequence[Group], blocks: Sequence[Block]) -> list[Block]:
     for block in blocks:
         if block.kind == "identity" and block.source in fed and readers[block.source] == 1:
             if not is_whole(block, groups):
-                raise NetkinError(
+                raise Absent(
                     f"additions: merged cannot be had: '{block.name}' adds a part of "
                     f"'{groups[block.source].name}'. Allowed for this network is: contracted."
                 )

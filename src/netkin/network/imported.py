@@ -16,7 +16,8 @@ from netkin.failure import Together
 from netkin.finite import is_finite
 from netkin.graph.blocks import BlockGraph
 from netkin.network.format import named_by, open_model
-from netkin.network.format.input_shape import parse_input_shape
+from netkin.network.format.input_shape import InputShape
+from netkin.network.format.leave_out import given_of, is_mistake
 from netkin.network.format.model import Layer, Model, Tensor
 from netkin.network.format.wiring_file import Wiring, wiring_of
 from netkin.network.wired import PLACE, get_graph, put_graph
@@ -31,6 +32,8 @@ MOST_ATTRIBUTE = 30_000
 
 NO_CHAIN = "it is wired as a graph, and no chain of dense layers"
 """Why a network has no layers whose file of wiring says its graph."""
+LEFT_OUT = "a part of it is left out, and it is taken as a graph"
+"""Why a network has no layers of which a part is left out."""
 
 Stamps = dict[str, list[int]]
 """Name of a file -> its size in bytes and when it was changed, in nanoseconds; empty for one that
@@ -96,7 +99,8 @@ def import_networks(
     networks : mapping
         What each is called in the bundle -> ``path``, what the sheet calls its file, ``wiring``
         (see `netkin.network.format.wiring_file.wiring_of`) and ``files``, sizes and times when the
-        run was planned (see `stamps_of`); recorded.
+        run was planned (see `stamps_of`), and where they are given ``input_shape`` and
+        ``leave_out`` (see `netkin.network.format.leave_out.given_of`); recorded.
     networks_path : str
         The bundle to write.
     code : str
@@ -124,7 +128,8 @@ def import_networks(
 def _import(path: str, group: h5py.Group, made_of: Mapping[str, Any]) -> None:
     try:
         with open_model(path) as model:
-            _put(group, model, path, made_of["wiring"], made_of.get("input_shape", ""))
+            shape = given_of(made_of.get("input_shape", ""), made_of.get("leave_out", ""))
+            _put(group, model, path, made_of["wiring"], shape)
     except Lacking:
         raise
     except NetkinError as error:
@@ -200,7 +205,7 @@ def _size(graph: BlockGraph) -> str:
     return "; ".join([what, *sizes])
 
 
-def _put(file: h5py.Group, model: Model, path: str, wiring: str, input_shape: str) -> None:
+def _put(file: h5py.Group, model: Model, path: str, wiring: str, shape: InputShape) -> None:
     """Write what was understood."""
     file.attrs["format"] = model.format
     if model.left_out:
@@ -211,32 +216,37 @@ def _put(file: h5py.Group, model: Model, path: str, wiring: str, input_shape: st
     layers: Sequence[Layer] = ()
     try:
         if isinstance(wired, Wiring):
-            graph = model.graph(wired, parse_input_shape(input_shape))
+            graph = model.graph(wired, shape)
             file.attrs["reason"] = NO_CHAIN
+        elif shape.leave_out:
+            graph = model.graph(wired, shape)
+            file.attrs["reason"] = LEFT_OUT
         else:
             layers = model.layers(wired)
     except NetkinError as error:
-        if wired or not model.tensors:
+        if wired or not model.tensors or is_mistake(error, shape):
             raise
         file.attrs["reason"] = _line(error, path)
     if layers:
         _put_layers(file, layers, path, [] if wired else model.activations())
-    elif graph is None:
-        graph = _graph(file, model, path, input_shape)
+    elif graph is None and not shape.leave_out:
+        graph = _graph(file, model, path, shape)
     if not all(_is_plain(layer, model) for layer in layers) or not layers:
         # what was folded, turned or put together is stored as it is too, for tensors are compared
         stored = _put_tensors(file, model, path)
         if graph is not None:
+            if not any(np.any(block.weight[:]) for block in graph.blocks if block.is_trained):
+                raise NetkinError(f"{path}: every weight is 0.")
             put_graph(file, graph, stored)
     _put_other_names(file, model)
 
 
-def _graph(file: h5py.Group, model: Model, path: str, input_shape: str) -> BlockGraph | None:
+def _graph(file: h5py.Group, model: Model, path: str, shape: InputShape) -> BlockGraph | None:
     """Return the graph of a network that is no chain, or None and note why there is none."""
     if model.wired is None:
         return None
     try:
-        return model.graph(shape=parse_input_shape(input_shape))
+        return model.graph(shape=shape)
     except NetkinError as error:
         file.attrs["reason"] = _line(error, path)
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from netkin.graph.blocks import BlockGraph
 from netkin.network.format import open_model
-from netkin.network.format.input_shape import parse_input_shape
+from netkin.network.format.leave_out import given_of
 from netkin.network.format.model import Layer
 from netkin.network.format.wiring_file import wiring_of
 
@@ -37,7 +37,7 @@ def open_layers(
 
 @contextmanager
 def open_network_graph(
-    path: str | Path, wiring: str = "", input_shape: str = ""
+    path: str | Path, wiring: str = "", input_shape: str = "", leave_out: str = ""
 ) -> Iterator[BlockGraph]:
     """Open the graph of a network, whose numbers are read while it is open.
 
@@ -50,12 +50,14 @@ def open_network_graph(
     input_shape : str
         Sizes that the file leaves open, see
         `netkin.network.format.input_shape.parse_input_shape`.
+    leave_out : str
+        Names of nodes, layers or operators that are left out, divided by commas.
 
     Raises
     ------
     NetkinError
         The file cannot be read, how it is wired is not known, or a part of it has no rule.
     """
-    named, shape = wiring_of(wiring), parse_input_shape(input_shape)
+    named, shape = wiring_of(wiring), given_of(input_shape, leave_out)
     with open_model(path) as model:
         yield model.graph(named, shape)

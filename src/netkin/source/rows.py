@@ -10,11 +10,11 @@ from pathlib import Path
 
 from netkin.errors import NetkinError, allowed, did_you_mean, listed, shown
 from netkin.network.format.foreign import is_of_hub
-from netkin.network.format.input_shape import parse_input_shape
+from netkin.network.format.leave_out import given_of
 from netkin.network.format.wiring_file import ENDINGS, wiring_content, wiring_of
 from netkin.network.imported import Stamps, stamps_of
 
-COLUMNS = ("network", "path", "group", "replicate", "wiring", "input_shape")
+COLUMNS = ("network", "path", "group", "replicate", "wiring", "input_shape", "leave_out")
 """Columns that have a meaning; any other one is an annotation."""
 LATER = ("activations", "predictions")
 """Columns that nothing reads yet."""
@@ -35,7 +35,7 @@ class Row:
     ----------
     line : int
         Its number in the file.
-    network, replicate, group, wiring, input_shape : str
+    network, replicate, group, wiring, input_shape, leave_out : str
         As the sheet has it; all values are text, also ``1`` and ``NA``.
     path : str
         As the sheet has it.
@@ -56,6 +56,7 @@ class Row:
     replicate: str = ONCE
     wiring: str = ""
     input_shape: str = ""
+    leave_out: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -255,8 +256,8 @@ def _row(sheet: str, number: int, header: Sequence[str], values: Sequence[str]) 
         # as its text, so that an edit of the file is an edit of the sheet
         wiring = wiring_content(Path(sheet).parent / Path(wiring).expanduser())
     wiring_of(wiring)
-    input_shape = found.pop("input_shape", "")
-    parse_input_shape(input_shape)
+    input_shape, leave_out = found.pop("input_shape", ""), found.pop("leave_out", "")
+    given_of(input_shape, leave_out)
     if not path:
         raise NetkinError("path: found nothing; it is the file of the network, or its folder.")
     try:
@@ -294,6 +295,7 @@ def _row(sheet: str, number: int, header: Sequence[str], values: Sequence[str]) 
         replicate=replicate,
         wiring=wiring,
         input_shape=input_shape,
+        leave_out=leave_out,
         annotations=found,
     )
 

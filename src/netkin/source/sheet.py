@@ -93,8 +93,9 @@ class Sheet:
         """Return what determines what is read of a network."""
         row = self._rows[member.id]
         made_of = {"path": row.path, "wiring": row.wiring, "files": row.files}
-        if row.input_shape:
-            made_of["input_shape"] = row.input_shape
+        # only where they are there, so that other networks are not made anew
+        said = {"input_shape": row.input_shape, "leave_out": row.leave_out}
+        made_of |= {key: value for key, value in said.items() if value}
         return made_of
 
     def described(self) -> list[dict[str, str]]:

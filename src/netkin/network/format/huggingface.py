@@ -15,6 +15,7 @@ from netkin.graph.blocks import BlockGraph
 from netkin.graph.builder import NotUnderstood
 from netkin.network.format.families import FAMILIES, Each, Family, Step
 from netkin.network.format.input_shape import InputShape
+from netkin.network.format.leave_out import refuse_left_out
 from netkin.network.format.model import Model, each_once
 from netkin.network.format.operators import OPERATORS, Layer, Tensors, built
 from netkin.network.format.sharded_file import OF_HUGGING_FACE
@@ -122,6 +123,7 @@ def graph_from_config(
                 f"{CONFIG} beside it has the model_type {shown(kind)}; known are "
                 f"{listed(FAMILIES)}. A wiring file (docs/graphs.md) can say how it is wired"
             ) from None
+    refuse_left_out(shape)
     family = FAMILIES[kind]
     found = _Expansion(family, config, model)
     inputs: dict[str, tuple[int, ...]] = {"tokens": (1,)}

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import zip_longest
 from math import prod
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from netkin.network.format.keras_wiring import (
     activation_of,
     numbers,
 )
+from netkin.network.format.leave_out import REASON, check_left_out, stand_in
 from netkin.network.format.model import Tensor
 
 CHANNELS_LAST = "channels_last"
@@ -224,7 +226,10 @@ def graph_of(
     ------
     NotUnderstood
         A layer has no rule, or an axis of an input no size.
+    NetkinError
+        What is to be left out is not there.
     """
+    check_left_out(shape.leave_out, _names(model))
     found = _Model(Builder(), tensors, shape)
     if model.own or model.children is None:
         kind = with_article(model.kind)
@@ -246,6 +251,7 @@ class _Model:
     shape: InputShape
     sizes: dict[str, int] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)
+    given: dict[Path, list[Any]] = field(default_factory=dict)
 
     def finish(self, sizes: Mapping[str, int], outputs: Sequence[Value] = ()) -> BlockGraph:
         """Return the graph as far as it is made."""
@@ -272,7 +278,8 @@ class _Model:
         if model.kind != "Sequential":
             return self._pass_functional(model, path, inputs)
         passed = list(inputs)
-        for node in nodes:
+        for node, reader in zip_longest(nodes, nodes[1:]):
+            self._note_shape((*path, node.name), reader)
             if node.kind != INPUT:
                 passed = self.pass_layer(node, path, passed, {}, lambda tensor: 1)
         return passed
@@ -287,9 +294,13 @@ class _Model:
             where = f"the model '{'/'.join(path)}'" if path else "the model"
             raise NotUnderstood(f"{where} has {len(begins)} inputs and {len(ends)} outputs")
         reads = Counter(ends)
-        for each in calls.values():
+        by_name = {node.name: node for node in nodes}
+        for name, each in calls.items():
             for args, options in each:
-                reads.update(a for a in (*args, *options.values()) if isinstance(a, _Source))
+                sources = [a for a in (*args, *options.values()) if isinstance(a, _Source)]
+                reads.update(sources)
+                if len(sources) == 1:
+                    self._note_shape((*path, sources[0].layer), by_name[name])
         # Keras counts the calls of a model in a model from 1, that of its own being the first
         begin = dict.fromkeys(names, 0)
         for source in reads:
@@ -355,6 +366,8 @@ class _Model:
         given = [each for each in (*inputs, *options.values()) if isinstance(each, _Read)]
         if any(each.value is None for each in given):
             raise NotUnderstood(f"layer '{name}' reads a state that has no unit of its own")
+        if not {*self.shape.leave_out}.isdisjoint((name, node.name, node.kind)):
+            return [_Read(self._stand_in(node, path, name, given), sole=False)]
         if node.children is not None and node.kind in MODELS:
             _refuse_options(name, options)
             found = self.pass_model(node, path, list(given))
@@ -364,11 +377,41 @@ class _Model:
             ]
         sole = all(each.sole for each in given)
         before = self.builder.n_units
-        made = self._made(node, path, name, inputs, options, sole)
+        try:
+            made = self._made(node, path, name, inputs, options, sole)
+        except NotUnderstood as why:
+            why.node = name if why.node is None else why.node
+            raise
         return [
             _Read(each, count(tensor) == 1 and (sole or _is_new(each, before)))
             for tensor, each in enumerate(made)
         ]
+
+    def _note_shape(self, path: Path, reader: Node | None) -> None:
+        """Keep the shape of what a layer gives, where the layer that reads it alone says it."""
+        if reader is not None and reader.built and isinstance(reader.built[0], int | None):
+            self.given[path] = reader.built
+
+    def _stand_in(self, node: Node, path: Path, name: str, given: Sequence[_Read]) -> Any:
+        """Return what stands for what a layer gives that is left out."""
+        for where, tensors in self.tensors.items():
+            if where[: len(path)] == path:
+                self.unused |= {tensor.name: REASON for tensor in tensors.values()}
+        values = [
+            each.value.units(self.builder) if isinstance(each.value, _Input) else each.value
+            for each in given
+        ]
+        said = node.config.get("output_shape")
+        shape = [None, *said] if isinstance(said, list) else self.given.get(path)
+        if shape is not None:
+            shape = [1, *(each if isinstance(each, int) else None for each in shape[1:])]
+        what = f"layer '{name}' ({node.kind})"
+        return stand_in(
+            self.builder,
+            what,
+            [(value, value.shape) for value in values if isinstance(value, Value)],
+            shape,
+        )
 
     def _made(
         self,
@@ -460,6 +503,13 @@ class _Model:
         if prod(sizes) > MOST_POINTS:
             raise NotUnderstood(f"input '{name}' has {prod(sizes):,} numbers")
         return _Input(name, (1, *sizes), channel_axis)
+
+
+def _names(model: Node, path: Path = ()) -> Iterator[str]:
+    """Yield how a user may call the layers of a model, or their class."""
+    for node in model.children or ():
+        yield from ("/".join((*path, node.name)), node.name, node.kind)
+        yield from _names(node, (*path, node.name))
 
 
 def _refuse_options(name: str, options: Mapping[str, Any]) -> None:

@@ -71,6 +71,8 @@ class Node:
         What the JSON says of where its inputs come from, None in a Sequential model.
     children : list of Node, optional
         Its layers, or those that a wrapper is made of; None for a layer.
+    built : list, optional
+        The shape of what it takes, with the batch axis, where the JSON says it.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Node:
     own: bool = False
     inbound: Any = None
     children: list[Node] | None = None
+    built: list[Any] | None = None
 
 
 def parse(entry: Any, depth: int = 0) -> Node:
@@ -106,6 +109,9 @@ def parse(entry: Any, depth: int = 0) -> Node:
         and registered in (None, kind)
     )
     node = Node(str(name or kind), kind, config, own, entry.get("inbound_nodes"))
+    built = entry.get("build_config")
+    shape = built.get("input_shape") if isinstance(built, dict) else None
+    node.built = shape if isinstance(shape, list) else None
     if kind in MODELS and isinstance(layers, list):
         node.children = [parse(layer, depth + 1) for layer in layers]
     elif kind in WRAPPERS and not own and isinstance(config.get("layer"), dict):

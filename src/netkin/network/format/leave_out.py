@@ -113,6 +113,8 @@ def stand_in(
             builder.notes.append(note)
             return builder.activation(value, "other", what)
     if shape is None or None in shape:
-        raise NotUnderstood(f"{what} is to be left out, but the shape of its output is not known")
+        why = NotUnderstood(f"{what} is to be left out, but the shape of its output is not known")
+        why.node = ""
+        raise why
     builder.notes.append(f"{note}, and nothing comes of it")
     return Value(np.full([int(n or 0) for n in shape], NOTHING, dtype=np.int64))

@@ -10,7 +10,11 @@ from pathlib import Path
 import h5py
 
 from netkin.errors import NetkinError
+from netkin.graph.blocks import BlockGraph
+from netkin.graph.builder import NotUnderstood
+from netkin.network.format.input_shape import InputShape
 from netkin.network.format.model import Floats, Layer, Model, Tensor, as_floats
+from netkin.network.wired import PLACE, get_graph
 from netkin.storage import ANEW, open_layout
 
 
@@ -46,7 +50,15 @@ def opened(path: Path) -> Iterator[Model]:
                 tensors[other] = replace(tensors[name], name=other, same_as=name)
         reason = str(file.attrs.get("reason", ""))
         chain = layers if layers and not reason else None
-        yield Model(str(path), "netkin", tensors, chain=chain, unchained=reason)
+        wired = partial(_graph, file, path) if PLACE in file else None
+        yield Model(str(path), "netkin", tensors, chain=chain, unchained=reason, wired=wired)
+
+
+def _graph(file: h5py.Group, path: Path, shape: InputShape) -> BlockGraph:
+    """Return the graph that was stored when the network was imported."""
+    if shape != InputShape():
+        raise NotUnderstood("sizes and what is left out were settled when it was imported")
+    return get_graph(file, path)
 
 
 @contextmanager

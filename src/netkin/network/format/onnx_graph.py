@@ -429,7 +429,7 @@ class _Walk:
                 else:
                     made = self._make(node, self._given(node, prefix, values), uses)
             except NotUnderstood as why:
-                why.node = why.node or label(node)
+                why.node = label(node) if why.node is None else why.node
                 raise
             outputs = made if isinstance(made, tuple) else (made,)
             for place, name in enumerate(node.output):

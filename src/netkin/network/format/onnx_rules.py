@@ -581,9 +581,10 @@ def _multi_head_attention(call: Call) -> Any:
 # --- eight bits ----------------------------------------------------------------------------------
 
 
-def _scaled(call: Call, of: int, scale: int, zero: int, axis: int | None) -> Parameter:
+def _scaled(call: Call, of: int, scale: int | None, zero: int, axis: int | None) -> Parameter:
     """Return the numbers that whole numbers of few bits stand for."""
-    whole, by = call.parameter(of, "weights"), call.optional(scale, "scale")
+    whole = call.parameter(of, "weights")
+    by = None if scale is None else call.optional(scale, "scale")
     numbers = whole.array.astype(np.float32)
 
     def along(array: NDArray[Any]) -> NDArray[Any]:
@@ -619,13 +620,13 @@ def _dynamically_quantised(call: Call) -> Any:
 
 
 def _integer_convolution(call: Call) -> Any:
-    return _convolved(call, call.given[0], _scaled(call, 1, -1, 3, 0), None)
+    return _convolved(call, call.given[0], _scaled(call, 1, None, 3, 0), None)
 
 
 def _integer_product(call: Call) -> Any:
     if isinstance(call.given[0], Parameter):
-        return _product(call, _scaled(call, 0, -1, 2, 0), call.given[1])
-    return _product(call, call.given[0], _scaled(call, 1, -1, 3, 1))
+        return _product(call, _scaled(call, 0, None, 2, 0), call.given[1])
+    return _product(call, call.given[0], _scaled(call, 1, None, 3, 1))
 
 
 def _quantised_convolution(call: Call) -> Any:
@@ -726,8 +727,6 @@ OTHER_RULES: dict[tuple[str, str], Rule] = {
     **{("com.microsoft", op): ELEMENTS[op] for op in ("Gelu", "QuickGelu", "FastGelu", "BiasGelu")},
     ("com.microsoft", "SkipLayerNormalization"): _skip_norm,
     ("com.microsoft", "SkipSimplifiedLayerNormalization"): _skip_norm,
-    ("com.microsoft", "SimplifiedLayerNormalization"): _rms_norm,
-    ("com.microsoft", "LayerNormalization"): _layer_norm,
     ("com.microsoft", "Attention"): _packed_attention,
     ("com.microsoft", "MultiHeadAttention"): _multi_head_attention,
     ("ai.onnx.ml", "Scaler"): _scaler,

@@ -718,6 +718,7 @@ def built(
     made: dict[str, Any] = {}
     # a value that is read once can become a part of the layer that reads it
     readers = Counter(name for layer in layers for name in layer.inputs)
+    alone: dict[str, bool] = {}
     last: Any = None
     for layer in layers:
         operator = OPERATORS[layer.op]
@@ -733,7 +734,8 @@ def built(
                 made[name] = builder.input(name, shape, 1 if operator.reads == "grid" else None)
             given.append(made[name])
         label = layer.label or layer.name
-        sole = bool(layer.inputs) and readers[layer.inputs[0]] == 1
+        sole = bool(layer.inputs) and alone.get(layer.inputs[0], False)
+        before = builder.n_units
         try:
             last = operator.function(At(builder, tensors, label, sole), *given, **layer.options)
             if layer.activation:
@@ -744,6 +746,11 @@ def built(
             why.understood = builder.finish()
             raise why from None
         made[layer.name] = last
+        # a slice or an activation has the units of what it reads, which others may read as well
+        is_new = isinstance(last, Value) and bool((last.units >= before).all())
+        alone[layer.name] = readers[layer.name] == 1 and (
+            is_new or all(alone.get(name, False) for name in layer.inputs)
+        )
     _check_all_used(model, tensors, unused)
     return builder.finish(
         {name: prod(one.shape) for name, one in model.tensors.items() if not one.same_as},

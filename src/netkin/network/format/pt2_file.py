@@ -390,7 +390,11 @@ class _File:
                 program.numbers[name] = int(value["as_int"])
         for node in self._graph["nodes"]:
             target = re.sub(r"^torch\.ops\.", "", node["target"])
-            inputs = {each["name"]: _argument(each["arg"]) for each in node["inputs"]}
+            try:
+                inputs = {each["name"]: _argument(each["arg"]) for each in node["inputs"]}
+            except NotUnderstood as why:
+                why = NotUnderstood(f"node {shown(_label(node))} ({target}): {why}")
+                raise why from None
             if target.startswith("aten."):
                 inputs = _filled(target, inputs)
             outputs = [_given(each) for each in node["outputs"]]

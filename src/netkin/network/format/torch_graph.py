@@ -1154,11 +1154,11 @@ def graph_of_program(program: Program) -> BlockGraph:
     NetkinError
         What is to be left out is not there.
     """
-    check_left_out(program.leave_out, (name for node in program.nodes for name in _names(node)))
+    check_left_out(program.leave_out, (name for node in program.nodes for name in _called_as(node)))
     return _Translation(program).graph()
 
 
-def _names(node: Node) -> tuple[str, ...]:
+def _called_as(node: Node) -> tuple[str, ...]:
     """Return how a user may call a node, or its operator."""
     parts = node.target.split(".")
     return node.name, node.target, ".".join(parts[:2]), *parts[1:2]
@@ -1266,11 +1266,12 @@ class _Translation:
                 self._write(node, number, made)
                 self._check(node.outputs, shapes)
             except NotUnderstood as error:
-                error.node = node.name  # at last that of the program itself
+                if error.node != "":
+                    error.node = node.name  # at last that of the program itself
                 if str(error).startswith("node '"):
                     raise
                 why = NotUnderstood(f"node '{node.name}' ({node.target}): {error}")
-                why.node = node.name
+                why.node = error.node
                 raise why from None
             except Exception as error:
                 if not is_of_content(error):
@@ -1392,7 +1393,7 @@ class _Translation:
 
     def _made(self, node: Node) -> Any:
         """Return what a node gives."""
-        if not {*self._program.leave_out}.isdisjoint(_names(node)):
+        if not {*self._program.leave_out}.isdisjoint(_called_as(node)):
             return self._stand_in(node)
         if node.target == "_operator.getitem":
             ref, index = node.inputs["a"], node.inputs["b"]
@@ -1698,7 +1699,8 @@ def _decomposition(aten: Any, kept: Mapping[str, Any], places: Sequence[Any]) ->
     tensors = [each.float() if each.is_floating_point() else each for each in tensors]
     graph = make_fx(called, decomposition_table=table, tracing_mode="real")(*tensors).graph
     targets = [str(node.target) for node in graph.nodes if node.op == "call_function"]
-    return None if targets in ([], [str(aten)]) else graph
+    # what is made of itself would be taken apart for ever
+    return None if not targets or str(aten) in targets else graph
 
 
 # --- from graphs of torch.fx ---------------------------------------------------------------------
