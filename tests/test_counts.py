@@ -7,6 +7,8 @@ from netkin.diagram.counts import ValueCounts
 from netkin.errors import NetkinError
 from netkin.graph.graph import edge_values
 
+pytestmark = pytest.mark.budget("graphs")
+
 SPECIAL = np.array([0.0, -0.0, 0.5, 1.0, 1e-6, 1e-45, 0.49999997, 0.50000006, 2.0], np.float32)
 
 

@@ -15,6 +15,8 @@ from netkin.graph.lazy import LazyMatrix
 from netkin.graph.reading import BlockEdges
 from netkin.network.format.model import from_bfloat16
 
+pytestmark = pytest.mark.budget("graphs")
+
 ZETA = 1e-6
 
 

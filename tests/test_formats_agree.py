@@ -15,7 +15,7 @@ from netkin.network.format.wiring_file import graph_from_wiring, read_wiring
 from netkin.torchvision_compat import import_torchvision
 
 # torch's own, of its exporters
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.budget("format")]
 
 
 class Cnn(nn.Sequential):

@@ -20,6 +20,8 @@ from tests.test_command import run
 os.environ["KERAS_BACKEND"] = "torch"
 import keras
 
+pytestmark = pytest.mark.budget("graphs")
+
 OF_KERAS = "ignore:__array__ implementation:DeprecationWarning"
 RNG = np.random.default_rng(0)
 ARRAYS = {

@@ -9,6 +9,8 @@ from netkin.diagram.network import graph_diagram
 from netkin.network.format import open_model
 from netkin.network.format.input_shape import InputShape
 
+pytestmark = pytest.mark.budget("onnx")
+
 RNG = np.random.default_rng(0)
 NUMBERS = {
     name: RNG.normal(size=shape).astype(np.float32)

@@ -20,6 +20,7 @@ from netkin.network.format import open_model
 from netkin.network.format.input_shape import parse_input_shape
 
 pytestmark = [
+    pytest.mark.budget("onnx"),
     pytest.mark.filterwarnings("ignore:.*legacy TorchScript:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*feature will be removed:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Exporting a model to ONNX with a batch_size:UserWarning"),

@@ -21,6 +21,8 @@ from netkin.torchvision_compat import import_torchvision
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
+pytestmark = pytest.mark.budget("torch")
+
 
 def matrix(graph, kinds=("weight", "pooling", "identity")):
     """Return what the edges of a graph without activations make of its first group, and biases.

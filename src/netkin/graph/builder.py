@@ -805,6 +805,9 @@ class Builder:
         )
         if not (isinstance(one, Value) and isinstance(other, Value)):
             return Scores(shape)
+        for each in (one, other):  # what tells heads apart is read as it is
+            for place in self._owners(each.units):
+                self._groups[place].passed.add("scores")
         queries, keys = (
             np.broadcast_to(units, (*shape[:-2], *units.shape[-2:])).reshape(-1, *units.shape[-2:])
             for units in (one.units, np.swapaxes(other.units, -1, -2))
@@ -1134,6 +1137,8 @@ class Builder:
             inside = line[(line >= draft.first) & (line < draft.first + draft.size)]
             if size > 1 and len(np.unique((inside - draft.first) // draft.points)) > 1:
                 found.append(axis)
+        if not found and draft.points > 1 and 1 in units.shape:
+            return [units.shape.index(1)]
         return found or [max(range(units.ndim), key=lambda k: units.shape[k])]
 
     def _note_reading(self, x: Value) -> None:

@@ -229,12 +229,34 @@ def taps_of(
             return [found]
         if source.size > MOST_TAPS:
             return None
-        # taken apart along the shortest axis
-        long = [axis for axis, size in enumerate(source.shape) if size > 1]
-        axis = min(long, key=lambda axis: source.shape[axis])
-        places = ((*[slice(None)] * axis, k) for k in range(source.shape[axis]))
+        # taken apart along the axis where that makes the fewest pieces
+        coordinates = [
+            each
+            for points, grid in ((source, source_grid), (target, target_grid))
+            if grid
+            for each in np.unravel_index(points, grid)
+        ]
+        cuts = {axis: _cuts(coordinates, axis) for axis, n in enumerate(source.shape) if n > 1}
+        axis = min(cuts, key=lambda k: (len(cuts[k]) == 2, len(cuts[k]), source.shape[k]))
+        bounds = pairwise(cuts[axis] if len(cuts[axis]) > 2 else range(source.shape[axis] + 1))
+        places = ((*[slice(None)] * axis, slice(low, high)) for low, high in bounds)
     parts = (taps_of(source[at], source_grid, target[at], target_grid) for at in places)
     return _all_of(parts)
+
+
+def _cuts(points: Sequence[Units], axis: int) -> list[int]:
+    """Return where the steps of coordinates along an axis change, 0 and its length too."""
+    steps = [np.diff(np.moveaxis(each, axis, 0), axis=0) for each in points]
+    size = points[0].shape[axis]
+    same = np.ones(size - 2, dtype=bool)
+    for step in steps:
+        same &= (step[1:] == step[:-1]).all(axis=tuple(range(1, step.ndim)))
+    found = [0]
+    while found[-1] < size:
+        # two places can always be taken together, more of them if the step stays
+        ends = np.flatnonzero(~same[found[-1] :])
+        found.append(min(size, found[-1] + int(ends[0]) + 2 if ends.size else size))
+    return found
 
 
 def _all_of(parts: Iterable[list[Taps] | None]) -> list[Taps] | None:

@@ -35,7 +35,7 @@ def rescaled(graph: BlockGraph) -> BlockGraph:
     BlockGraph
         Of the same function, the weights that change in memory. Untouched are units that have
         another activation or several, are a part of an addition or a product, lie in a loop, are
-        read by nothing, or have neither weights nor a bias.
+        read by nothing or by scores of attention, are outputs, or have neither weights nor a bias.
     """
     return _Sweep(graph).result()
 
@@ -95,6 +95,8 @@ class _Sweep:
         readers = self.out_of.get(place, [])
         activation = self.graph.groups[place].activation
         if place in self.in_loop or not readers or activation not in ("", "relu"):
+            return False
+        if place in self.graph.outputs:  # what the network gives is read as it is
             return False
         return all(
             block.kind == "weight"
