@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netkin.diagram.counts import ValueCounts, order_of
 from netkin.diagram.forest import MOST_EDGES_KEPT, next_threshold
 from netkin.errors import NetkinError
+from netkin.graph.blocks import COUNT
 from netkin.graph.dense import DenseEdges
 from netkin.graph.edges import SAMPLE_SIZE, EdgeBlock, Halves
 from netkin.graph.graph import edge_values
@@ -143,8 +144,9 @@ def _dense(part: Part) -> DensePart:
 
 
 def _is_dense(part: Part) -> bool:
-    one_tap = len(part.block.taps) == 1 and part.block.weight.shape[2] == 1
-    return one_tap and part.source_points == part.target_points == 1
+    taps = part.block.taps
+    one_tap = len(taps) == 1 and part.block.weight.shape[2] == 1 and taps[:, :, COUNT].prod() == 1
+    return bool(one_tap) and part.source_points == part.target_points == 1
 
 
 def largest_weight(weight: Any) -> float:

@@ -4,8 +4,8 @@ Girrbach, Christensen, Winther, Akata and Koepke 2023, Addressing caveats of neu
 deep graph persistence (TMLR, arXiv 2307.10865).
 """
 
-from functools import lru_cache
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -55,10 +55,16 @@ def deep_graph_persistence_distance(
     return abs(_persistence(a, order) - _persistence(b, order))
 
 
-@lru_cache(maxsize=128)
+_known: "WeakKeyDictionary[Network | BlockGraph, dict[float, float]]" = WeakKeyDictionary()
+"""A network -> its persistence for each order, for as long as somebody else has it."""
+
+
 def _persistence(network: Network | BlockGraph, order: float) -> float:
     """Return it; a network is asked for it once for each of its pairs."""
-    return deep_graph_persistence(network, order=order)
+    known = _known.setdefault(network, {})
+    if order not in known:
+        known[order] = deep_graph_persistence(network, order=order)
+    return known[order]
 
 
 @checked

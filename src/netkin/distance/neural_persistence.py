@@ -10,7 +10,6 @@ of the grid, as what it is unrolled to over all points would.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -60,10 +59,17 @@ def neural_persistence_distance(
     return abs(_mean(a, order) - _mean(b, order))
 
 
-@lru_cache(maxsize=128)
+_known: "WeakKeyDictionary[Network | BlockGraph | Tensors, dict[float, float]]"
+_known = WeakKeyDictionary()
+"""A network -> its mean for each order, for as long as somebody else has it."""
+
+
 def _mean(network: Network | BlockGraph, order: float) -> float:
     """Return the mean over layers; a network is asked for it once for each of its pairs."""
-    return float(layer_neural_persistence(network, order=order).mean())
+    known = _known.setdefault(network, {})
+    if order not in known:
+        known[order] = float(layer_neural_persistence(network, order=order).mean())
+    return known[order]
 
 
 @checked
@@ -205,10 +211,6 @@ def tensor_neural_persistence_distance(
         As `tensor_neural_persistence`.
     """
     return abs(_mean_of_tensors(a, order) - _mean_of_tensors(b, order))
-
-
-_known: "WeakKeyDictionary[Tensors, dict[float, float]]" = WeakKeyDictionary()
-"""Tensors -> their mean for each order, for as long as somebody else has them."""
 
 
 def _mean_of_tensors(tensors: Tensors, order: float) -> float:

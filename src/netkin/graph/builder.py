@@ -46,7 +46,16 @@ from netkin.graph.connect import (
 )
 from netkin.graph.lazy import LazyMatrix
 
-__all__ = ["NOTHING", "Builder", "Mean", "NotUnderstood", "Parameter", "Scores", "Value"]
+__all__ = [
+    "NOTHING",
+    "Builder",
+    "Mean",
+    "NotUnderstood",
+    "Parameter",
+    "Scores",
+    "Value",
+    "is_new",
+]
 
 Floats = NDArray[np.floating[Any]]
 SCALED = 1 << 15
@@ -118,6 +127,11 @@ class Value:
     def is_plain(self) -> bool:
         """Whether nothing was multiplied or added since the last activation."""
         return self.scale is None and self.shift is None
+
+
+def is_new(value: Any, before: int) -> bool:
+    """Tell whether all units of a value were made since there were so many."""
+    return isinstance(value, Value) and bool((value.units >= before).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -798,6 +812,10 @@ class Builder:
 
     def scores(self, one: Any, other: Any) -> Scores:
         """Return the product of two values along an axis, as of queries and keys."""
+        one, other = (
+            self.units_of(each, "a product") if isinstance(each, Mean) else each
+            for each in (one, other)
+        )
         shape = (
             *np.broadcast_shapes(one.shape[:-2], other.shape[:-2]),
             one.shape[-2],
@@ -907,8 +925,6 @@ class Builder:
 
     def concatenate(self, values: Sequence[Any], axis: int, name: str) -> Value:
         """Return values one behind the other; a `Parameter` among them becomes units of its own."""
-        rank = next(len(v.shape) for v in values if not isinstance(v, Parameter))
-        axis %= rank
         whole = []
         for each in values:
             if isinstance(each, Parameter):
@@ -916,6 +932,7 @@ class Builder:
             else:
                 each = self.units_of(each, name)
                 whole.append(each if each.centred is None else self.own_units(each, name))
+        axis %= len(whole[0].shape)
         if all(each.is_plain for each in whole):
             scale = shift = None
         else:

@@ -275,8 +275,9 @@ def check_scale(largest: float, zeta: float) -> None:
     """Raise `NetkinError` for a largest strength or a smallest value that is not allowed."""
     if not 0 < largest < np.inf:
         raise NetkinError(f"the largest strength is {largest}; allowed is a positive number.")
-    if not 0 < zeta < 1:
-        raise NetkinError(f"zeta: found {zeta}, allowed is between 0 and 1.")
+    # below, it would be 0 as float32
+    if not np.finfo(np.float32).tiny <= zeta < 1:
+        raise NetkinError(f"zeta: found {zeta}, allowed is 1.2e-38 to less than 1.")
 
 
 def check_layers(

@@ -28,8 +28,8 @@ from netkin.options import checked
 Additions = Literal["contracted", "merged"]
 Normaliser = Literal["network", "layer"]
 Rescale = Literal["none", "relu"]
-MOST_LISTED = 1 << 28
-"""Edges that are listed one by one, at most: about 6 GB."""
+MOST_LISTED = 1 << 27
+"""Edges that are listed one by one, at most: 36 bytes an edge, so about 5 GB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,8 +232,8 @@ class BlockEdges:
             shape = np.broadcast_shapes(weight.shape, tail.shape, head.shape)
             reverse = weight <= 0
             columns = (
-                np.where(reverse, head, tail),
-                np.where(reverse, tail, head),
+                np.where(reverse, head, tail).astype(np.int32),
+                np.where(reverse, tail, head).astype(np.int32),
                 part.values(weight, self.zeta),
             )
             of_part = parts.setdefault(id(part), [])
@@ -244,9 +244,7 @@ class BlockEdges:
                 listed.append(tuple(column.ravel() for column in piece))
         source, target, value = (np.concatenate(column) for column in zip(*listed, strict=True))
         layer, is_bias = self._layers()
-        return Graph(
-            source.astype(np.int32), target.astype(np.int32), value, self.n_vertices, layer, is_bias
-        )
+        return Graph(source, target, value, self.n_vertices, layer, is_bias)
 
     def _layers(self) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Return the layer of each vertex, by the longest way from the inputs, and what is a bias.
@@ -365,7 +363,9 @@ def branches(groups: Sequence[Group], blocks: Sequence[Block]) -> list[Block]:
         readers[block.source] = readers.get(block.source, 0) + 1
     found = []
     for block in blocks:
-        if block.kind == "identity" and block.source in fed and readers[block.source] == 1:
+        is_end = block.kind == "identity" and block.source in fed and readers[block.source] == 1
+        # with a factor, what the branch gives and the sum are not one
+        if is_end and (np.asarray(block.weight[0:1]) == 1).all():
             if not is_whole(block, groups):
                 raise Absent(
                     f"additions: merged cannot be had: '{block.name}' adds a part of "

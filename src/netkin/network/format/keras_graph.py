@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from netkin.errors import shown
 from netkin.graph.blocks import BlockGraph
-from netkin.graph.builder import NOTHING, Builder, NotUnderstood, Parameter, Value
+from netkin.graph.builder import NOTHING, Builder, NotUnderstood, Parameter, Value, is_new
 from netkin.network.format.folding import NoChain, with_article
 from netkin.network.format.input_shape import MOST_POINTS, InputShape
 from netkin.network.format.keras_wiring import (
@@ -383,7 +383,7 @@ class _Model:
             why.node = name if why.node is None else why.node
             raise
         return [
-            _Read(each, count(tensor) == 1 and (sole or _is_new(each, before)))
+            _Read(each, count(tensor) == 1 and (sole or is_new(each, before)))
             for tensor, each in enumerate(made)
         ]
 
@@ -516,11 +516,6 @@ def _refuse_options(name: str, options: Mapping[str, Any]) -> None:
     more = [key for key, value in options.items() if value is not None and value is not False]
     if more:
         raise NotUnderstood(f"layer '{name}' is called with '{more[0]}'")
-
-
-def _is_new(value: Any, before: int) -> bool:
-    """Tell whether all units of a value were made since there were so many."""
-    return isinstance(value, Value) and bool((value.units >= before).all())
 
 
 def _text(sizes: Sequence[Any]) -> str:

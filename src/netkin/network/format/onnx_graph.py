@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from netkin.errors import NetkinError, allowed, shown
 from netkin.failure import is_of_content
 from netkin.graph.blocks import NO_GROUP, BlockGraph, Heads
-from netkin.graph.builder import Builder, Mean, NotUnderstood, Parameter, Scores, Value
+from netkin.graph.builder import Builder, Mean, NotUnderstood, Parameter, Scores, Value, is_new
 from netkin.network.format.folding import with_article
 from netkin.network.format.input_shape import InputShape
 from netkin.network.format.leave_out import REASON, check_left_out, stand_in
@@ -612,7 +612,7 @@ class _Walk:
         outputs = list(made) if isinstance(made, tuple) else [made]
         outputs[0] = self._shared(node, outputs[0], uses)
         for name, each in zip(node.output, outputs, strict=False):
-            self._alone[name] = all(own) or _is_new(each, first)
+            self._alone[name] = all(own) or is_new(each, first)
         return tuple(outputs)
 
     def _shared(self, node: Any, made: Any, uses: _Uses) -> Any:
@@ -640,11 +640,6 @@ def _is_trained(value: Any) -> bool:
 
 def _is_known(value: Any) -> bool:
     return value is None or isinstance(value, Parameter | Unknown)
-
-
-def _is_new(value: Any, first: int) -> bool:
-    """Tell whether all units of a value were made since."""
-    return isinstance(value, Value) and value.units.size > 0 and int(value.units.min()) >= first
 
 
 def _is_constant(node: Any) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from netkin.errors import allowed, shown
 from netkin.graph.blocks import BlockGraph
-from netkin.graph.builder import NOTHING, Builder, NotUnderstood, Parameter, Value
+from netkin.graph.builder import NOTHING, Builder, NotUnderstood, Parameter, Value, is_new
 from netkin.graph.lazy import LazyMatrix
 from netkin.network.format.model import Model, Tensor
 
@@ -747,9 +747,8 @@ def built(
             raise why from None
         made[layer.name] = last
         # a slice or an activation has the units of what it reads, which others may read as well
-        is_new = isinstance(last, Value) and bool((last.units >= before).all())
         alone[layer.name] = readers[layer.name] == 1 and (
-            is_new or all(alone.get(name, False) for name in layer.inputs)
+            is_new(last, before) or all(alone.get(name, False) for name in layer.inputs)
         )
     _check_all_used(model, tensors, unused)
     return builder.finish(
