@@ -15,12 +15,14 @@ from netkin.dataset.features import extract_features
 from netkin.dataset.reuters import load_reuters
 from netkin.diagram.compute import compute_diagrams
 from netkin.diagram.diagram import Diagram
-from netkin.diagram.network import network_diagram
+from netkin.diagram.network import graph_diagram, network_diagram
 from netkin.diagram.policy import apply_policy
 from netkin.distance.file import Summary
 from netkin.distance.functional.white_box import modeldiff, saliency_cosine
+from netkin.distance.tensor_diagrams import tensor_bottleneck, tensor_wasserstein
 from netkin.errors import NetkinError
-from netkin.graph.export import export_graph, read_network_graph
+from netkin.graph.blocks import dense_graph
+from netkin.graph.export import export_graph
 from netkin.graph.graph import graph_from_weights
 from netkin.network.torch_setup import choose_device
 from netkin.network.train import train_network, train_networks
@@ -32,6 +34,16 @@ CALLS = {
         [ONE], [np.ones(2)], bias_vertices="x"
     ),
     (network_diagram, "bias_vertices"): lambda: network_diagram([ONE], [None], bias_vertices="x"),
+    **{
+        (graph_diagram, argument): lambda argument=argument: graph_diagram(
+            dense_graph([ONE], [None]), **{argument: "x"}
+        )
+        for argument in ("bias_vertices", "additions", "normaliser", "rescale")
+    },
+    **{
+        (function, "match"): lambda function=function: function(None, None, match="x")
+        for function in (tensor_wasserstein, tensor_bottleneck)
+    },
     (read_part, "part"): lambda: read_part("x", "x"),
     (read_fitting_network, "input_order"): lambda: read_fitting_network(
         "x", None, input_order="x", order_seed=0, n_labels=None
@@ -45,10 +57,12 @@ CALLS = {
     (choose_device, "device"): lambda: choose_device("x"),
 }
 HANDED_ON = {
-    (export_graph, "bias_vertices"),
+    *(
+        (function, argument)
+        for function in (export_graph, compute_diagrams)
+        for argument in ("bias_vertices", "additions", "normaliser", "rescale")
+    ),
     (compute_activations, "layers"),  # see tests/test_activation.py
-    (compute_diagrams, "bias_vertices"),
-    (read_network_graph, "bias_vertices"),
     (train_network, "input_order"),  # see tests/test_network.py
     (train_network, "device"),
     (train_networks, "device"),
