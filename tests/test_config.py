@@ -887,7 +887,7 @@ def test_make_says_in_one_line_what_snakemake_cannot_read(fresh):
             "--cores",
             "1",
         ): "wrong.yaml, line 2: found a tab",
-        ("--configfile=nothing.yaml",): "nothing.yaml: there is no such config file.",
+        ("--configfile=nothing.yaml",): "nothing.yaml: there is no such file.",
         ("-n", "--config", "study.seeds=1", "a=1"): "(--config): found the key 'study.seeds'.",
     }.items():
         begun = time.monotonic()

@@ -100,7 +100,7 @@ def test_what_is_no_file_is_one_sentence(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")
     for name, words in {
-        "mi.yaml": "there is no such config file. Did you mean 'my.yaml'?",
+        "mi.yaml": "there is no such file. Did you mean 'my.yaml'?",
         "folder": "is a folder. Allowed: a config file",
         "nothing": "is a link to a file that is missing (nowhere).",
         "loop": "cannot be read (Too many levels of symbolic links).",

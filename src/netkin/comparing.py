@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +27,7 @@ from netkin.inspection import WITHOUT_ROWS, by_reason, clause, path_of, refuse_o
 from netkin.measuring import ChosenMeasure, choose, require_measure
 from netkin.network.file import Network
 from netkin.network.format import open_model
-from netkin.network.format.leave_out import given_of
+from netkin.network.format.leave_out import CUT_OFF, given_of
 from netkin.network.format.model import Model
 from netkin.network.format.wiring_file import Wiring as WiringFile
 from netkin.network.format.wiring_file import wiring_of
@@ -86,6 +86,8 @@ class Compared:
         Every other measure -> why weights alone do not give it.
     largest : int
         Weights of the largest network whose wiring is known, 0 for none.
+    remarks : dict of str to str
+        Network -> what was left out of its graph so that this falls into parts.
     """
 
     networks: tuple[str, ...]
@@ -97,6 +99,7 @@ class Compared:
     on_request: Mapping[str, float]
     not_computable: Mapping[str, str]
     largest: int
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return one line; printed, it has the values."""
@@ -208,6 +211,7 @@ class Compared:
         lines += [
             f"{path[name]}: wiring not known: {reason}" for name, reason in self.unwired.items()
         ]
+        lines += [f"{path[name]}: {text}" for name, text in self.remarks.items()]
         if self.on_request:
             n = len(self.networks)
             pairs = f"{n * (n - 1) // 2} pairs" if n > 2 else "two networks"
@@ -224,8 +228,17 @@ class Compared:
 class _File:
     """One network of somebody's own, from which the sources of measures are read."""
 
-    def __init__(self, path: str, name: str, wiring: str, input_shape: str, leave_out: str) -> None:
-        self.path, self.name = path, name
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        wiring: str,
+        input_shape: str,
+        leave_out: str,
+        reading: Mapping[str, Any],
+    ) -> None:
+        self.path, self.name, self._reading = path, name, reading
+        self.remarks: list[str] = []
         self._wiring, self._said = wiring_of(wiring), (wiring, input_shape, leave_out)
         self._shape = given_of(input_shape, leave_out)
 
@@ -253,7 +266,9 @@ class _File:
                     layers = model.layers(self._named)
                     self.units = (layers[0].weight.shape[1], *(x.weight.shape[0] for x in layers))
                 else:
-                    model.graph(self._wiring, self._shape)
+                    graph = model.graph(self._wiring, self._shape)
+                    self.units = (max(1, model.numbers), 1)
+                    self.remarks = [note for note in graph.notes if note.endswith(CUT_OFF)]
             return ""
 
         found = self._had(look)
@@ -263,7 +278,7 @@ class _File:
 
     def _diagram(self) -> Diagram:
         with open_network_graph(self.path, *self._said) as graph:
-            return graph_diagram(graph).diagram
+            return graph_diagram(graph, **self._reading).diagram
 
     def _network(self) -> Network | BlockGraph:
         with open_model(self.path) as model:
@@ -341,6 +356,7 @@ def compare(
     leave_out: Wiring | None = None,
     names: Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    reading: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Compared:
     """Compare all pairs of two or more files of weights.
@@ -370,6 +386,9 @@ def compare(
         What the networks are called; their file names without ending when left out.
     options : mapping, optional
         Measure -> its options, such as ``{"heat": {"sigma": 0.2}}``.
+    reading : mapping, optional
+        How weights become the graphs whose diagrams are compared, such as
+        ``{"normaliser": "layer"}``; see `netkin.graph.reading.BlockEdges`.
     progress : callable, optional
         Called with steps done, steps in all and what comes next.
 
@@ -383,7 +402,10 @@ def compare(
     NetkinError
         Fewer than two paths, or an argument that is not allowed.
     """
-    files = _files(paths, wiring, input_shape, leave_out, names)
+    if reading is not None and not isinstance(reading, Mapping):
+        raise NetkinError(f"reading: found {shown(reading)}; allowed is a mapping.")
+    check_options("reading", reading or {}, options_of(BlockEdges))
+    files = _files(paths, wiring, input_shape, leave_out, names, reading or {})
     chosen = choose(
         default_measures() if measures is None else measures, {} if options is None else options
     )
@@ -433,6 +455,7 @@ def compare(
             name: WITHOUT_ROWS for name, entry in MEASURES.items() if INPUTS[entry.needs].rows
         },
         largest=weights_of(largest),
+        remarks={file.name: "; ".join(file.remarks) for file in files if file.remarks},
     )
 
 
@@ -442,6 +465,7 @@ def _files(
     input_shape: Wiring | None,
     leave_out: Wiring | None,
     names: Sequence[str] | None,
+    reading: Mapping[str, Any],
 ) -> list[_File]:
     files = [path_of(path) for path in paths]
     if len(paths) < 2:
@@ -460,7 +484,9 @@ def _files(
     wired = _of_each(files, called, wiring, "wiring")
     shapes = _of_each(files, called, input_shape, "input_shape")
     without = _of_each(files, called, leave_out, "leave_out")
-    return [_File(*each) for each in zip(files, called, wired, shapes, without, strict=True)]
+    return [
+        _File(*each, reading) for each in zip(files, called, wired, shapes, without, strict=True)
+    ]
 
 
 def _names(files: Sequence[str]) -> list[str]:
@@ -566,13 +592,14 @@ def distances(
     input_shape: Wiring | None = None,
     leave_out: Wiring | None = None,
     names: Sequence[str] | None = None,
+    reading: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> "pd.DataFrame":
     """Return the values of one measure for several files as a square table with their names.
 
     Parameters
     ----------
-    *paths, wiring, input_shape, leave_out, names
+    *paths, wiring, input_shape, leave_out, names, reading
         As in `compare`.
     measure : str
         A measure of weights or topology.
@@ -600,6 +627,7 @@ def distances(
         input_shape=input_shape,
         leave_out=leave_out,
         names=names,
+        reading=reading,
         options={measure: options},
     )
     reasons = by_reason(

@@ -10,10 +10,14 @@ import typer
 from netkin.command.shared import (
     COULD_NOT,
     GAPS,
+    AdditionsOption,
+    BiasOption,
     FilesArgument,
     InputShapesOption,
     JsonOption,
     LeaveOutsOption,
+    NormaliserOption,
+    RescaleOption,
     WiringsOption,
     examples,
     input_shapes,
@@ -68,6 +72,10 @@ def compare_files(
         list[str] | None,
         typer.Option(metavar="MEASURE.NAME=VALUE", help="An option of a measure; may be repeated."),
     ] = None,
+    bias_vertices: BiasOption = "per_neuron",
+    additions: AdditionsOption = "contracted",
+    normaliser: NormaliserOption = "network",
+    rescale: RescaleOption = "none",
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV to standard output.")] = False,
 ) -> None:
@@ -90,6 +98,12 @@ def compare_files(
             leave_out=left_out(files, leave_out or []),
             names=name or None,
             options=_options(option or []),
+            reading={
+                "bias_vertices": bias_vertices,
+                "additions": additions,
+                "normaliser": normaliser,
+                "rescale": rescale,
+            },
             progress=tell,
         )
     if len(found.unreadable) == len(files):

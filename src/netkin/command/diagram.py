@@ -76,6 +76,7 @@ def diagram_of_file(
         raise NetkinError("found --json and --out, which writes the intervals; choose one.")
     from netkin.comparing import computed_of
     from netkin.diagram.formats import WRITERS, csv_lines, summary
+    from netkin.network.format.leave_out import CUT_OFF
 
     target = Path(out)
     if out and out != "-":
@@ -94,6 +95,9 @@ def diagram_of_file(
         engine=engine,
     )
     found = computed.diagram
+    for text in computed.notes:
+        if text.endswith(CUT_OFF):
+            note(f"{file}: {text}")
     if out == "-":
         for line in csv_lines(found):
             put(line)

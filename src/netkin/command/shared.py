@@ -20,7 +20,8 @@ COULD_NOT = 2
 _NAMES = (
     "Names of the weights in the order in which inputs pass them, where the file does not tell it, "
     "such as 'fc1.weight, fc2.weight'; 'W+b' names a bias too, 'W.T' is a matrix of shape (n_in, "
-    "n_out), 'W.T+b' both."
+    "n_out), 'W.T+b' both. Or a file of wiring, such as wiring.yaml, for other layers than dense "
+    "ones (docs/graphs.md)."
 )
 WiringOption = Annotated[str, typer.Option("--wiring", metavar="NAMES", help=_NAMES)]
 WiringsOption = Annotated[
@@ -90,6 +91,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Write over a file th
 
 
 IN_LIBRARY = {
+    "write it into a file and name that (wiring)": "write it into a file (--wiring FILE.yaml)",
     "name all weights in their order (wiring)": "name all weights in their order (--wiring)",
     "to be asked for by name (measures)": "to be asked for by name (--measures)",
     "to leave it out: leave_out=": "to leave it out: --leave-out ",

@@ -243,11 +243,11 @@ def _text_of(path: Path, name: str) -> str:
         except OSError:
             raise NetkinError(f"{name}: there is no folder {path.parent}.") from None
         raise NetkinError(
-            f"{name}: there is no such config file.{did_you_mean(path.name, beside)}"
+            f"{name}: there is no such file.{did_you_mean(path.name, beside)}"
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise NetkinError(f"{name}: this config file cannot be read ({reason}).") from None
+        raise NetkinError(f"{name}: this file cannot be read ({reason}).") from None
     if len(content) > MOST_BYTES:
         raise NetkinError(f"{name}: {_too_large()}")
     try:

@@ -137,11 +137,14 @@ class Computed(NamedTuple):
         The key of `netkin.diagram.ENGINES` that computed it.
     theorem : str
         What made that short, for people.
+    notes : tuple of str
+        Those of the graph.
     """
 
     diagram: Diagram
     engine: str
     theorem: str
+    notes: tuple[str, ...] = ()
 
 
 def theorem_of(edges: BlockEdges) -> str:
@@ -189,8 +192,9 @@ def graph_diagram(
     )
     used = choose_engine(edges, engine)
     if engine == "flagser":
-        return Computed(ENGINES[used](edges, max_dimension=max_dimension), used, WHOLE)
+        whole = ENGINES[used](edges, max_dimension=max_dimension)
+        return Computed(whole, used, WHOLE, graph.notes)
     method = _method(edges)
     # 'exact' that was asked for says itself why it cannot
     compute = method.diagram if method.engine == used else ENGINES[used]
-    return Computed(compute(edges, max_dimension=max_dimension), used, method.theorem)
+    return Computed(compute(edges, max_dimension=max_dimension), used, method.theorem, graph.notes)

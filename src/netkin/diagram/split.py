@@ -60,8 +60,8 @@ def split_diagram(edges: Edges, *, max_dimension: Annotated[int, Ge(0)]) -> Diag
     """
     if edges.n_edges > MOST_EDGES:
         raise Absent(
-            f"the graph has {edges.n_edges:,} edges; allowed are {MOST_EDGES:,} where "
-            f"triangles are no pages of books{_hint(edges)}."
+            f"the graph has triangles that no closed form is known for, and {edges.n_edges:,} "
+            f"edges; allowed are {MOST_EDGES:,} to list its triangles one by one{_hint(edges)}."
         )
     graph = edges.stored()
     graph.check_values()

@@ -151,7 +151,7 @@ class Heads:
     keys: NDArray[np.int64] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BlockGraph:
     """Groups and the blocks between them.
 
@@ -195,6 +195,13 @@ class BlockGraph:
             _check_heads(heads, self.groups)
         if not all(0 <= place < len(self.groups) for place in self.outputs):
             raise NetkinError("the graph names outputs that are no groups of it.")
+
+    def __repr__(self) -> str:
+        """Tell how large it is, not all that it holds."""
+        return (
+            f"<netkin BlockGraph: {len(self.groups)} groups, {len(self.blocks)} blocks, "
+            f"{self.parameters:,} parameters, {self.n_edges:,} edges>"
+        )
 
     @property
     def n_edges(self) -> int:

@@ -17,7 +17,7 @@ from netkin.finite import is_finite
 from netkin.graph.blocks import BlockGraph
 from netkin.network.format import named_by, open_model
 from netkin.network.format.input_shape import InputShape
-from netkin.network.format.leave_out import given_of, is_mistake
+from netkin.network.format.leave_out import CUT_OFF, given_of, is_mistake
 from netkin.network.format.model import Layer, Model, Tensor
 from netkin.network.format.wiring_file import Wiring, wiring_of
 from netkin.network.wired import PLACE, get_graph, put_graph
@@ -201,6 +201,7 @@ def read_understood(path: str | os.PathLike[str]) -> Understood:
 def _size(graph: BlockGraph) -> str:
     """Return how large a graph is, and what its open axes were taken as."""
     sizes = [f"{name} = {size}" for name, size in graph.sizes.items()]
+    sizes += [note for note in graph.notes if note.endswith(CUT_OFF)]
     what = f"{len(graph.groups)} groups, {len(graph.blocks)} blocks, {graph.n_edges:,} edges"
     return "; ".join([what, *sizes])
 

@@ -85,7 +85,8 @@ def graph_of(
             exported = torch.export.export(module, arguments, named)
         except Exception as error:  # whatever the module's own code raises
             line = str(error).strip().partition("\n")[0][:300] or type(error).__name__
-            raise NetkinError(f"{title}: torch.export cannot follow it ({line}).") from error
+            hint = "; where inputs are whole numbers, give them as inputs" if input_shape else ""
+            raise NetkinError(f"{title}: torch.export cannot follow it ({line}){hint}.") from error
         sizes = {name: tensor.numel() for name, tensor in trained.items()}
         try:
             program = program_of(exported, sizes, names)
@@ -107,11 +108,11 @@ def _arguments(
     if (inputs is None) == (input_shape is None):
         raise NetkinError("graph_of: give either inputs or input_shape.")
     if input_shape is not None:
-        shape = (
-            parse_input_shape(input_shape).of("")
-            if isinstance(input_shape, str)
-            else tuple(input_shape)
-        )
+        shape: tuple[int, ...] | None = ()
+        if isinstance(input_shape, str):
+            shape = parse_input_shape(input_shape).of("")
+        elif isinstance(input_shape, Sequence):
+            shape = (*input_shape,)
         if not shape or not all(type(size) is int and size > 0 for size in shape):
             raise NetkinError(
                 f"input_shape: found {shown(input_shape)}; allowed are sizes from 1 on, as in "

@@ -11,6 +11,8 @@ from netkin.graph.builder import NOTHING, Builder, NotUnderstood, Value
 from netkin.network.format.input_shape import InputShape, parse_input_shape
 
 REASON = "left out on the user's word"
+CUT_OFF = "what lies behind it is cut off from what lies before"
+"""What a node that is left out does to the graph where it changes the shape."""
 
 
 def parse_leave_out(text: str) -> tuple[str, ...]:
@@ -73,7 +75,12 @@ def is_mistake(error: NetkinError, shape: InputShape) -> bool:
 
 def hinted(why: NotUnderstood) -> str:
     """Return why a network is not understood, with how to leave its node out."""
-    return f"{why}; to leave it out: leave_out='{why.node}'" if why.node else str(why)
+    if not why.node:
+        return str(why)
+    return (
+        f"{why}; to leave it out (where it changes the shape, what lies behind it is cut off): "
+        f"leave_out='{why.node}'"
+    )
 
 
 def stand_in(
@@ -116,5 +123,5 @@ def stand_in(
         why = NotUnderstood(f"{what} is to be left out, but the shape of its output is not known")
         why.node = ""
         raise why
-    builder.notes.append(f"{note}, and nothing comes of it")
+    builder.notes.append(f"{note}, and {CUT_OFF}")
     return Value(np.full([int(n or 0) for n in shape], NOTHING, dtype=np.int64))

@@ -43,6 +43,8 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Last parts of the names of what batch normalisation keeps beside its parameters."""
 NAME_ALL = "name all weights in their order (wiring)"
 """What mends an unknown order; the command line says the option as it is called there."""
+BY_FILE = "write it into a file and name that (wiring), see docs/graphs.md"
+"""What mends an unknown wiring that no list of names can say."""
 COMPARED = "the tensors are compared all the same"
 
 
@@ -332,8 +334,8 @@ class Model:
                 continue
             what = {0: "a single number", 1: "as of a norm"}.get(axes, "as of a convolution")
             return (
-                f"'{name}' has the shape {tensor.shape}, {what}, and only dense layers are read "
-                f"as graphs yet; {COMPARED}"
+                f"'{name}' has the shape {tensor.shape}, {what}, and no names of tensors say how "
+                f"such layers are wired; {BY_FILE}. {COMPARED[0].upper()}{COMPARED[1:]}"
             )
         return ""
 
@@ -387,7 +389,8 @@ class Model:
         if not reason and (side := next(filter(None, map(_side_by_side, weights)), "")):
             reason = f"'{side}' in their names is for what stands side by side"
         if reason:
-            hint = "" if unfit else f". If they are dense layers one after another, {NAME_ALL}"
+            hint = f". If they are dense layers one after another, {NAME_ALL}; if not, {BY_FILE}"
+            hint = "" if unfit else hint
             what = f"{len(self.tensors)} tensors" if len(self.tensors) > 1 else "one tensor"
             raise NetkinError(
                 f"{self.path}: in which order inputs pass its {what} is not known: {reason}{hint}."
