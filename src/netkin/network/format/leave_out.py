@@ -75,12 +75,7 @@ def is_mistake(error: NetkinError, shape: InputShape) -> bool:
 
 def hinted(why: NotUnderstood) -> str:
     """Return why a network is not understood, with how to leave its node out."""
-    if not why.node:
-        return str(why)
-    return (
-        f"{why}; to leave it out (where it changes the shape, what lies behind it is cut off): "
-        f"leave_out='{why.node}'"
-    )
+    return f"{why}; to leave it out: leave_out='{why.node}'" if why.node else str(why)
 
 
 def stand_in(

@@ -335,7 +335,7 @@ class Model:
             what = {0: "a single number", 1: "as of a norm"}.get(axes, "as of a convolution")
             return (
                 f"'{name}' has the shape {tensor.shape}, {what}, and no names of tensors say how "
-                f"such layers are wired; {BY_FILE}. {COMPARED[0].upper()}{COMPARED[1:]}"
+                f"such layers are wired; {BY_FILE}; {COMPARED}"
             )
         return ""
 
@@ -389,8 +389,8 @@ class Model:
         if not reason and (side := next(filter(None, map(_side_by_side, weights)), "")):
             reason = f"'{side}' in their names is for what stands side by side"
         if reason:
-            hint = f". If they are dense layers one after another, {NAME_ALL}; if not, {BY_FILE}"
-            hint = "" if unfit else hint
+            hint = f". If they are dense layers one after another, {NAME_ALL}"
+            hint = "" if unfit else f"; {BY_FILE}{hint}"
             what = f"{len(self.tensors)} tensors" if len(self.tensors) > 1 else "one tensor"
             raise NetkinError(
                 f"{self.path}: in which order inputs pass its {what} is not known: {reason}{hint}."
