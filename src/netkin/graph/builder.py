@@ -62,6 +62,10 @@ SCALED = 1 << 15
 """Weights that are multiplied in float64 at once."""
 
 
+MOST_UNITS = 1 << 28
+"""Units of all groups, at most: an array of them takes 2 GiB."""
+
+
 class NotUnderstood(Exception):
     """Why an operator has no rule, in one clause.
 
@@ -215,6 +219,11 @@ class Builder:
 
     def group(self, name: str, channels: int, grid: Sequence[int] = ()) -> Units:
         """Make a group, and return its units as an array of shape (channels, *grid)."""
+        if self._first[-1] + channels * prod(grid) > MOST_UNITS:
+            raise NotUnderstood(
+                f"{name} would have {channels * prod(grid):,} units; allowed are {MOST_UNITS:,} in "
+                "all"
+            )
         draft = _Draft(name, channels, tuple(grid), self._first[-1])
         self._groups.append(draft)
         self._first.append(draft.first + draft.size)

@@ -569,6 +569,8 @@ def _calls(node: Node, names: set[str], path: Path) -> Iterator[tuple[list[Any],
         if isinstance(call, dict):
             args = list(_flat(call.get("args") or []))
             options = call.get("kwargs") or {}
+            if not isinstance(options, dict):
+                raise NotUnderstood(f"what layer '{node.name}' takes is not said")
             inputs = [_source_3(arg) for arg in args]
             found = {key: _source_3(each) for key, each in options.items()}
         elif isinstance(call, list):
@@ -1255,10 +1257,11 @@ def _batch_normalization(call: Call) -> Any:
     roles += ["beta"] if call.config.get("center", True) else []
     found = {role: call.parameter(role) for role in roles}
     arrays = {role: of.array.astype(np.float64) for role, of in found.items()}
-    scale = arrays.get("gamma", 1.0) / np.sqrt(
-        arrays["moving_variance"] + call.literal("epsilon", 1e-3)
-    )
-    shift = arrays.get("beta", 0.0) - arrays["moving_mean"] * scale
+    with np.errstate(all="ignore"):  # what is not finite is refused with the weights
+        scale = arrays.get("gamma", 1.0) / np.sqrt(
+            arrays["moving_variance"] + call.literal("epsilon", 1e-3)
+        )
+        shift = arrays.get("beta", 0.0) - arrays["moving_mean"] * scale
     names = {role: of.names for role, of in found.items()}
     variance, mean = names["moving_variance"], names["moving_mean"]
     scaled_by = (*names.get("gamma", ()), *variance)

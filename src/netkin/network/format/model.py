@@ -266,10 +266,16 @@ class Model:
             )
             return replace(graph, parameters=self.numbers)
         try:
-            return self.wired(shape)
+            # numbers that are not finite are refused where the graph is read
+            with np.errstate(all="ignore"):
+                return self.wired(shape)
         except NotUnderstood as why:
             # which knows what was understood before
             raise NetkinError(f"{self.path}: {hinted(why)}.") from why
+        except Exception as error:  # whatever comes of damage in what a file says of its layers
+            if not is_of_content(error):
+                raise
+            raise NetkinError(f"{self.path}: its graph {unreadable(error)}.") from None
 
     def is_graph(
         self, wiring: "Sequence[str | tuple[str, str]] | Wiring", shape: InputShape
