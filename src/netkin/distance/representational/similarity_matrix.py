@@ -1,5 +1,6 @@
 """Similarity matrices of rows by rows, compared entry by entry."""
 
+import logging
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -16,15 +17,18 @@ from netkin.distance.representational.representation import (
     Representation,
     check_same_rows,
     check_varies,
+    one_of_each,
 )
 from netkin.errors import UndefinedDistance
 from netkin.options import checked
+
+logger = logging.getLogger(__name__)
 
 MOST_RANKS = 1 << 16
 """Where matrices are not kept, so many ranks are told apart: it changes a value by about 1e-8."""
 _CONSTANT = 1e-13
 """A row varies if its deviations from its mean are more than this share of it (as in
-scipy.stats.pearsonr); less is rounding."""
+scipy.stats.pearsonr) and than what the precision of the activations rounds; less is rounding."""
 
 
 def rsm_norm_difference(a: Representation, b: Representation) -> float:
@@ -66,7 +70,9 @@ def rsa(a: Representation, b: Representation) -> float:
 
     Kriegeskorte et al. 2008. The matrices hold the Pearson correlations of rows; of each the
     part below the diagonal counts. Tied correlations (see `TIE_DECIMALS`) have their mean
-    rank, as in scipy.stats.spearmanr.
+    rank, as in scipy.stats.spearmanr; rows that are one pattern up to rounding, see
+    `one_of_each`, correlate alike with all others. A row that is the same for all neurons in one
+    of the networks, as a row of zeros is, has no correlation and is left out of both.
 
     Parameters
     ----------
@@ -82,10 +88,18 @@ def rsa(a: Representation, b: Representation) -> float:
     Raises
     ------
     UndefinedDistance
-        A row is the same for all neurons (as is any row of a single neuron) and so has no
-        correlation, or all pairs of rows correlate equally (as the only one of two rows).
+        Every row is the same for all neurons (as is any row of a single neuron) in one of them
+        and so has no correlation, or all pairs of rows correlate equally (as the only one of
+        two rows).
     """
     check_same_rows(a, b)
+    kept = np.logical_and(*(r.shared(_uneven_rows, moves="rows") for r in (a, b)))
+    if not kept.any():
+        raise UndefinedDistance(
+            f"every row of {a.name} or {b.name} is the same for all neurons, and has no correlation"
+        )
+    if not kept.all():
+        return _rsa_of_some(a, b, kept)
     products = (np.vdot(x, y) for x, y in zip(_rank_parts(a), _rank_parts(b), strict=True))
     return float(np.clip(sum(products), -1.0, 1.0))
 
@@ -144,14 +158,60 @@ def _mean_distance(a: Representation) -> float:
     return total / (a.n * (a.n - 1))
 
 
+def _rsa_of_some(a: Representation, b: Representation, kept: NDArray[np.bool_]) -> float:
+    """Return `rsa` of the rows that are kept."""
+    if not a.keeps_matrices:
+        some = (
+            Representation(r.values[kept], r.rows[kept], r.name, None, r.precision) for r in (a, b)
+        )
+        return rsa(*some)
+    below = np.tri(int(kept.sum()), k=-1, dtype=np.bool_)
+    ranks = []
+    for r in (a, b):
+        correlations = r.shared(_correlation_matrix, moves="rows and columns")[kept][:, kept]
+        ranks.append(_ranked(correlations[below], 1.0, r))
+    return float(np.clip(ranks[0] @ ranks[1], -1.0, 1.0))
+
+
+def _centred_rows(a: Representation) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the rows with mean 0, their norms and those of the rows before."""
+    scale = np.abs(a.values).max(axis=1, keepdims=True)
+    rows = a.values / np.where(scale > 0, scale, 1.0)
+    whole = np.linalg.norm(rows, axis=1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    return rows, np.linalg.norm(rows, axis=1), whole
+
+
+def _uneven_rows(a: Representation) -> NDArray[np.bool_]:
+    """Return which rows differ between neurons by more than rounding, (n,)."""
+    _, norms, whole = _centred_rows(a)
+    uneven: NDArray[np.bool_] = norms > max(_CONSTANT, a.eps / 2) * whole
+    lost = a.n - int(uneven.sum())
+    if 0 < lost < a.n:
+        logger.warning(
+            "%s: %d of %d rows are the same for all neurons; RSA leaves them out", a.name, lost, a.n
+        )
+    return uneven
+
+
 def _standard_rows(a: Representation) -> Matrix:
-    """Return the rows with mean 0 and norm 1; products of two are Pearson correlations."""
-    rows = a.values - a.values.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(rows, axis=1)
-    if (norms <= _CONSTANT * np.linalg.norm(a.values, axis=1)).any():
-        raise UndefinedDistance(f"a row of {a.name} is the same for all neurons")
-    standard: Matrix = rows / norms[:, None]
-    return standard
+    """Return the rows with mean 0 and norm 1; products of two are Pearson correlations.
+
+    Rows that do not vary are 0; see `_uneven_rows`.
+    """
+    rows, norms, whole = _centred_rows(a)
+    uneven = a.shared(_uneven_rows, moves="rows")
+    norms = np.where(uneven, norms, 1.0)
+    standard = np.where(uneven[:, None], rows, 0.0) / norms[:, None]
+    # what rounding is of the deviations alone
+    return one_of_each(standard, np.where(uneven, (a.eps + 4e-16) * whole / norms, 0.0))
+
+
+def _correlation_matrix(a: Representation) -> Matrix:
+    """Return the correlations of all rows, (n, n)."""
+    rows = a.shared(_standard_rows, moves="rows")
+    correlations: Matrix = algebra.product(rows, rows.T).round(TIE_DECIMALS)
+    return correlations
 
 
 def _lower_triangles(a: Representation) -> Iterator[Matrix]:
@@ -179,13 +239,18 @@ def _rank_parts(a: Representation) -> Iterator[Matrix]:
 
 def _rank_matrix(a: Representation) -> Matrix:
     """Return the standardised ranks as a symmetric matrix, (n, n), 0 on the diagonal."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate(list(_lower_triangles(a))))
     below = np.tri(a.n, k=-1, dtype=np.bool_)
     matrix = np.zeros((a.n, a.n))
-    matrix[below] = _standardised(ranks, np.full(len(ranks), 2.0), a)
+    matrix[below] = _ranked(np.concatenate(list(_lower_triangles(a))), 2.0, a)
     return matrix + matrix.T
+
+
+def _ranked(correlations: Matrix, count: float, a: Representation) -> Matrix:
+    """Return the standardised ranks, each of which counts so often."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(correlations)
+    return _standardised(ranks, np.full(len(ranks), count), a)
 
 
 def _correlation_groups(a: Representation) -> Groups:
