@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from netkin.distance.representational.neighbours import mean_cosine, row_cosines
+from netkin.distance.representational.neighbours import ROUNDING, mean_cosine, row_cosines
 from netkin.distance.representational.representation import (
     Candidates,
     Matrix,
@@ -88,7 +88,7 @@ def nearest_cosine_graph(a: Representation, k: int) -> "csr_matrix":
     parts = []
     for block in a.blocks():
         near = a.nearest_candidates(block, k)
-        cosines = 1 - near.chords**2 / 2
+        cosines = a.cosine_block(block)[near.rows, near.columns]
         weights = cosines * _shares(near, cosines, k, zeros=1 + a.n - alive)
         parts.append((near.rows + block.start, near.columns, weights))
     starts, ends, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -126,6 +126,6 @@ def _sparse_row_cosines(x: "csr_matrix", y: "csr_matrix") -> Matrix:
         np.asarray(one.multiply(other).sum(axis=1)).ravel()
         for one, other in ((x, y), (x, x), (y, y))
     )
-    kept = np.minimum(x_squares, y_squares) > 0
+    kept = np.minimum(x_squares, y_squares) > ROUNDING**2
     cosines: Matrix = products[kept] / np.sqrt(x_squares[kept] * y_squares[kept])
     return cosines

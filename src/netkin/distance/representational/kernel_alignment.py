@@ -138,8 +138,8 @@ def cka_debiased(a: Representation, b: Representation) -> float:
     own = a.shared(_own_hsic), b.shared(_own_hsic)
     if min(own) <= _CANCELLED:
         # rare: takes a matrix of rows by rows, in blocks
-        own = a.shared(_own_careful_hsic), b.shared(_own_careful_hsic)
-        return _debiased(a, b, _careful_hsic(a, b), own)
+        careful = a.shared(_own_careful_hsic), b.shared(_own_careful_hsic)
+        return _debiased(a, b, _careful_hsic(a, b), careful)
     (product,) = shared_by_pair(centred_product, a, b)
     squares = a.shared(_squared_rows, moves="rows"), b.shared(_squared_rows, moves="rows")
     norms = (math.sqrt(r.shared(_squared_norm)) for r in (a, b))

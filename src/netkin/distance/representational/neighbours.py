@@ -27,7 +27,7 @@ from netkin.options import checked
 
 _LISTED = 5
 """Nearest rows listed at once, what measures ask for by default."""
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 """A vector of cosines of this norm holds rounding errors of 0 only."""
 
 
@@ -195,7 +195,7 @@ def row_cosines(x: Matrix, y: Matrix) -> Matrix:
         np.einsum("ij,ij->i", *pair) for pair in ((x, y), (x, x), (y, y))
     )
     require_finite(products, "products of cosines")
-    kept = np.minimum(x_squares, y_squares) > _ROUNDING**2
+    kept = np.minimum(x_squares, y_squares) > ROUNDING**2
     cosines: Matrix = products[kept] / np.sqrt(x_squares[kept] * y_squares[kept])
     return cosines
 

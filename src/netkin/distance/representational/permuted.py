@@ -93,6 +93,7 @@ PIECES: dict[str, Callable[[Any, Order], Any]] = {
     "distinct_rows": _same,
     "directed": _rows,
     "unit_rows": _rows,
+    "directions": _rows,
     "decomposition": _left_vectors,
     "_cosines": _rows_and_columns,
     "_distances": _rows_and_columns,

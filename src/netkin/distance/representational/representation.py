@@ -42,9 +42,10 @@ BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 CLOSE = 1e-4
 """Share of the squared norms below which a squared distance is taken from the difference."""
 _EPS = float(np.finfo(np.float64).eps)
-_MARGIN = 2.0
-"""Spectral norms of one rounding that count as noise: what a network computes is rounded more
-than once."""
+MARGIN = {"bfloat16": 2.0, "float16": 2.0, "float32": 16.0, "float64": 16.0}
+"""Precision -> how many times what one rounding leaves counts as noise. Layers in half precision
+sum in float32 and round once (up to 1.2 times seen); sums in float32 of 10 to 784 products are off
+by 2 to 10 times as much."""
 _CONDITION = 1e-7
 """Least singular value over the largest from which on one decomposition finds a space."""
 _PAIRS = 1 << 22
@@ -132,6 +133,11 @@ class Representation:
         return 2.0 ** (1 - BITS[self.precision])
 
     @property
+    def noise(self) -> float:
+        """Share of an activation that may be noise of its precision, a standard deviation."""
+        return MARGIN[self.precision] * self.eps / math.sqrt(12)
+
+    @property
     def n(self) -> int:
         """Number of rows."""
         return len(self.values)
@@ -191,7 +197,7 @@ class Representation:
         Cut by `decompose_in_precision`, at the rounding of the columns before they were centred.
         """
         norms = np.linalg.norm(self.values[:, self.varying], axis=0)
-        return decompose_in_precision(self.centred[:, self.varying], norms, self.eps)
+        return decompose_in_precision(self.centred[:, self.varying], norms, self.noise)
 
     @cached_property
     def unit_columns(self) -> Matrix:
@@ -212,7 +218,7 @@ class Representation:
     @cached_property
     def directed(self) -> NDArray[np.bool_]:
         """Which rows are not 0 and so have a direction, (n,)."""
-        directed: NDArray[np.bool_] = self.values.any(axis=1)
+        directed: NDArray[np.bool_] = (self.values != 0).any(axis=1)
         lost = self.n - int(directed.sum())
         if 0 < lost < self.n:
             logger.warning(
@@ -225,16 +231,18 @@ class Representation:
 
     @cached_property
     def unit_rows(self) -> Matrix:
-        """Values with rows of norm 1 (pre-processing RN), (n, D); rows of zeros stay zeros.
-
-        Rows that differ by rounding only, see `one_of_each`, are the same.
-        """
+        """Values with rows of norm 1 (pre-processing RN), (n, D); rows of zeros stay zeros."""
         rows = self.values / np.abs(self.values).max(axis=1, initial=0.0, keepdims=True).clip(
             np.finfo(np.float64).tiny
         )
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: Matrix = rows / np.where(norms > 0, norms, 1.0)
-        return one_of_each(unit, np.full(self.n, self.eps))
+        return unit
+
+    @cached_property
+    def directions(self) -> Matrix:
+        """Unit rows, of which those that differ by rounding only are one, see `one_of_each`."""
+        return one_of_each(self.unit_rows, np.full(self.n, self.eps))
 
     @cached_property
     def decomposition(self) -> Decomposition:
@@ -242,8 +250,8 @@ class Representation:
         norms = np.linalg.norm(self.values, axis=0)
         alive = norms > 0
         if alive.all():
-            return decompose_in_precision(self.values, norms, self.eps)
-        u, s, vt = decompose_in_precision(self.values[:, alive], norms[alive], self.eps)
+            return decompose_in_precision(self.values, norms, self.noise)
+        u, s, vt = decompose_in_precision(self.values[:, alive], norms[alive], self.noise)
         wide = np.zeros((len(s), len(alive)))
         wide[:, alive] = vt
         return Decomposition(u, s, wide)
@@ -356,7 +364,11 @@ class Representation:
 
         At least the k + 1 nearest, if there are so many.
         """
-        cosines = self.cosine_block(block).copy()
+        unit = self.directions
+        if unit is self.unit_rows:
+            cosines = self.cosine_block(block).copy()
+        else:
+            cosines = algebra.product(unit[block], unit.T)
         steps = np.arange(len(cosines))
         cosines[steps, steps + block.start] = -np.inf
         cosines[:, ~self.directed] = -np.inf
@@ -367,7 +379,6 @@ class Representation:
         rows, columns = np.nonzero(near)
         chords = np.empty(len(rows))
         step = max(1, _PAIRS // self.values.shape[1])
-        unit = self.unit_rows
         for i in range(0, len(rows), step):
             part = slice(i, i + step)
             ends = unit[rows[part] + block.start] - unit[columns[part]]
@@ -376,7 +387,7 @@ class Representation:
         rows, columns, chords = rows[order], columns[order], chords[order]
         tied = np.zeros(len(rows), dtype=np.bool_)
         tied[1:] = (rows[1:] == rows[:-1]) & (np.diff(chords) <= 64 * _EPS)
-        return Candidates(rows, columns, chords, tied)
+        return Candidates(rows, columns, tied)
 
 
 class Neighbourhoods(NamedTuple):
@@ -406,15 +417,12 @@ class Candidates(NamedTuple):
         Counted from the start of the block.
     columns : integer array
         The rows near them.
-    chords : float64 array
-        Distances of their unit rows.
     tied : bool array
         Whether it is as near as the one before, of the same row.
     """
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
-    chords: Matrix
     tied: NDArray[np.bool_]
 
 
@@ -461,7 +469,6 @@ def one_of_each(unit: Matrix, tolerance: NDArray[np.float64]) -> Matrix:
     Two rows are equal if they are no farther apart than the mean of their tolerances, and a few
     roundings of float64. So what ties before it is rounded ties after.
     """
-    found = unit.copy()
     slack = tolerance + 8 * _EPS
     # the cosines of products are off by less than 1e-12
     limit = 1 - np.maximum(slack.max() ** 2, 1e-12)
@@ -473,7 +480,7 @@ def one_of_each(unit: Matrix, tolerance: NDArray[np.float64]) -> Matrix:
         own = algebra.product(unit[block], unit[block].T) >= limit
         new: list[int] = []
         busy = near.any(axis=1) | (own.sum(axis=1) > 1)
-        for i, row in enumerate(block):
+        for i, row in enumerate(block.tolist()):
             if not busy[i]:
                 new.append(row)
                 continue
@@ -486,8 +493,7 @@ def one_of_each(unit: Matrix, tolerance: NDArray[np.float64]) -> Matrix:
             else:
                 new.append(row)
         leaders = np.concatenate([leaders, np.array(new, dtype=np.intp)])
-    found[:] = unit[first]
-    return found
+    return unit if len(leaders) == len(unit) else unit[first]
 
 
 def squared_distances(values: Matrix, block: slice) -> Matrix:
@@ -541,14 +547,14 @@ def decompose(values: Matrix) -> Decomposition:
     return Decomposition(u[:, :rank], s[:rank], vt[:rank])
 
 
-def decompose_in_precision(values: Matrix, norms: Matrix, eps: float) -> Decomposition:
+def decompose_in_precision(values: Matrix, norms: Matrix, noise: float) -> Decomposition:
     """Return the thin singular value decomposition of the space that the columns span.
 
-    The rank is that of the columns in units of what rounding left of each: a column is off by
-    about ``eps / sqrt(12)`` of its norm, so that of columns of norm 1 in units of `norms`, noise
-    of this size has the spectral norm ``eps / sqrt(12) (1 + sqrt(D / n))``. Singular values below
-    twice that are noise, or below ``max(n, D)`` roundings of float64, numpy's default.
-    So columns of any scales count alike, as for anything that is invariant to linear maps.
+    The rank is that of the columns in units of `norms`. Noise that is this share of each entry has
+    the spectral norm ``noise (sqrt(n) + sqrt(D)) / sqrt(n)`` there (Bai and Yin 1993; one rounding
+    is ``eps / sqrt(12)`` of an entry). Singular values up to that are noise, and those up to
+    ``max(n, D)`` roundings of float64, numpy's default. So columns of any scale count alike, as
+    for all that is invariant to linear maps; what is smaller than the noise is lost beside it.
 
     Parameters
     ----------
@@ -556,8 +562,8 @@ def decompose_in_precision(values: Matrix, norms: Matrix, eps: float) -> Decompo
         Maybe centred.
     norms : (D,)
         Norms of the columns before they were centred, above 0.
-    eps : float
-        Of the precision that they came in.
+    noise : float
+        See `Representation.noise`.
 
     Returns
     -------
@@ -568,7 +574,7 @@ def decompose_in_precision(values: Matrix, norms: Matrix, eps: float) -> Decompo
     n, width = values.shape
     if width == 0:
         return Decomposition(np.empty((n, 0)), np.empty(0), np.empty((0, 0)))
-    noise = _MARGIN * eps / math.sqrt(12) * (1 + math.sqrt(width / n))
+    noise *= 1 + math.sqrt(width / n)
     require_finite(values, "values to be decomposed")
     u, s, vt = algebra.svd(values)
     full = len(s) == width and s[-1] > max(norms.max() * noise, _CONDITION * s[0])
