@@ -34,9 +34,8 @@ LEAST_SCALE = 1e-60
 """Least size of the largest activation; 1 over it is the largest. float32 lies within."""
 BLOCK_ROWS = 256
 """Rows of a block of a matrix of rows by rows."""
-TIE_DECIMALS = 12
-"""Correlations that agree to so many decimals are ties: products summed in another order differ
-by less."""
+TIE_DECIMALS = 13
+"""Angles that agree to so many decimals are ties: sums in another order differ by less."""
 BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 """Precision that activations may have come in -> its significant bits."""
 CLOSE = 1e-4
@@ -496,16 +495,16 @@ def one_of_each(unit: Matrix, tolerance: NDArray[np.float64]) -> Matrix:
     return unit if len(leaders) == len(unit) else unit[first]
 
 
-def squared_distances(values: Matrix, block: slice) -> Matrix:
+def squared_distances(values: Matrix, block: slice, close: float = CLOSE) -> Matrix:
     """Return the squared distances of these rows to all, (b, n).
 
     Products are quick, but lose the digits of rows that are close to each other beside their
-    norms: those are taken from differences.
+    norms: those up to this share of the squared norms are taken from differences.
     """
     squares = np.einsum("ij,ij->i", values, values)
     sums = squares[block, None] + squares[None, :]
     found: Matrix = sums - 2 * algebra.product(values[block], values.T)
-    rows, columns = np.nonzero(found <= CLOSE * sums)
+    rows, columns = np.nonzero(found <= close * sums)
     first = block.indices(len(values))[0]
     step = max(1, _PAIRS // values.shape[1])
     for i in range(0, len(rows), step):

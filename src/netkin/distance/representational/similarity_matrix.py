@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netkin.distance.representational import algebra
 from netkin.distance.representational.order import Groups, group
 from netkin.distance.representational.pair import squared_distance, squared_product
 from netkin.distance.representational.representation import (
@@ -18,6 +17,7 @@ from netkin.distance.representational.representation import (
     check_same_rows,
     check_varies,
     one_of_each,
+    squared_distances,
 )
 from netkin.errors import UndefinedDistance
 from netkin.options import checked
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 MOST_RANKS = 1 << 16
 """Where matrices are not kept, so many ranks are told apart: it changes a value by about 1e-8."""
+_CLOSE = 1e-3
+"""Half of the squared distance of unit rows below which differences are taken."""
+_TIED = 1.5 * 10.0**-TIE_DECIMALS
+"""Rounded angles of neighbours in order are ties up to this difference."""
 _CONSTANT = 1e-13
 """A row varies if its deviations from its mean are more than this share of it (as in
 scipy.stats.pearsonr) and than what the precision of the activations rounds; less is rounding."""
@@ -168,7 +172,7 @@ def _rsa_of_some(a: Representation, b: Representation, kept: NDArray[np.bool_]) 
     below = np.tri(int(kept.sum()), k=-1, dtype=np.bool_)
     ranks = []
     for r in (a, b):
-        correlations = r.shared(_correlation_matrix, moves="rows and columns")[kept][:, kept]
+        correlations = r.shared(_similarity_matrix, moves="rows and columns")[kept][:, kept]
         ranks.append(_ranked(correlations[below], 1.0, r))
     return float(np.clip(ranks[0] @ ranks[1], -1.0, 1.0))
 
@@ -207,22 +211,34 @@ def _standard_rows(a: Representation) -> Matrix:
     return one_of_each(standard, np.where(uneven, (a.eps + 4e-16) * whole / norms, 0.0))
 
 
-def _correlation_matrix(a: Representation) -> Matrix:
-    """Return the correlations of all rows, (n, n)."""
+def _similarities(a: Representation, block: slice) -> Matrix:
+    """Return numbers in the order of the correlations of these rows with all, (b, n).
+
+    Minus the angles between the standard rows: near 1 and -1, where correlations lose their
+    digits, these do not.
+    """
     rows = a.shared(_standard_rows, moves="rows")
-    correlations: Matrix = algebra.product(rows, rows.T).round(TIE_DECIMALS)
-    return correlations
+    squares = squared_distances(rows, block, close=_CLOSE)
+    opposite = np.nonzero(squares > 4 - 2 * _CLOSE)
+    angles: Matrix = 2 * np.arcsin(np.sqrt(squares / 4).clip(0.0, 1.0))
+    step = max(1, (1 << 22) // rows.shape[1])
+    for i in range(0, len(opposite[0]), step):
+        i_rows, i_columns = (x[i : i + step] for x in opposite)
+        sums = np.linalg.norm(rows[i_rows + block.start] + rows[i_columns], axis=1)
+        angles[i_rows, i_columns] = math.pi - 2 * np.arcsin(sums / 2)
+    return -angles.round(TIE_DECIMALS)
+
+
+def _similarity_matrix(a: Representation) -> Matrix:
+    return np.concatenate([_similarities(a, block) for block in a.blocks()])
 
 
 def _lower_triangles(a: Representation) -> Iterator[Matrix]:
-    """Yield the correlations below the diagonal, those of a block of rows at a time."""
-    rows = a.shared(_standard_rows, moves="rows")
+    """Yield the similarities below the diagonal, those of a block of rows at a time."""
     for block in a.blocks():
-        correlations: Matrix = algebra.product(rows[block], rows[: block.stop].T).round(
-            TIE_DECIMALS
-        )
-        below = np.tri(len(correlations), block.stop, k=block.start - 1, dtype=np.bool_)
-        yield correlations[below]
+        similarities = _similarities(a, block)[:, : block.stop]
+        below = np.tri(len(similarities), block.stop, k=block.start - 1, dtype=np.bool_)
+        yield similarities[below]
 
 
 def _rank_parts(a: Representation) -> Iterator[Matrix]:
@@ -233,8 +249,8 @@ def _rank_parts(a: Representation) -> Iterator[Matrix]:
     else:
         groups = a.shared(_correlation_groups)
         ranks = _standardised(groups.ranks(), groups.counts, a)
-        for correlations in _lower_triangles(a):
-            yield ranks[np.searchsorted(groups.edges, correlations)]
+        for similarities in _lower_triangles(a):
+            yield ranks[np.searchsorted(groups.edges, similarities)]
 
 
 def _rank_matrix(a: Representation) -> Matrix:
@@ -247,14 +263,17 @@ def _rank_matrix(a: Representation) -> Matrix:
 
 def _ranked(correlations: Matrix, count: float, a: Representation) -> Matrix:
     """Return the standardised ranks, each of which counts so often."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(correlations)
+    order = np.argsort(correlations, kind="stable")
+    # ties, though rounding may have parted them
+    new = np.diff(correlations[order], prepend=-np.inf) > _TIED
+    counts = np.diff(np.append(np.flatnonzero(new), len(order)))
+    ranks = np.empty(len(order))
+    ranks[order] = np.repeat(np.cumsum(counts) - (counts - 1) / 2, counts)
     return _standardised(ranks, np.full(len(ranks), count), a)
 
 
 def _correlation_groups(a: Representation) -> Groups:
-    return group(lambda: _lower_triangles(a), a.n * (a.n - 1) // 2, MOST_RANKS)
+    return group(lambda: _lower_triangles(a), a.n * (a.n - 1) // 2, MOST_RANKS, _TIED)
 
 
 def _standardised(ranks: Matrix, counts: NDArray[np.number[Any]], a: Representation) -> Matrix:
