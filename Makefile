@@ -10,7 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run plan fresh adopt test cluster-test stress wheel lint bench env lock format clean
+.PHONY: run plan fresh adopt test cluster-test stress numbers wheel lint bench env lock format clean
 
 run: env
 	@$(BIN)/python workflow/check.py $(ARGS)
@@ -42,6 +42,10 @@ SECONDS ?= 90
 SEED ?= 0
 stress: env
 	PYTHONPATH=src $(BIN)/python -m tests.stress --seconds $(SECONDS) --seed $(SEED)
+
+# the largest errors of representational measures against 50 digits, for docs/measures.md
+numbers: env
+	PYTHONPATH=src $(BIN)/python -m tests.stress.numbers --cases 300 --seed $(SEED)
 
 # sdist and wheel, and netkin from the wheel in an empty environment outside the checkout
 wheel: env

@@ -64,6 +64,51 @@ Not built, since their authors or the survey call them experimental, or they nee
 trained networks do not meet: the Riemannian distance of covariances (needs more neurons than rows),
 Geometry Score, maximum matching, ContraSim, the modularity of graphs of neurons.
 """
+NUMBERS = """
+## how exact representational values are
+
+*Precision*: a rank counts what is larger than the noise of the precision the activations came in,
+column by column, whatever their scales: that of the array, or a lower one whose numbers all values
+are (bfloat16 stored as float32, float32 as float64), but for whole numbers, which are exact. What
+was scaled or centred after it was rounded is not seen to be; `Representation(..., precision=...)`
+names it. A column that is smaller beside its own mean than the noise, or all of it beside one row
+that is larger by 1 over the noise, is lost.
+
+*Left out*: a row that is 0 in one of the networks has no cosine, and one that is the same for all
+neurons no correlation; where ties decide which rows are nearest to a row, it has no neighbours.
+Such rows are left out of the mean, in the null too, and a warning counts them.
+
+Largest errors of 300 pairs of hostile activations against 50 digits (`make numbers`): few rows,
+columns that depend on others, scales of 1e-8 to 1e8, offsets, ties, duplicates, constants, a row
+1e8 times as large as the others, rows that are nearly the same, ReLU. Of the value, or of 1 if that
+is larger; of distances in units of the activations, of the larger norm. *Undefined*: pairs without
+a value, or without a rank that the precision tells.
+
+| measure | float64 | float32 | float16 | bfloat16 | undefined |
+|---|---|---|---|---|---|
+| `mean_cca` | 1.5e-09 | 1.0e-14 | 8.8e-15 | 1.6e-15 | 15 |
+| `mean_squared_cca` | 1.3e-09 | 9.3e-15 | 1.1e-14 | 1.4e-15 | 15 |
+| `linear_regression` | 1.3e-15 | 1.6e-15 | 1.1e-15 | 1.6e-15 | 8 |
+| `eigenspace_overlap` | 2.2e-10 | 7.2e-15 | 8.0e-15 | 6.7e-16 | 8 |
+| `orthogonal_procrustes` | 1.3e-14 | 1.1e-15 | 1.0e-15 | 1.1e-15 | 8 |
+| `normalised_bures_similarity` | 1.6e-15 | 1.0e-15 | 1.0e-15 | 1.3e-15 | 8 |
+| `angular_shape_metric` | 4.8e-14 | 1.5e-14 | 1.7e-15 | 1.4e-15 | 8 |
+| `gulp` | 6.8e-15 | 1.4e-14 | 2.2e-14 | 5.2e-15 | 8 |
+| `rsm_norm_difference` | 6.9e-15 | 3.3e-16 | 3.4e-16 | 1.9e-16 | 0 |
+| `cka` | 4.4e-16 | 6.7e-16 | 3.3e-16 | 3.3e-16 | 0 |
+| `cka_rbf` | 2.2e-16 | 4.4e-16 | 5.6e-16 | 3.3e-16 | 0 |
+| `cka_debiased` | 6.7e-16 | 1.1e-11 | 5.6e-16 | 4.4e-16 | 0 |
+| `cka_minibatch` | 2.2e-16 | 1.2e-15 | 2.2e-16 | 3.3e-16 | 0 |
+| `distance_correlation` | 2.2e-16 | 2.2e-16 | 1.1e-16 | 1.1e-16 | 0 |
+| `relational_knowledge_loss` | 5.8e-16 | 5.9e-16 | 4.5e-16 | 6.2e-16 | 0 |
+| `knn_jaccard` | 1.1e-16 | 1.1e-16 | 1.7e-16 | 5.6e-17 | 28 |
+| `gbs` | 2.2e-16 | 2.2e-16 | 1.1e-16 | 3.3e-16 | 0 |
+| `rsa` | 1.1e-16 | 1.1e-16 | 1.1e-16 | 2.2e-16 | 29 |
+| `magnitude_difference` | 2.6e-16 | 1.5e-16 | 1.3e-16 | 1.1e-16 | 0 |
+| `concentricity_difference` | 3.8e-16 | 3.7e-16 | 2.2e-16 | 2.2e-16 | 0 |
+| `uniformity_difference` | 8.9e-16 | 1.0e-15 | 1.0e-15 | 7.5e-16 | 0 |
+| `soft_correlation_match` | 2.2e-16 | 2.2e-16 | 1.1e-16 | 1.1e-16 | 0 |
+"""
 GROUPS = """
 ## groups of networks
 
@@ -139,7 +184,7 @@ def page() -> str:
     for family in dict.fromkeys(measure.family for measure in MEASURES.values()):
         members = {name: m for name, m in MEASURES.items() if m.family == family}
         text += f"\n## {family}\n\n{table(members)}"
-    text += GROUPS
+    text += NUMBERS + GROUPS
     for name, group in GROUP_MEASURES.items():
         cells = [
             f"`{name}`",

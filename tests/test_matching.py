@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -362,3 +363,37 @@ def test_the_study_hands_a_matching_the_policy_and_nothing_else():
         assert study.reading("diagram") == study.policy()
     assert study.needed_stages() == {"dataset", "network", "diagram", "distance"}
     assert study.needed_vectors() == []
+
+
+def far_line(random, n, death):
+    births = np.round(random.uniform(0, 3, n), 2)
+    births[random.random(n) < 0.3] = death - 8 * random.integers(0, 4)
+    return np.sort(np.column_stack([births, np.full(n, death)]), axis=0)
+
+
+def exact_matchings(a, b):
+    """Costs of all matchings of intervals, as fractions."""
+    x, y = ([tuple(map(Fraction, row)) for row in rows.tolist()] for rows in (a, b))
+    slots = [*range(len(y)), *[None] * len(x)]
+    for chosen in set(itertools.permutations(slots, len(x))):
+        alone = set(range(len(y))) - set(chosen)
+        yield [
+            (x[i][1] - x[i][0]) / 2
+            if j is None
+            else max(abs(x[i][0] - y[j][0]), abs(x[i][1] - y[j][1]))
+            for i, j in enumerate(chosen)
+        ] + [(y[j][1] - y[j][0]) / 2 for j in alone]
+
+
+@pytest.mark.parametrize("death", [1e9, 1e16, 1e17])
+def test_on_a_far_line_differences_of_births_are_not_rounded(death):
+    one, other = (Diagram((np.array([[b, death]]),), (once([b]),)) for b in (0.1, 1.0))
+    assert wasserstein(one, other) == bottleneck(one, other) == 0.9
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        a, b = (far_line(random, n, death) for n in (3, 4))
+        pair = [Diagram((x,), (once(x),)) for x in (a, b)]
+        costs = list(exact_matchings(a, b))
+        assert wasserstein(*pair) == pytest.approx(float(min(map(sum, costs))), rel=1e-9)
+        assert bottleneck(*pair) == pytest.approx(float(min(map(max, costs))), rel=1e-9)
+        assert wasserstein(pair[0], pair[0]) == bottleneck(pair[0], pair[0]) == 0

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import math
+from functools import partial
 
 import networkx as nx
 import numpy as np
@@ -264,13 +265,25 @@ def test_rsa_of_too_many_pairs_to_tell_apart_is_close(monkeypatch):
         assert found != exact
 
 
-def test_rsa_refuses_rows_without_a_correlation():
-    (a,) = networks((3,))
+@pytest.mark.parametrize("blocks", [(4000, 256), (5, 4)])
+def test_rsa_leaves_out_rows_without_a_correlation(blocks, monkeypatch, caplog):
+    monkeypatch.setattr(module, "KEPT_ROWS", blocks[0])
+    monkeypatch.setattr(module, "BLOCK_ROWS", blocks[1])
+    a, b = networks((3, 4))
     for constant in (0.0, 0.1):
-        b = a.copy()
-        b[7] = constant
-        with pytest.raises(UndefinedDistance, match="the same for all neurons"):
-            of(rsa, a, b)
+        x, y = a.copy(), b.copy()
+        x[7] = x[31] = y[40] = constant
+        rest = np.delete(np.arange(60), [7, 31, 40])
+        expected = of(rsa, a[rest], b[rest])
+        caplog.clear()
+        assert of(rsa, x, y) == pytest.approx(expected, rel=1e-12)
+        assert "2 of 60 rows are the same for all neurons" in caplog.text
+        order = np.random.default_rng(0).permutation(60)
+        moved = rsa(Representation(x), Representation(y).permuted(order))
+        assert moved == pytest.approx(of(rsa, x, y[order]), rel=1e-12)
+        assert of(rsa, x, x) == pytest.approx(1)
+    with pytest.raises(UndefinedDistance, match=r"every row .* the same for all neurons"):
+        of(rsa, a, np.ones((60, 3)))
 
 
 def test_rsa_of_two_rows_is_refused():
@@ -372,11 +385,11 @@ def test_neighbours_by_hand():
         return np.array([[math.cos(math.radians(x)), math.sin(math.radians(x))] for x in degrees])
 
     a, b = Representation(at(0, 10, -20, 180)), Representation(at(0, 180, 10, -20))
-    assert a.neighbours(2)[0].tolist() == [1, 2]
-    assert b.neighbours(2)[0].tolist() == [2, 3]
+    assert a.neighbours(2).rows[0].tolist() == [1, 2]
+    assert b.neighbours(2).rows[0].tolist() == [2, 3]
     # common is row 2 alone, the second of one and the first of the other
     assert rank_similarity_of_row([1, 2], [2, 3]) == pytest.approx(2 / (2 * 3))
-    found = [list(zip(a.neighbours(2), b.neighbours(2), strict=True))[i] for i in range(4)]
+    found = list(zip(a.neighbours(2).rows, b.neighbours(2).rows, strict=True))
     expected = np.mean([jaccard_of_row(*row) * rank_similarity_of_row(*row) for row in found])
     assert joint_rank_jaccard(a, b, k=2) == pytest.approx(expected, rel=1e-14)
 
@@ -389,7 +402,7 @@ def test_no_common_neighbour_is_0():
 
 
 @pytest.mark.parametrize("blocks", [(4000, 1024), (5, 4)])
-def test_ties_go_to_the_lower_row(blocks, monkeypatch):
+def test_ties_are_seen_whatever_the_lengths_of_rows(blocks, monkeypatch):
     monkeypatch.setattr(module, "KEPT_ROWS", blocks[0])
     monkeypatch.setattr(module, "BLOCK_ROWS", blocks[1])
     random = np.random.default_rng(0)
@@ -399,9 +412,15 @@ def test_ties_go_to_the_lower_row(blocks, monkeypatch):
         # equal directions of any length, and equal rows
         values[alike] = values[alike[0]] * random.choice([1.0, 0.3, 7.0], size=(len(alike), 1))
         k = len(alike) - 1
-        found = Representation(values).neighbours(k)
-        for i in alike:
-            assert found[i].tolist() == [j for j in alike if j != i]
+        for dtype in (np.float64, np.float32, np.float16):
+            representation = Representation(values.astype(dtype))
+            found = representation.neighbours(k)
+            assert found.decided[alike].all()
+            assert found.ordered[alike].any() == (k == 1)
+            for i in alike:
+                assert sorted(found.rows[i]) == [j for j in alike if j != i]
+            if k > 1:
+                assert not representation.neighbours(k - 1).decided[alike].any()
         values[alike] = values[alike[0]]
         found = nearest_rows(Representation(values), k)
         for i in alike:
@@ -409,9 +428,12 @@ def test_ties_go_to_the_lower_row(blocks, monkeypatch):
             assert not found.distances[i].any()
 
 
-def test_one_neuron_has_neighbours_of_equal_sign_in_order():
-    a = Representation([[1.0], [-2.0], [3.0], [0.5], [-1.0]])
-    assert a.neighbours(2).tolist() == [[2, 3], [4, 0], [0, 3], [0, 2], [1, 0]]
+def test_one_neuron_has_the_neighbours_of_equal_sign():
+    found = Representation([[1.0], [-2.0], [3.0], [0.5], [-1.0]]).neighbours(2)
+    assert [sorted(row) for row in found.rows[[0, 2, 3]].tolist()] == [[2, 3], [0, 3], [0, 2]]
+    # two of the three others are as far from -2 and -1 as the third
+    assert found.decided.tolist() == [True, False, True, True, False]
+    assert not found.ordered.any()
 
 
 DIRECTED = {
@@ -431,15 +453,80 @@ def test_a_row_of_zeros_or_too_few_rows_have_no_neighbours(measure):
         of(measure, a, b, k=8)
     b[5] = 0.0
     for pair in ((a, b), (b, a)):
-        with pytest.raises(UndefinedDistance, match="is 0 and has no direction"):
-            of(measure, *pair, k=3)
+        of(measure, *pair, k=6)
+        with pytest.raises(UndefinedDistance, match="7 rows that are not 0 do not have 7 neigh"):
+            of(measure, *pair, k=7)
+        with pytest.raises(UndefinedDistance, match="every row is 0 in"):
+            of(measure, pair[0], np.zeros((8, 2)), k=3)
+
+
+@pytest.mark.parametrize("blocks", [(4000, 256), (5, 4)])
+@pytest.mark.parametrize("measure", [*DIRECTED, partial(gbs)])
+def test_a_row_of_zeros_is_left_out_of_the_mean_and_of_the_lists(
+    measure, blocks, monkeypatch, caplog
+):
+    monkeypatch.setattr(module, "KEPT_ROWS", blocks[0])
+    monkeypatch.setattr(module, "BLOCK_ROWS", blocks[1])
+    options = DIRECTED.get(measure, {})
+    a, b = networks((3, 4), n=30)
+    # where both are 0, all is as if the row were not there
+    rest = np.delete(np.arange(30), [5, 17])
+    x, y = a.copy(), b.copy()
+    x[[5, 17]] = y[[5, 17]] = 0
+    expected = of(measure, a[rest], b[rest], **options)
+    assert of(measure, x, y, **options) == pytest.approx(expected, rel=1e-12)
+    assert "2 of 30 rows are 0 and have no direction" in caplog.text
+    assert of(measure, x, x, **options) == pytest.approx(1)
+    # and in the null
+    order = np.random.default_rng(0).permutation(30)
+    moved = measure(Representation(x), Representation(b).permuted(order), **options)
+    assert moved == pytest.approx(of(measure, x, b[order], **options), rel=1e-12)
+
+
+def test_a_row_of_zeros_in_one_network_by_hand():
+    a, b = networks((3, 4), n=30)
+    a[5] = 0
+    rest = np.delete(np.arange(30), 5)
+    theirs = neighbour_lists(b, 3)[rest]
+    ours = rest[neighbour_lists(a[rest], 3)]
+    expected = np.mean([jaccard_of_row(*row) for row in zip(ours, theirs, strict=True)])
+    assert of(knn_jaccard, a, b, k=3) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("measure", list(DIRECTED)[:4])
+def test_neighbours_that_ties_decide_are_no_likeness(measure):
+    # one neuron that is always active: every row is as near as any other
+    a, b = np.abs(np.random.default_rng(0).normal(size=(2, 200, 1)))
+    with pytest.raises(UndefinedDistance, match="ties decide which rows are nearest"):
+        of(measure, a, b)
+    for dead in (np.zeros((200, 3)), np.ones((200, 3))):
+        with pytest.raises(UndefinedDistance, match="ties decide which rows are nearest"):
+            of(measure, np.hstack([a, dead * 0]), np.hstack([b, dead]) * [1, 0, 0, 0])
+
+
+def test_rows_whose_neighbours_ties_decide_are_left_out(caplog):
+    a, b = networks((3, 4), n=30)
+    a[10:15] = a[10]
+    x, y = Representation(a), Representation(b)
+    kept = x.neighbours(3).decided
+    assert not kept[10:15].any()
+    assert kept[:10].sum() > 3
+    assert f"nearest to {30 - kept.sum()} of 30 rows" in caplog.text
+    lists = zip(x.neighbours(3).rows[kept], y.neighbours(3).rows[kept], strict=True)
+    expected = np.mean([jaccard_of_row(*row) for row in lists])
+    assert knn_jaccard(x, y, k=3) == pytest.approx(expected, rel=1e-12)
+    order = np.random.default_rng(0).permutation(30)
+    for measure in list(DIRECTED):
+        moved = measure(y, x.permuted(order), k=3)
+        assert moved == pytest.approx(of(measure, b, a[order], k=3), rel=1e-12)
 
 
 def test_orthogonal_rows_have_no_second_order_and_no_edges():
     (a,) = networks((3,), n=6)
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
     for corners in (np.eye(6), rotation):
-        with pytest.raises(UndefinedDistance, match="orthogonal"):
+        # by rounding errors of the rotation, or by ties
+        with pytest.raises(UndefinedDistance, match=r"orthogonal|ties decide"):
             of(second_order_cosine, a, corners, k=2)
         with pytest.raises(UndefinedDistance, match="orthogonal"):
             of(gbs, a, corners)
@@ -678,11 +765,14 @@ def test_rows_that_all_point_the_same_way():
 
 
 @pytest.mark.parametrize("statistic", [concentricity, uniformity, tolerance, modularity])
-def test_a_row_of_zeros_has_no_direction(statistic):
+def test_a_row_of_zeros_is_left_out(statistic):
     (a,) = networks((6,))
+    labels, rest = np.arange(60) % 2, np.delete(np.arange(60), 4)
     a[4] = 0.0
-    with pytest.raises(UndefinedDistance, match="is 0 and has no direction"):
-        statistic(Representation(a, labels=np.arange(60) % 2))
+    found = statistic(Representation(a, labels=labels))
+    assert found == pytest.approx(statistic(Representation(a[rest], labels=labels[rest])))
+    with pytest.raises(UndefinedDistance, match="every row is 0"):
+        statistic(Representation(0 * a, labels=labels))
 
 
 def test_labels_belong_to_rows():

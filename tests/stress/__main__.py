@@ -7,7 +7,7 @@ import sys
 
 from tests.stress.counts import Counts
 
-PARTS = ("files", "models", "configs", "faults", "graphs", "triangles")
+PARTS = ("files", "models", "configs", "faults", "graphs", "triangles", "numbers")
 """Modules with a `campaign`, called as ``(seed, seconds, cases)``."""
 COLUMNS = ("tried", "refused", "unharmed", "findings", "a second")
 

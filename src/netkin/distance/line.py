@@ -9,7 +9,8 @@ This module loads numba; import it where it is used.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from fractions import Fraction
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from netkin.finite import LARGEST, require_finite, require_intervals
 Function = TypeVar("Function", bound=Callable[..., object])
 Lengths = NDArray[np.float64]
 Counts = NDArray[np.int64]
+
+MOST_LOST = 1e-9
+"""Share of a distance up to which the rounding of lengths may change it."""
 
 
 def lengths_on_line(
@@ -57,12 +61,16 @@ class OnLine:
         What all births, or all deaths, are; None where they differ or there are none.
     lengths, counts : arrays of shape (k,)
         Lengths in ascending order, 0 for a point on the diagonal, and how often each occurs.
+    lost : float
+        What rounding took from the lengths, of all points together: of a length of 1e16 all but
+        whole numbers. 0 where all are born at 0.
     """
 
     birth: float | None
     death: float | None
     lengths: Lengths
     counts: Counts
+    lost: float
 
 
 def on_line(intervals: NDArray[np.float64], counts: NDArray[np.int64]) -> OnLine:
@@ -71,8 +79,17 @@ def on_line(intervals: NDArray[np.float64], counts: NDArray[np.int64]) -> OnLine
     birth, death = (_only(intervals[:, column]) for column in (0, 1))
     # sorted by birth, then death: lengths ascend once those of late births lead
     turn = slice(None, None, -1 if birth is None else 1)
-    lengths = (intervals[:, 1] - intervals[:, 0])[turn]
-    return OnLine(birth, death, *_ascending(lengths, counts[turn]))
+    lengths = intervals[:, 1] - intervals[:, 0]
+    lost = _rounding(intervals[:, 1], -intervals[:, 0], lengths)
+    total = float(lost @ counts)
+    return OnLine(birth, death, *_ascending(lengths[turn], counts[turn]), total)
+
+
+def _rounding(x: Lengths, y: Lengths, total: Lengths) -> Lengths:
+    """Return how far each sum is from x + y (Knuth's two-sum, which is exact)."""
+    part = total - x
+    off: Lengths = np.abs((x - (total - part)) + (y - part))
+    return off
 
 
 def _only(values: NDArray[np.float64]) -> float | None:
@@ -90,6 +107,17 @@ def lengths_of_both(a: OnLine, b: OnLine) -> tuple[Lengths, Counts, Lengths, Cou
     if (None not in births and len(births) < 2) or (None not in deaths and len(deaths) < 2):
         return a.lengths, a.counts, b.lengths, b.counts
     return None
+
+
+def exact_lengths(
+    intervals: NDArray[np.float64], counts: Counts
+) -> tuple[list[Fraction], list[int]]:
+    """Return the lengths of intervals without rounding, ascending, and how often each occurs."""
+    found: dict[Fraction, int] = {}
+    for (birth, death), count in zip(intervals.tolist(), counts.tolist(), strict=True):
+        length = Fraction(death) - Fraction(birth)
+        found[length] = found.get(length, 0) + count
+    return sorted(found), [found[length] for length in sorted(found)]
 
 
 def _ascending(lengths: Lengths, counts: Counts) -> tuple[Lengths, Counts]:
@@ -141,19 +169,40 @@ def wasserstein_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Coun
     """
     _check_lengths(a, counts_a)
     _check_lengths(b, counts_b)
-    return _wasserstein_on_line(a, counts_a, b, counts_b)
+    drops, numbers = np.empty(len(a) + len(b)), np.empty(len(a) + len(b), np.int64)
+    return _wasserstein_on_line(a, counts_a, b, counts_b, drops, numbers, 0.0)
+
+
+def exact_wasserstein_on_line(
+    a: list[Fraction], counts_a: list[int], b: list[Fraction], counts_b: list[int]
+) -> float:
+    """Return what `wasserstein_on_line` does of `exact_lengths`, rounded once, at the end."""
+    drops, numbers = (np.empty(len(a) + len(b), object) for _ in range(2))
+    # what is compiled is plain Python, too
+    plain: Any = getattr(_wasserstein_on_line, "py_func", _wasserstein_on_line)
+    return float(plain(a, counts_a, b, counts_b, drops, numbers, Fraction(0)))
 
 
 @compiled
-def _wasserstein_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Counts) -> float:
-    """Compute `wasserstein_on_line` of lengths that are known to be right."""
+def _wasserstein_on_line(
+    a: Lengths,
+    counts_a: Counts,
+    b: Lengths,
+    counts_b: Counts,
+    drops: NDArray[np.float64],
+    numbers: Counts,
+    zero: float,
+) -> float:
+    """Compute `wasserstein_on_line` of lengths that are known to be right.
+
+    `drops` and `numbers` are room for as many entries as there are lengths, `zero` is that of
+    their type.
+    """
     n, m = len(a), len(b)
     # drops left of the maximum and right of it: stacks that grow towards each other
-    drops = np.empty(n + m)
-    numbers = np.empty(n + m, np.int64)
     size = np.zeros(2, np.int64)
     bottom, step = (0, n + m - 1), (1, -1)
-    total = lost = 0.0
+    total = lost = zero
     i = j = 0
     left_a = counts_a[0] if n else np.int64(0)
     left_b = counts_b[0] if m else np.int64(0)
@@ -205,7 +254,7 @@ def _wasserstein_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Cou
             j += 1
             if j < m:
                 left_b = counts_b[j]
-    return max(total + lost, 0.0)
+    return max(total + lost, zero)
 
 
 def bottleneck_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Counts) -> float:
@@ -247,6 +296,43 @@ def bottleneck_on_line(a: Lengths, counts_a: Counts, b: Lengths, counts_b: Count
         else:
             low = middle
     return float(np.int64(high).view(np.float64))
+
+
+def exact_bottleneck_on_line(
+    a: list[Fraction], counts_a: list[int], b: list[Fraction], counts_b: list[int]
+) -> float:
+    """Return what `bottleneck_on_line` does of `exact_lengths`: the least float that suffices."""
+    longest = float(max([*a, *b], default=Fraction(0)) / 2)
+    low, high = -1, int(np.nextafter(longest, np.inf).view(np.int64))
+    while high - low > 1:
+        middle = (low + high) // 2
+        eps = Fraction(float(np.int64(middle).view(np.float64)))
+        if _exactly_within(a, counts_a, b, counts_b, eps) and _exactly_within(
+            b, counts_b, a, counts_a, eps
+        ):
+            high = middle
+        else:
+            low = middle
+    return float(np.int64(high).view(np.float64))
+
+
+def _exactly_within(
+    a: list[Fraction], counts_a: list[int], b: list[Fraction], counts_b: list[int], eps: Fraction
+) -> bool:
+    """Tell what `_matched_within` does."""
+    j, free = 0, counts_b[0] if b else 0
+    for length, count in zip(a, counts_a, strict=True):
+        alone = count if length > 2 * eps else 0
+        while alone > 0:
+            while j < len(b) and (free == 0 or length - b[j] > eps):
+                j += 1
+                free = counts_b[j] if j < len(b) else 0
+            if j == len(b) or b[j] - length > eps:
+                return False
+            paired = min(alone, free)
+            alone -= paired
+            free -= paired
+    return True
 
 
 def _check_lengths(lengths: Lengths, counts: Counts) -> None:

@@ -48,9 +48,10 @@ def wasserstein(a: Diagram, b: Diagram) -> float:
     NetkinError
         The diagrams have different numbers of dimensions, or infinite or NaN intervals.
     """
-    from netkin.distance.line import wasserstein_on_line
+    from netkin.distance.line import exact_wasserstein_on_line, wasserstein_on_line
 
-    return sum(_distances(a, b, wasserstein_on_line, _wasserstein_in_plane), 0.0)
+    ways = wasserstein_on_line, exact_wasserstein_on_line, _wasserstein_in_plane
+    return sum(_distances(a, b, *ways), 0.0)
 
 
 def bottleneck(a: Diagram, b: Diagram) -> float:
@@ -75,16 +76,24 @@ def bottleneck(a: Diagram, b: Diagram) -> float:
     NetkinError
         The diagrams have different numbers of dimensions, or infinite or NaN intervals.
     """
-    from netkin.distance.line import bottleneck_on_line
+    from netkin.distance.line import bottleneck_on_line, exact_bottleneck_on_line
 
-    return max(_distances(a, b, bottleneck_on_line, _bottleneck_in_plane), default=0.0)
+    ways = bottleneck_on_line, exact_bottleneck_on_line, _bottleneck_in_plane
+    return max(_distances(a, b, *ways), default=0.0)
 
 
 def _distances(
-    a: Diagram, b: Diagram, on_line: Callable[..., float], in_plane: Callable[..., float]
+    a: Diagram,
+    b: Diagram,
+    on_line: Callable[..., float],
+    exactly: Callable[..., float],
+    in_plane: Callable[..., float],
 ) -> Iterator[float]:
-    """Yield the distance of each dimension, on the line if it lies on one."""
-    from netkin.distance.line import lengths_of_both
+    """Yield the distance of each dimension, on the line if it lies on one.
+
+    Without rounding, which is slow, where the lengths have lost what the points differ by.
+    """
+    from netkin.distance.line import MOST_LOST, exact_lengths, lengths_of_both
 
     if len(a.intervals) != len(b.intervals):
         raise NetkinError(
@@ -98,8 +107,14 @@ def _distances(
                 np.repeat(one.intervals[dimension], one.counts[dimension], axis=0) for one in (a, b)
             )
             yield in_plane(x, y)
-        else:
-            yield on_line(*lengths)
+            continue
+        distance = on_line(*lengths)
+        parts = [(one.intervals[dimension], one.counts[dimension]) for one in (a, b)]
+        if sum(line.lost for line in both) > MOST_LOST * distance and not all(
+            np.array_equal(x, y) for x, y in zip(*parts, strict=True)
+        ):
+            distance = exactly(*(part for one in parts for part in exact_lengths(*one)))
+        yield distance
 
 
 _known: "WeakKeyDictionary[Diagram, list[OnLine]]" = WeakKeyDictionary()

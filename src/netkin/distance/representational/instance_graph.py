@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from netkin.distance.representational.nearest import least_places
-from netkin.distance.representational.neighbours import row_cosines
+from netkin.distance.representational.neighbours import ROUNDING, mean_cosine, row_cosines
 from netkin.distance.representational.representation import (
-    TIE_DECIMALS,
+    Candidates,
     Matrix,
     Representation,
-    check_directions,
     check_same_rows,
+    directed_rows,
 )
 from netkin.errors import UndefinedDistance
 from netkin.options import checked
@@ -20,7 +19,7 @@ from netkin.options import checked
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-_ORTHOGONAL = "a row has no edge: it is orthogonal to all others"
+_ORTHOGONAL = "no row has an edge: each is orthogonal to all others"
 
 
 @checked
@@ -41,8 +40,9 @@ def gbs(
         The same rows; widths may differ.
     k : int or None
         Edges that start at a row, fewer than n; None for the full graph. The paper's setting is
-        5 at 50 rows. The full graph of activations after a ReLU is close to 1 for any pair. Of
-        equal cosines the lower rows come first.
+        5 at 50 rows. The full graph of activations after a ReLU is close to 1 for any pair.
+        Equal cosines share the edges that are left for them: each is kept in part, as if they
+        were drawn at random and the mean taken.
 
     Returns
     -------
@@ -53,43 +53,63 @@ def gbs(
     Raises
     ------
     UndefinedDistance
-        A row that is 0 and has no cosine, a row without edges, or k rows or fewer.
+        No row has edges in both, or k rows or fewer are not 0. A row that is 0 in one, or has no
+        edge, is left out of the mean.
     """
     check_same_rows(a, b)
-    check_directions(a, b)
+    kept = directed_rows(a, b)
     if k is not None:
-        # of equal cosines the lower rows come first, in another order others
-        graphs = (r.shared(nearest_cosine_graph, k, moves="all") for r in (a, b))
-        return _mean_row_cosine(*graphs)
-    cosines = [row_cosines(_edges(a, block), _edges(b, block), _ORTHOGONAL) for block in a.blocks()]
-    return float(np.clip(np.concatenate(cosines).mean(), -1.0, 1.0))
+        x, y = (r.shared(nearest_cosine_graph, k, moves="rows and columns") for r in (a, b))
+        return mean_cosine(_sparse_row_cosines(x[kept], y[kept]), _ORTHOGONAL)
+    cosines = [
+        row_cosines(_edges(a, block)[kept[block]], _edges(b, block)[kept[block]])
+        for block in a.blocks()
+    ]
+    return mean_cosine(np.concatenate(cosines), _ORTHOGONAL)
 
 
 def nearest_cosine_graph(a: Representation, k: int) -> "csr_matrix":
     """Return the undirected graph of the k largest cosines of each row, (n, n) float64.
 
     ``(A + A^T) / 2``, see `gbs`. A row that is similar to fewer than k - 1 others can have
-    edges of negative weight.
+    edges of negative weight; one of zeros has none.
 
     Raises
     ------
     UndefinedDistance
-        With fewer than k + 1 rows.
+        With fewer than k + 1 rows that are not 0.
     """
     from scipy.sparse import csr_matrix
 
-    if not 1 <= k < a.n:
-        raise UndefinedDistance(f"{a.n} rows do not have {k} neighbours each")
-    ends, weights = np.empty((a.n, k), dtype=np.intp), np.empty((a.n, k))
+    alive = int(a.directed.sum())
+    if not 1 <= k < alive:
+        rows = "rows" if alive == a.n else "rows that are not 0"
+        raise UndefinedDistance(f"{alive} {rows} do not have {k} neighbours each")
+    parts = []
     for block in a.blocks():
-        edges = _edges(a, block)
-        ends[block] = least_places(-np.round(edges, TIE_DECIMALS), k)
-        weights[block] = np.take_along_axis(edges, ends[block], axis=1)
-    starts = np.arange(0, a.n * k + 1, k)
-    directed = csr_matrix((weights.ravel(), ends.ravel(), starts), shape=(a.n, a.n))
+        near = a.nearest_candidates(block, k)
+        cosines = a.cosine_block(block)[near.rows, near.columns]
+        weights = cosines * _shares(near, cosines, k, zeros=1 + a.n - alive)
+        parts.append((near.rows + block.start, near.columns, weights))
+    starts, ends, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    directed = csr_matrix((weights, (starts, ends)), shape=(a.n, a.n))
     graph = csr_matrix((directed + directed.T) / 2)
     graph.eliminate_zeros()
     return graph
+
+
+def _shares(near: Candidates, cosines: Matrix, k: int, zeros: int) -> Matrix:
+    """Return how much of each candidate is among the k largest entries of its row, 0 to 1.
+
+    Negative cosines come after the `zeros` of the row: that on the diagonal and those of rows of
+    zeros. Equal ones share what is left for them.
+    """
+    places = np.arange(len(near.rows))
+    places = places - np.searchsorted(near.rows, near.rows) + np.where(cosines < 0, zeros, 0)
+    first = np.flatnonzero(~near.tied)
+    sizes = np.diff(np.append(first, len(near.rows)))
+    shares = np.clip((k - places[first]) / sizes, 0.0, 1.0)
+    return np.repeat(shares, sizes)
 
 
 def _edges(a: Representation, block: slice) -> Matrix:
@@ -100,11 +120,12 @@ def _edges(a: Representation, block: slice) -> Matrix:
     return edges
 
 
-def _mean_row_cosine(x: "csr_matrix", y: "csr_matrix") -> float:
+def _sparse_row_cosines(x: "csr_matrix", y: "csr_matrix") -> Matrix:
+    """Return the cosines of the rows of x and y that have edges in both, (at most n,)."""
     products, x_squares, y_squares = (
         np.asarray(one.multiply(other).sum(axis=1)).ravel()
         for one, other in ((x, y), (x, x), (y, y))
     )
-    if min(x_squares.min(), y_squares.min()) == 0:
-        raise UndefinedDistance(_ORTHOGONAL)
-    return float(np.clip((products / np.sqrt(x_squares * y_squares)).mean(), -1.0, 1.0))
+    kept = np.minimum(x_squares, y_squares) > ROUNDING**2
+    cosines: Matrix = products[kept] / np.sqrt(x_squares[kept] * y_squares[kept])
+    return cosines

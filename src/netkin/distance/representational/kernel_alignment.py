@@ -23,9 +23,9 @@ from netkin.distance.representational.pair import (
 from netkin.distance.representational.representation import (
     Matrix,
     Representation,
-    centre,
     check_same_rows,
     check_varies,
+    middled,
 )
 from netkin.errors import UndefinedDistance
 from netkin.options import checked
@@ -36,8 +36,11 @@ Kernel = Callable[..., Matrix]
 MOST_DISTANCES = 1 << 20
 """Where matrices are not kept, a median distance is exact up to this many; of more it can be
 off by a share of 1 / MOST_DISTANCES of the places in order."""
-_ROUNDING = 1e-12
-"""Share of the squared norm of a kernel below which its unbiased HSIC is a rounding error."""
+_CANCELLED = 1e-6
+"""Share of the squared norm of a kernel below which its unbiased HSIC, found from the whole
+kernel less its diagonal, has lost too many digits."""
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+"""Share of the norms of two rows that rounding leaves of their product."""
 
 
 def cka(a: Representation, b: Representation) -> float:
@@ -103,9 +106,7 @@ def cka_rbf(
     check_same_rows(a, b)
     check_varies(a, b)
     for x in (a, b):
-        largest = float(x.shared(_squared_rows, moves="rows").max())
-        # equal rows can be apart by a rounding error
-        if x.shared(_median_squared_distance) <= _ROUNDING * largest:
+        if x.shared(_median_squared_distance) == 0:
             raise UndefinedDistance(f"the median distance of the rows of {x.name} is 0")
     return _alignment(a, b, _rbf_kernel, bandwidth)
 
@@ -134,10 +135,16 @@ def cka_debiased(a: Representation, b: Representation) -> float:
     check_same_rows(a, b)
     if a.n < 4:
         raise UndefinedDistance(f"the unbiased HSIC of {a.name} is 0: fewer than 4 rows")
+    own = a.shared(_own_hsic), b.shared(_own_hsic)
+    if min(own) <= _CANCELLED:
+        # rare: takes a matrix of rows by rows, in blocks
+        careful = a.shared(_own_careful_hsic), b.shared(_own_careful_hsic)
+        return _debiased(a, b, _careful_hsic(a, b), careful)
     (product,) = shared_by_pair(centred_product, a, b)
     squares = a.shared(_squared_rows, moves="rows"), b.shared(_squared_rows, moves="rows")
-    own = a.shared(_own_hsic), b.shared(_own_hsic)
-    return _debiased(a, b, _unbiased(product, *squares), own)
+    norms = (math.sqrt(r.shared(_squared_norm)) for r in (a, b))
+    hsic = _unbiased(product, *squares) * a.n * (a.n - 3) / math.prod(norms)
+    return float(np.clip(hsic / math.sqrt(math.prod(own)), -1.0, 1.0))
 
 
 @checked
@@ -204,10 +211,10 @@ def distance_correlation(a: Representation, b: Representation) -> float:
 
 
 class _OwnHsic(NamedTuple):
-    """Unbiased HSIC of a kernel with itself, and its squared norm on the same scale."""
+    """Unbiased HSIC of a kernel with itself, and what rounding alone can make of it."""
 
     hsic: float
-    squared_norm: float
+    rounding: float
 
 
 def _squared_norm(a: Representation) -> float:
@@ -220,9 +227,67 @@ def _squared_rows(a: Representation) -> Matrix:
     return squares
 
 
-def _own_hsic(a: Representation) -> _OwnHsic:
+def _own_hsic(a: Representation) -> float:
+    """Return the unbiased HSIC of the kernel with itself, as a share of its squared norm."""
     product, squares = a.shared(_squared_norm), a.shared(_squared_rows, moves="rows")
-    return _OwnHsic(_unbiased(product, squares, squares), product / (a.n * (a.n - 3)))
+    if product == 0:
+        return 0.0
+    return _unbiased(product, squares, squares) * a.n * (a.n - 3) / product
+
+
+def _careful_hsic(a: Representation, b: Representation) -> float:
+    """Return the unbiased HSIC from the entries of both kernels beside the diagonal.
+
+    Székely and Rizzo 2014: the mean product of kernels whose rows sum to 0 without their diagonal.
+    The diagonal is never there, so that it cannot take the digits of the rest.
+    """
+    products = (np.vdot(*(_bare_rows(r, block) for r in (a, b))) for block in a.blocks())
+    return float(sum(products)) / (a.n * (a.n - 3))
+
+
+def _own_careful_hsic(a: Representation) -> _OwnHsic:
+    return _OwnHsic(_careful_hsic(a, a), _rounding_of(a, middled(a.values)))
+
+
+def _rounding_of(a: Representation, values: Matrix) -> float:
+    """Return the unbiased HSIC that the rounding of products of different rows leaves."""
+    squares = np.einsum("ij,ij->i", values, values)
+    others = float(squares @ (squares.sum() - squares))
+    return (_ROUNDING + a.eps / 2) ** 2 * others / (len(values) * (len(values) - 3))
+
+
+def _bare_sums(a: Representation) -> Matrix:
+    values = a.shared(_middled, moves="rows")
+    return np.concatenate([_bare(values, block).sum(axis=1) for block in a.blocks()])
+
+
+def _bare_rows(a: Representation, block: slice) -> Matrix:
+    """Return these rows of the kernel without its diagonal, rows and columns of sum 0, (b, n)."""
+    bare = _bare(a.shared(_middled, moves="rows"), block)
+    return _less_means(bare, a.shared(_bare_sums, moves="rows"), block.start)
+
+
+def _middled(a: Representation) -> Matrix:
+    return middled(a.values)
+
+
+def _bare(values: Matrix, block: slice) -> Matrix:
+    """Return these rows of ``R R^T``, 0 on the diagonal, (b, n)."""
+    bare = algebra.product(values[block], values.T)
+    steps = np.arange(len(bare))
+    bare[steps, steps + block.start] = 0.0
+    return bare
+
+
+def _less_means(bare: Matrix, sums: Matrix, start: int) -> Matrix:
+    """Return rows of a kernel without diagonal less what makes its rows sum to 0 (U-centring)."""
+    n = len(sums)
+    shares = sums / (n - 2)
+    own = shares[start : start + len(bare), None]
+    centred: Matrix = bare - shares - own + sums.sum() / ((n - 1) * (n - 2))
+    steps = np.arange(len(bare))
+    centred[steps, steps + start] = 0.0
+    return centred
 
 
 def _unbiased(product: float, u: Matrix, v: Matrix) -> float:
@@ -236,13 +301,19 @@ def _unbiased(product: float, u: Matrix, v: Matrix) -> float:
     return float((product - n / (n - 2) * (u @ v) + means) / (n * (n - 3)))
 
 
-def _batch_kernels(a: Representation, batch_size: int) -> Iterator[Matrix]:
-    """Yield the centred linear kernel of each batch of at least 4 rows."""
+def _batches(a: Representation, batch_size: int) -> Iterator[Matrix]:
+    """Yield the rows of each batch of at least 4, less the medians of the columns."""
     for start in range(0, a.n, batch_size):
         values = a.values[start : start + batch_size]
         if len(values) >= 4:
-            centred = centre(values)
-            yield algebra.product(centred, centred.T)
+            yield middled(values)
+
+
+def _batch_kernels(a: Representation, batch_size: int) -> Iterator[Matrix]:
+    """Yield the linear kernel of each batch, without its diagonal, rows of sum 0."""
+    for values in _batches(a, batch_size):
+        bare = _bare(values, slice(0, len(values)))
+        yield _less_means(bare, bare.sum(axis=1), 0)
 
 
 def _kept_kernels(a: Representation, batch_size: int) -> list[Matrix]:
@@ -258,24 +329,22 @@ def _kernels(a: Representation, batch_size: int) -> Iterable[Matrix]:
 def _batch_hsic(a: Representation, b: Representation, batch_size: int) -> float:
     """Return the sum over the batches of the unbiased HSICs."""
     return sum(
-        _unbiased(float(np.vdot(k, m)), np.diag(k), np.diag(m))
+        float(np.vdot(k, m)) / (len(k) * (len(k) - 3))
         for k, m in zip(_kernels(a, batch_size), _kernels(b, batch_size), strict=True)
     )
 
 
 def _own_batch_hsic(a: Representation, batch_size: int) -> _OwnHsic:
-    squared_norm = sum(
-        float(np.vdot(k, k)) / (len(k) * (len(k) - 3)) for k in _kernels(a, batch_size)
-    )
-    return _OwnHsic(_batch_hsic(a, a, batch_size), squared_norm)
+    rounding = sum(_rounding_of(a, values) for values in _batches(a, batch_size))
+    return _OwnHsic(_batch_hsic(a, a, batch_size), rounding)
 
 
 def _debiased(
     a: Representation, b: Representation, hsic: float, own: tuple[_OwnHsic, ...]
 ) -> float:
     """Return the alignment from unbiased HSICs."""
-    for network, (self_hsic, squared_norm) in zip((a, b), own, strict=True):
-        if self_hsic <= _ROUNDING * squared_norm:
+    for network, (self_hsic, rounding) in zip((a, b), own, strict=True):
+        if self_hsic <= rounding:
             raise UndefinedDistance(
                 f"the unbiased HSIC of {network.name} is 0: fewer than 4 rows, or all are equally "
                 "similar"

@@ -1,6 +1,10 @@
 """Which rows are near which: neighbours of two representations compared.
 
 Near is what has a large cosine, see `Representation.neighbours`, unless it says Euclidean.
+
+A row that is 0 in one of the networks has no cosines there, and where ties decide which rows are
+nearest to a row (or in which order, if that counts) a neighbourhood is not defined: such rows
+are left out of the mean, and a warning says how many there are.
 """
 
 from typing import Annotated, NamedTuple
@@ -12,9 +16,10 @@ from numpy.typing import NDArray
 from netkin.distance.representational.nearest import least_places
 from netkin.distance.representational.representation import (
     Matrix,
+    Neighbourhoods,
     Representation,
-    check_directions,
     check_same_rows,
+    directed_rows,
 )
 from netkin.errors import UndefinedDistance
 from netkin.finite import require_finite
@@ -22,7 +27,7 @@ from netkin.options import checked
 
 _LISTED = 5
 """Nearest rows listed at once, what measures ask for by default."""
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 """A vector of cosines of this norm holds rounding errors of 0 only."""
 
 
@@ -53,7 +58,7 @@ def knn_jaccard(
     a, b : Representation
         The same rows; widths may differ.
     k : int
-        Neighbours of a row, fewer than n. Of equal cosines the lower rows come first.
+        Neighbours of a row, fewer than the rows that are not 0.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def knn_jaccard(
     Raises
     ------
     UndefinedDistance
-        k rows or fewer, or a row that is 0 and has no cosine.
+        k rows or fewer that are not 0, or ties decide the neighbours of every row.
     """
     return float(np.mean(_jaccard(_matched_ranks(a, b, k))))
 
@@ -84,7 +89,7 @@ def second_order_cosine(
     a, b : Representation
         The same rows; widths may differ.
     k : int
-        Neighbours of a row, fewer than n. Of equal cosines the lower rows come first.
+        Neighbours of a row, fewer than the rows that are not 0.
 
     Returns
     -------
@@ -94,17 +99,18 @@ def second_order_cosine(
     Raises
     ------
     UndefinedDistance
-        k rows or fewer, a row that is 0, or one that is orthogonal to all of N u N'.
+        k rows or fewer that are not 0, or ties decide the neighbours of every row, or each is
+        orthogonal to all of N u N'.
     """
-    found = _neighbour_rows(a, b, k)
-    cosines = np.empty(a.n)
+    *found, kept = _neighbourhoods(a, b, k)
+    cosines = []
     for block in a.blocks():
         either = np.zeros((block.stop - block.start, a.n), dtype=np.bool_)
-        for rows in found:
-            np.put_along_axis(either, rows[block], True, axis=1)
-        x, y = (np.where(either, r.cosine_block(block), 0.0) for r in (a, b))
-        cosines[block] = row_cosines(x, y, "a row is orthogonal to its neighbours")
-    return float(np.clip(cosines.mean(), -1.0, 1.0))
+        for near in found:
+            np.put_along_axis(either, near.rows[block], True, axis=1)
+        x, y = (np.where(either, r.cosine_block(block), 0.0)[kept[block]] for r in (a, b))
+        cosines.append(row_cosines(x, y))
+    return mean_cosine(np.concatenate(cosines), "every row is orthogonal to its neighbours")
 
 
 @checked
@@ -122,7 +128,7 @@ def rank_similarity(
     a, b : Representation
         The same rows; widths may differ.
     k : int
-        Neighbours of a row, fewer than n. Of equal cosines the lower rows come first.
+        Neighbours of a row, fewer than the rows that are not 0.
 
     Returns
     -------
@@ -132,9 +138,9 @@ def rank_similarity(
     Raises
     ------
     UndefinedDistance
-        k rows or fewer, or a row that is 0 and has no cosine.
+        k rows or fewer that are not 0, or ties decide the neighbours of every row.
     """
-    return float(np.mean(_rank_agreement(_matched_ranks(a, b, k))))
+    return float(np.mean(_rank_agreement(_matched_ranks(a, b, k, ordered=True))))
 
 
 @checked
@@ -145,7 +151,7 @@ def joint_rank_jaccard(
 
     Wang et al. 2020. Parameters, value and errors as in `rank_similarity`.
     """
-    ranks = _matched_ranks(a, b, k)
+    ranks = _matched_ranks(a, b, k, ordered=True)
     return float(np.mean(_jaccard(ranks) * _rank_agreement(ranks)))
 
 
@@ -180,39 +186,61 @@ def _list_nearest_rows(a: Representation, k: int) -> Neighbours:
     return found
 
 
-def row_cosines(x: Matrix, y: Matrix, reason: str) -> Matrix:
-    """Return the cosines of the rows of x and y, (b,); both hold cosines themselves.
+def row_cosines(x: Matrix, y: Matrix) -> Matrix:
+    """Return the cosines of the rows of x and y that are not 0, (at most b,).
 
-    Raises
-    ------
-    UndefinedDistance
-        A row of one is 0, with this reason.
+    Both hold cosines themselves; a row of rounding errors counts as 0.
     """
     products, x_squares, y_squares = (
         np.einsum("ij,ij->i", *pair) for pair in ((x, y), (x, x), (y, y))
     )
     require_finite(products, "products of cosines")
-    if min(x_squares.min(), y_squares.min()) <= _ROUNDING**2:
-        raise UndefinedDistance(reason)
-    cosines: Matrix = products / np.sqrt(x_squares * y_squares)
+    kept = np.minimum(x_squares, y_squares) > ROUNDING**2
+    cosines: Matrix = products[kept] / np.sqrt(x_squares[kept] * y_squares[kept])
     return cosines
 
 
-def _neighbour_rows(a: Representation, b: Representation, k: int) -> tuple[NDArray[np.intp], ...]:
+def mean_cosine(cosines: Matrix, reason: str) -> float:
+    """Return the mean, -1 to 1.
+
+    Raises
+    ------
+    UndefinedDistance
+        There are none, with this reason.
+    """
+    if not len(cosines):
+        raise UndefinedDistance(reason)
+    return float(np.clip(cosines.mean(), -1.0, 1.0))
+
+
+def _neighbourhoods(
+    a: Representation, b: Representation, k: int, *, ordered: bool = False
+) -> tuple[Neighbourhoods, Neighbourhoods, NDArray[np.bool_]]:
+    """Return the neighbours of all rows in both, and which rows have some in both, (n,)."""
     check_same_rows(a, b)
-    check_directions(a, b)
-    return a.neighbours(k), b.neighbours(k)
+    directed_rows(a, b)
+    ours, theirs = a.neighbours(k), b.neighbours(k)
+    kept = ours.ordered & theirs.ordered if ordered else ours.decided & theirs.decided
+    if not kept.any():
+        raise UndefinedDistance("ties decide which rows are nearest to every row that is not 0")
+    return ours, theirs, kept
 
 
-def _matched_ranks(a: Representation, b: Representation, k: int) -> NDArray[np.intp]:
-    """Return which rank each neighbour in `a` has in `b`, (n, k); 0 where it is none."""
-    ours, theirs = _neighbour_rows(a, b, k)
-    matched = np.empty_like(ours)
+def _matched_ranks(
+    a: Representation, b: Representation, k: int, *, ordered: bool = False
+) -> NDArray[np.intp]:
+    """Return which rank each neighbour in `a` has in `b`, (at most n, k); 0 where it is none.
+
+    Without the rows that have none in one of them; see `_neighbourhoods`.
+    """
+    ours, theirs, kept = _neighbourhoods(a, b, k, ordered=ordered)
+    matched = np.empty_like(ours.rows)
     for block in a.blocks():
         ranks = np.zeros((block.stop - block.start, a.n), dtype=np.intp)
-        np.put_along_axis(ranks, theirs[block], np.arange(1, k + 1)[None, :], axis=1)
-        matched[block] = np.take_along_axis(ranks, ours[block], axis=1)
-    return matched
+        np.put_along_axis(ranks, theirs.rows[block], np.arange(1, k + 1)[None, :], axis=1)
+        matched[block] = np.take_along_axis(ranks, ours.rows[block], axis=1)
+    found: NDArray[np.intp] = matched[kept]
+    return found
 
 
 def _jaccard(matched_ranks: NDArray[np.intp]) -> Matrix:

@@ -217,4 +217,5 @@ def resampled(representation: Representation, chosen: NDArray[np.intp]) -> Repre
         representation.rows[chosen],
         representation.name,
         None if labels is None else labels[chosen],
+        representation.precision,
     )

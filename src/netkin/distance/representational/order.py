@@ -44,15 +44,16 @@ class Groups(NamedTuple):
         return float(self.edges[np.searchsorted(before, middle)].mean())
 
 
-def group(parts: Parts, n_values: int, most: int) -> Groups:
+def group(parts: Parts, n_values: int, most: int, tied: float = 0.0) -> Groups:
     """Return the values in groups, one for each distinct value if they are not too many.
 
     Of more than `most` values every so many makes an edge, so that a group holds about a share
-    of ``1 / most``; equal values always share one.
+    of ``1 / most``; equal values always share one, and those up to `tied` apart.
     """
     step = -(-n_values // most)
     # a copy, as a view would hold on to the whole part
     edges = np.unique(np.concatenate([part[::step].copy() for part in parts()]))
+    edges = edges[np.diff(edges, append=np.inf) > tied]
     counts = np.zeros(len(edges) + 1, dtype=np.intp)
     for part in parts():
         require_finite(part, "values to be ordered")

@@ -11,6 +11,7 @@ from netkin.distance.representational.representation import (
     Decomposition,
     Matrix,
     Moves,
+    Neighbourhoods,
     Part,
     Representation,
 )
@@ -23,8 +24,7 @@ class PermutedRepresentation(Representation):
 
     Labels move with the answers to their rows, ids stay. The pieces named in `PIECES` and shared
     parts come from the original when they are asked for. Any other piece is computed anew from
-    the permuted values, which is slow, not wrong. So are neighbours: of rows that are equally
-    close to a third the lower one comes first, and which one that is depends on the order.
+    the permuted values, which is slow, not wrong.
     """
 
     def __init__(self, original: Representation, order: Order) -> None:
@@ -37,6 +37,7 @@ class PermutedRepresentation(Representation):
         self.rows = original.rows
         self.labels = None if original.labels is None else original.labels[order]
         self.name = original.name
+        self.precision = original.precision
 
     def shared(self, make: Callable[..., Part], *options: Any, moves: Moves = "nothing") -> Part:
         """Return the part of the original, its rows moved as `moves` says."""
@@ -48,6 +49,15 @@ class PermutedRepresentation(Representation):
             self._shared[key] = MOVED[moves](part, self._order)
         moved: Part = self._shared[key]
         return moved
+
+    def _find_neighbours(self, k: int) -> Neighbourhoods:
+        found = self._original.neighbours(k)
+        place = np.argsort(self._order)
+        return Neighbourhoods(
+            place[found.rows[self._order]],
+            found.decided[self._order],
+            found.ordered[self._order],
+        )
 
 
 def _same(piece: Any, order: Order) -> Any:
@@ -81,11 +91,13 @@ PIECES: dict[str, Callable[[Any, Order], Any]] = {
     "varying_decomposition": _left_vectors,
     "unit_columns": _rows,
     "distinct_rows": _same,
+    "directed": _rows,
     "unit_rows": _rows,
+    "directions": _rows,
     "decomposition": _left_vectors,
-    "centred_decomposition": _left_vectors,
     "_cosines": _rows_and_columns,
     "_distances": _rows_and_columns,
+    "_middled": _rows,
 }
 """Cached property of a representation -> what a new order of the rows makes of it."""
 

@@ -15,8 +15,8 @@ from netkin.distance.representational.neighbours import nearest_rows
 from netkin.distance.representational.representation import (
     Matrix,
     Representation,
-    check_directions,
     check_same_rows,
+    directed_rows,
 )
 from netkin.errors import UndefinedDistance
 from netkin.options import checked
@@ -141,14 +141,14 @@ def concentricity(a: Representation) -> float:
     Raises
     ------
     UndefinedDistance
-        A row or the mean row is 0 and has no direction.
+        All rows or the mean row are 0 and have no direction. Single rows of zeros are left out.
     """
-    check_directions(a)
+    directed = directed_rows(a)
     mean = a.values.mean(axis=0)
     norm = float(np.linalg.norm(mean))
     if norm <= _ROUNDING * np.linalg.norm(a.values, axis=1).mean():
         raise UndefinedDistance(f"the mean row of {a.name} is 0 and has no direction")
-    return float((a.unit_rows @ (mean / norm)).mean())
+    return float(np.clip((a.unit_rows[directed] @ (mean / norm)).mean(), -1.0, 1.0))
 
 
 def uniformity(a: Representation, t: float = 2.0) -> float:
@@ -172,12 +172,15 @@ def uniformity(a: Representation, t: float = 2.0) -> float:
     Raises
     ------
     UndefinedDistance
-        A row is 0 and has no direction.
+        All rows are 0 and have no direction. Single rows of zeros are left out.
     """
-    check_directions(a)
+    directed = directed_rows(a)
     # |u - v|^2 = 2 - 2 cos(u, v)
-    total = sum(np.exp(2 * t * (a.cosine_block(block) - 1)).sum() for block in a.blocks())
-    return math.log(float(total) / a.n**2)
+    total = sum(
+        np.exp(2 * t * (a.cosine_block(block)[directed[block]][:, directed] - 1)).sum()
+        for block in a.blocks()
+    )
+    return math.log(float(total) / int(directed.sum()) ** 2)
 
 
 def tolerance(a: Representation) -> float:
@@ -194,11 +197,12 @@ def tolerance(a: Representation) -> float:
     Raises
     ------
     UndefinedDistance
-        There are no labels, or a row is 0 and has no direction.
+        There are no labels, or all rows are 0 and have no direction. Single rows of zeros are
+        left out.
     """
     members = _members(a)
-    check_directions(a)
-    return float(((members.T @ a.unit_rows) ** 2).sum() / a.n**2)
+    directed = directed_rows(a)
+    return float(((members.T @ a.unit_rows) ** 2).sum() / int(directed.sum()) ** 2)
 
 
 def modularity(a: Representation, k: int = 10) -> float:
@@ -224,10 +228,10 @@ def modularity(a: Representation, k: int = 10) -> float:
     Raises
     ------
     UndefinedDistance
-        There are no labels, a row is 0, k rows or fewer, or the weights sum to 0 or less.
+        There are no labels, k rows or fewer are not 0, or the weights sum to 0 or less.
     """
     members = _members(a)
-    check_directions(a)
+    directed_rows(a)
     graph = nearest_cosine_graph(a, k)
     total = float(graph.sum())
     if total <= _ROUNDING:
