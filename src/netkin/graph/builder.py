@@ -62,6 +62,8 @@ SCALED = 1 << 15
 """Weights that are multiplied in float64 at once."""
 
 
+MOST_WINDOW = 1 << 16
+"""Points of a window, at most."""
 MOST_UNITS = 1 << 28
 """Units of all groups, at most: an array of them takes 2 GiB."""
 
@@ -405,6 +407,7 @@ class Builder:
             raise NotUnderstood(
                 f"{name} has weights of shape {weight.array.shape} for units of shape {x.shape}"
             )
+        _check_window(name, kernel, size)
         axes = [
             window(
                 size[at],
@@ -739,6 +742,7 @@ class Builder:
         x = self.own_units(self.units_of(x, name), name)
         units = np.moveaxis(x.units[0], channel_axis - 1, 0)
         size = units.shape[1:]
+        _check_window(name, kernel, size)
         axes = []
         for at, length in enumerate(size):
             before, after = padding[at]
@@ -1757,3 +1761,13 @@ def _scaled_in(weight: Any, scale: NDArray[np.float64], groups: int) -> Any:
     each = np.repeat(scale.reshape(groups, 1, per), n_out // groups, axis=1)
     scaled: Floats = (weight.astype(np.float64) * each.reshape(n_out, per, 1)).astype(weight.dtype)
     return scaled
+
+
+def _check_window(name: str, kernel: Sequence[int], size: Sequence[int]) -> None:
+    """Raise `NotUnderstood` for a window that no layer has, as damaged files may say."""
+    points = prod(kernel)
+    if points > MOST_WINDOW or points * max(size, default=1) > MOST_UNITS:
+        raise NotUnderstood(
+            f"{name} has a window of {points:,} points; allowed are {MOST_WINDOW:,}, and fewer on "
+            "large grids"
+        )
