@@ -103,9 +103,7 @@ def test_a_name_that_goes_is_announced_one_minor_version_before(monkeypatch):
 def test_the_snippets_of_the_page_run(tmp_path, monkeypatch):
     snippets.make_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    diagram, tables, module, one, several, finished, seen = snippets.run_python(PAGE)
-    assert repr(module["graph"]).startswith("<netkin BlockGraph: 3 groups, 4 blocks, 1,490 ")
-    assert module["diagram"].n_classes()[0] == module["graph"].groups[0].size + 2 * (144 + 10)
+    diagram, tables, one, several, finished, seen = snippets.run_python(PAGE)
     assert np.isfinite(diagram["births"]).all()
     assert list(tables["square"].columns) == ["a", "b", "c"]
     assert set(tables["tidy"]["measure"]) == set(default_measures())
@@ -115,6 +113,12 @@ def test_the_snippets_of_the_page_run(tmp_path, monkeypatch):
     assert several["warmth"] > 0
     assert len(finished["table"]) == 2 * 3
     assert seen["netkin"] is netkin
+
+
+def test_the_snippet_of_the_page_of_graphs_runs():
+    (module,) = snippets.run_python(ROOT / "docs" / "graphs.md")
+    assert repr(module["graph"]).startswith("<netkin BlockGraph: 3 groups, 4 blocks, 1,490 ")
+    assert module["diagram"].n_classes()[0] == module["graph"].groups[0].size + 2 * (144 + 10)
 
 
 # --- compare

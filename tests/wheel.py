@@ -25,7 +25,8 @@ for package in ("torch", "snakemake", "pyflagser", "gtda", "gph"):
     assert importlib.util.find_spec(package) is None, package
 for module in pkgutil.walk_packages(netkin.__path__, "netkin."):
     # these are torch's own classes extended, or work with its tensors
-    if module.name not in ("netkin.network.dropout", "netkin.network.perceptrons"):
+    own = ("network.dropout", "network.perceptrons", "network.format.torch_graph")
+    if module.name.removeprefix("netkin.") not in own:
         importlib.import_module(module.name)
 rng = np.random.default_rng(0)
 weights = [rng.normal(size=(5, 4)), rng.normal(size=(3, 5))]
