@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812 # its usual name
 from safetensors.torch import save_file
 
 from netkin.diagram.exact import exact_diagram

@@ -671,9 +671,7 @@ class Builder:
             return next(each for each in values if isinstance(each, Scores))
         if (own := self._own_statistic(values)) is not None:
             return self.activation(own, "normalisation", name)
-        values = [self.units_of(each, name) for each in values]
-        shape = np.broadcast_shapes(*(each.shape for each in values))
-        wide = [self.moved(each, lambda a: np.broadcast_to(a, shape)) for each in values]
+        values, wide, shape = self._broadcast(values, name)
         if all(np.array_equal(wide[0].units, each.units) for each in wide[1:]):
             scaled = next((each for each in wide if not each.is_plain), wide[0])
             return self.activation(scaled, "sum", name)
@@ -688,15 +686,22 @@ class Builder:
             self._join(kind, each, total, name, weight=scale)
         return total
 
+    def _broadcast(
+        self, values: Sequence[Any], name: str
+    ) -> tuple[list[Value], list[Value], tuple[int, ...]]:
+        """Return values with units, the same in one shape, and that shape."""
+        found = [self.units_of(each, name) for each in values]
+        shape = np.broadcast_shapes(*(each.shape for each in found))
+        wide = [self.moved(each, lambda a: np.broadcast_to(a, shape)) for each in found]
+        return found, wide, shape
+
     def multiply(self, values: Sequence[Any], name: str) -> Any:
         """Return a product of values that depend on the inputs: a gate."""
         if any(isinstance(each, Scores) for each in values):
             return next(each for each in values if isinstance(each, Scores))
         if (own := self._own_statistic(values)) is not None:
             return self.activation(own, "normalisation", name)
-        values = [self.units_of(each, name) for each in values]
-        shape = np.broadcast_shapes(*(each.shape for each in values))
-        wide = [self.moved(each, lambda a: np.broadcast_to(a, shape)) for each in values]
+        values, wide, shape = self._broadcast(values, name)
         if all(np.array_equal(wide[0].units, each.units) for each in wide[1:]):
             plain = next((each for each in wide if not each.is_plain), wide[0])
             is_square = len({each.activation for each in wide}) == 1

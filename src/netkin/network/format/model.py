@@ -292,7 +292,10 @@ class Model:
             return not wiring and is_said
         return True
 
-    def activations(self, shape: InputShape = InputShape()) -> list[str]:  # noqa: B008
+    def activations(
+        self,
+        shape: InputShape = InputShape(),  # noqa: B008 # it is frozen
+    ) -> list[str]:
         """Return what the units of each layer of a chain pass; empty where that is not known.
 
         Parameters
